@@ -7,7 +7,7 @@ import unittest
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
-from side_by_side import growth, plan, plot, rows, runs, work
+from side_by_side import growth, install, plan, plot, rows, runs, work
 
 HERE = Path(__file__).resolve().parent
 
@@ -72,6 +72,20 @@ class Rows(unittest.TestCase):
         row = self.judged("plain-f32", [losses([1.0], [0.0, 1.0])], [])
         self.assertEqual(row["met"], "no")
         self.assertIn("peer-train-plain-train: no run succeeded", row["what"])
+
+    def test_a_row_that_was_left_out_stays_in_the_table(self):
+        row = rows.unmeasured("plain step", plan.Bound("at_least", 1.2))
+        self.assertEqual(tuple(row.values()), ("plain step", "", "", "", ">= 1.2", "not measured"))
+
+    def test_the_committed_tables_name_every_row(self):
+        for profile, name in (("full", "smolvlm-256m"), ("quick", "quick")):
+            planned = plan.load(HERE / "plan.toml", profile, None)
+            table = (HERE / "results" / f"{name}.csv").read_text(encoding="utf-8")
+            label = planned.settings["label"]
+            wanted = [row.what for row in planned.rows]
+            wanted += [label + what for what in growth.WHAT.values()] + [what for _, what in install.NAMES.values()]
+            for what in wanted:
+                self.assertIn(what, table, name)
 
     def test_different_work_is_said(self):
         row = self.judged("plain-f32", [losses([1.0], [0.0, 1.0])], [losses([1.0, 1.0], [0.0, 9.0])])

@@ -18,6 +18,23 @@ def as_f32(value):
     return struct.unpack("<f", struct.pack("<f", value))[0]
 
 
+MAIN = {"accuracy/clean", "accuracy/hint_minus", "accuracy/blank", "accuracy/fgsm"}
+MAIN |= {"chain_accuracy", "mean_attacked_accuracy", "robust_accuracy"}
+
+
+def metric_tag(name):
+    """The tag that crates/trainer/src/log/tags.rs gives to a metric of an epoch."""
+    kind, _, metric = name.rpartition("/") if "/" not in name else name.partition("/")
+    if not kind:
+        return f"1_main/{metric}"
+    if kind in ("benchmark", "gain") and metric in MAIN:
+        return "1_main/" + ("gain_" if kind == "gain" else "") + metric.replace("/", "_")
+    groups = {"gain": ("3_gain", "6_gain_by_condition"), "benchmark": ("4_benchmark", "7_benchmark_by_condition")}
+    if kind in groups:
+        return f"{groups[kind]['/' in metric]}/{metric}"
+    return f"5_{name}"
+
+
 def main(run):
     accumulator = EventAccumulator(str(run / "runs"), size_guidance={"scalars": 0, "tensors": 0})
     accumulator.Reload()
@@ -28,10 +45,11 @@ def main(run):
     for text in (run / "trainer_log.jsonl").read_text().splitlines():
         line = json.loads(text)
         step = line["current_steps"]
-        values = dict(line.get("metrics", {}))
+        values = {metric_tag(name): value for name, value in line.get("metrics", {}).items()}
         if "loss" in line:
-            values |= {"train/loss": line["loss"], "train/lr": line["lr"], f"phase/{line['phase']}/loss": line["loss"]}
-            values |= {f"stage/{stage}/loss": loss for stage, loss in line["stage_loss"].items()}
+            values |= {"1_main/loss": line["loss"], "2_train/lr": line["lr"]}
+            values |= {f"2_train/phase/{line['phase']}/loss": line["loss"]}
+            values |= {f"2_train/stage/{stage}/loss": loss for stage, loss in line["stage_loss"].items()}
         for tag, value in values.items():
             expected.setdefault(tag, []).append((step, as_f32(value)))
 

@@ -26,8 +26,9 @@ pub struct Outcome {
     pub stage: u8,
     /// Category in the taxonomy.
     pub category: String,
-    /// Question of the asked item, without hints or rewordings of the condition; empty where unknown. Many cases share
-    /// a question, and answers to one question are not independent, so studies cluster by question as well.
+    /// Question of the stored item, also where the condition asks another one (a negation, a false premise, a hint);
+    /// empty where unknown. Many cases share a question, and answers to one question are not independent, so studies
+    /// cluster by question as well.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub question: String,
     /// Id of the condition in the suite.

@@ -122,6 +122,13 @@ impl<'a> Plan<'a> {
         (case, self.replaced.get(&entry).unwrap_or(&case.chain[entry.item]))
     }
 
+    /// Returns the question of the entry's stored item. Conditions such as negations ask another one in its place, and
+    /// all of them are about this question.
+    #[must_use]
+    pub fn stored_question(&self, entry: PlanEntry) -> &str {
+        &self.pool.cases()[entry.case].chain[entry.item].question
+    }
+
     /// Returns the entry of an item under a condition, all given by id; None where the plan does not ask it.
     #[must_use]
     pub fn entry(&self, case_id: &str, item_id: &str, condition: &str) -> Option<PlanEntry> {

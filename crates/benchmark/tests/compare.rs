@@ -25,7 +25,7 @@ fn outcomes(suite: &Suite, cases: &[Case], policy: impl Policy) -> Vec<Outcome> 
 }
 
 fn side<'a>(name: &'a str, outcomes: &'a [Outcome]) -> Side<'a> {
-    Side { name, outcomes, history: None }
+    Side { name, checkpoint: None, outcomes, history: None }
 }
 
 fn compared(suite: &Suite, a: &[Outcome], b: &[Outcome]) -> Comparison {
@@ -128,7 +128,8 @@ fn effective_robustness_is_the_distance_from_the_line_through_the_epochs() {
     let of = |outcomes: &[Outcome]| Summary::new(&suite, &[], outcomes, None);
     // Epochs with equal accuracy under hints and clean: the line is the diagonal.
     let epochs = vec![of(&blind), of(&looker)];
-    let history = History { base: Some(of(&blind)), epochs, learned: [Some(0), Some(1), None, None] };
+    let history =
+        History { base: Some(of(&blind)), epochs, later: Vec::new(), learned: [Some(0), Some(1), None, None] };
     let a = Side { history: Some(&history), ..side("a", &looker) };
     let reference: Vec<Summary> = history.reference().cloned().collect();
     let two = compare(&suite, a, side("b", &follower), &reference[1..]).expect("comparable");

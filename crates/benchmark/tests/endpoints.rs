@@ -114,7 +114,7 @@ fn primary_metrics_and_conditions_are_adjusted_together() {
     assert_eq!(serde_json::from_str::<Summary>(&json).expect("reads back"), found);
 
     // A comparison gives the same tests.
-    let side = |name, outcomes| Side { name, outcomes, history: None };
+    let side = |name, outcomes| Side { name, checkpoint: None, outcomes, history: None };
     let both = compare(&suite, side("a", &base), side("b", &tuned), &[]).expect("comparable");
     for id in &primary[..4] {
         let pair = &both.metrics[*id];

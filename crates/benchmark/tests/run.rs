@@ -14,7 +14,7 @@ use stepwise_benchmark::store;
 use stepwise_data::case::{Answer, Case};
 use stepwise_testing::benchmark::constructed::{self, FINDING, Looker, SIDE, cases, evaluate, load, recorded};
 use stepwise_testing::benchmark::evaluate::{MockEvaluation, by_key};
-use stepwise_testing::benchmark::suite::{suite_of, uncapped};
+use stepwise_testing::benchmark::suite::{WORDS, suite_of, uncapped};
 
 #[test]
 fn known_questions_are_not_asked_again() {
@@ -43,6 +43,27 @@ fn known_questions_are_not_asked_again() {
                 != (outcome.case_id == "case-002" && outcome.item_id == "q1"))
     );
     assert_eq!(again.asked, again.outcomes.iter().filter(|o| !known.contains_key(&o.key)).count());
+}
+
+/// Conditions that ask another question, such as negations, count as the question of the stored item.
+#[test]
+fn outcomes_of_every_condition_name_the_stored_question() {
+    let (suite, cases) = (suite_of("seed = 5", &[&["clean"], WORDS.as_slice()].concat()), cases(12));
+    let plan = Plan::new(&suite, &cases);
+    let first = evaluate(&plan, &mut Planted::new(&cases, Oracle));
+    let again = MockEvaluation { known: by_key(&first.outcomes), ..MockEvaluation::on(&load) }
+        .run(&plan, &mut Planted::new(&cases, Oracle));
+    let mut replaced = std::collections::BTreeSet::new();
+    for outcome in first.outcomes.iter().chain(&again.outcomes) {
+        let entry = plan.entry(&outcome.case_id, &outcome.item_id, &outcome.condition).expect("asked");
+        let case = cases.iter().find(|case| case.case_id == outcome.case_id).expect("a case");
+        let stored = case.chain.iter().find(|item| item.id == outcome.item_id).expect("a question");
+        assert_eq!(outcome.question, stored.question, "{}", outcome.condition);
+        if plan.item(entry).1.question != stored.question {
+            replaced.insert(suite.conditions[entry.condition].kind);
+        }
+    }
+    assert!(replaced.contains("negation") && replaced.contains("premise_false"), "{replaced:?}");
 }
 
 #[test]

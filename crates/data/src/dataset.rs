@@ -54,6 +54,12 @@ pub fn image_path(root: &Path, path: &str) -> Result<PathBuf, DatasetImageError>
     Ok(contained::resolve(root, path)?)
 }
 
+/// Returns the folder that the paths in a case file are relative to: the folder of the file.
+#[must_use]
+pub fn root_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// The cases of one file. Row `n` of the file is case `n - 1`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
@@ -69,8 +75,7 @@ impl Dataset {
     /// Makes a data set of `cases` that were read from `file` or will be saved there.
     #[must_use]
     pub fn new(file: &Path, cases: Vec<Case>) -> Self {
-        let root = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self { root: root.to_owned(), file: file.to_owned(), cases }
+        Self { root: root_of(file).to_owned(), file: file.to_owned(), cases }
     }
 
     /// Writes the cases to [`Dataset::file`] by way of a temporary file that is synced and renamed; an existing file is

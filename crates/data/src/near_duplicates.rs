@@ -4,9 +4,12 @@
 //! The difference hash alone does not suffice: hashes of standard views of different patients can differ in only one
 //! bit. The hash therefore only selects the pairs to compare; the correlation of small thumbnails decides.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use image::RgbImage;
 
 use crate::dhash::{luma_sums, pairs_within};
+use crate::parallel;
 
 /// Largest number of differing bits, of 64, of the hashes of two images that are compared by their thumbnails.
 pub const CANDIDATE_BITS: u32 = 6;
@@ -52,28 +55,30 @@ impl Thumbnail {
 /// Finds the pairs of near-duplicates among images with the difference hashes `hashes`.
 ///
 /// Only pairs for which `wanted` is true are compared. `thumbnail` is called with an index into `hashes`, at most once
-/// for each image; an image for which it returns None has no near-duplicates. Returns the pairs of indices in ascending
-/// order, the smaller index of each pair first; empty when there are none.
+/// for each image, on all CPU threads; an image for which it returns None has no near-duplicates. Returns the pairs of
+/// indices in ascending order, the smaller index of each pair first; empty when there are none.
 pub fn near_duplicates(
     hashes: &[u64],
     wanted: impl Fn(usize, usize) -> bool,
-    mut thumbnail: impl FnMut(usize) -> Option<Thumbnail>,
+    thumbnail: impl Fn(usize) -> Option<Thumbnail> + Sync,
 ) -> Vec<(usize, usize)> {
-    let mut made: Vec<Option<Option<Thumbnail>>> = vec![None; hashes.len()];
-    let candidates = pairs_within(hashes, CANDIDATE_BITS).into_iter().filter(|(one, other)| wanted(*one, *other));
-    candidates
-        .filter(|(one, other)| {
-            for place in [*one, *other] {
-                made[place].get_or_insert_with(|| thumbnail(place));
-            }
-            let thumbnails = (made[*one].as_ref(), made[*other].as_ref());
-            matches!(thumbnails, (Some(Some(one)), Some(Some(other))) if one.is_near(other))
-        })
-        .collect()
+    let mut pairs = pairs_within(hashes, CANDIDATE_BITS);
+    pairs.retain(|(one, other)| wanted(*one, *other));
+    let places: BTreeSet<usize> = pairs.iter().flat_map(|(one, other)| [*one, *other]).collect();
+    let places: Vec<usize> = places.into_iter().collect();
+    let made = parallel::map(&places, |place| thumbnail(*place));
+    let made: BTreeMap<usize, Thumbnail> =
+        places.into_iter().zip(made).filter_map(|(place, thumbnail)| Some((place, thumbnail?))).collect();
+    pairs.retain(
+        |(one, other)| matches!((made.get(one), made.get(other)), (Some(one), Some(other)) if one.is_near(other)),
+    );
+    pairs
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use image::imageops::{FilterType, resize};
     use image::{Rgb, RgbImage};
 
@@ -125,14 +130,16 @@ mod tests {
     fn only_wanted_candidates_are_loaded_and_each_once() {
         let pictures = [body(1, 80, 60), body(2, 80, 60), body(1, 160, 120), body(1, 81, 61)];
         let hashes: Vec<u64> = pictures.iter().map(phash).collect();
-        let mut looked = Vec::new();
-        let mut look = |place: usize| {
-            looked.push(place);
+        let looked = Mutex::new(Vec::new());
+        let look = |place: usize| {
+            looked.lock().expect("no thread panics").push(place);
             Some(Thumbnail::of(&pictures[place]))
         };
-        assert_eq!(near_duplicates(&hashes, |_, _| true, &mut look), [(0, 2), (0, 3), (2, 3)]);
-        assert_eq!(near_duplicates(&hashes, |one, _| one == 2, &mut look), [(2, 3)]);
-        assert_eq!(looked, [0, 2, 3, 2, 3]);
+        assert_eq!(near_duplicates(&hashes, |_, _| true, look), [(0, 2), (0, 3), (2, 3)]);
+        assert_eq!(near_duplicates(&hashes, |one, _| one == 2, look), [(2, 3)]);
+        let mut looked = looked.into_inner().expect("no thread panics");
+        looked.sort_unstable();
+        assert_eq!(looked, [0, 2, 2, 3, 3]);
         // Equal hashes of different images do not make near-duplicates.
         assert_eq!(near_duplicates(&[5, 5], |_, _| true, |place| Some(Thumbnail::of(&pictures[place]))), []);
         assert_eq!(near_duplicates(&[5, 5], |_, _| true, |_| None), []);

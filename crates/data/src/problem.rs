@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use stepwise_config::nearest::nearest;
+
 /// One problem of an input file, displayed as `file:row:column: field: what is wrong -> what to do`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -87,13 +89,7 @@ impl From<Problem> for Problems {
 
 /// Returns ` (did you mean "x"?)` with the name nearest to `word`, or an empty text when no name is near.
 pub(crate) fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
-    names
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(word, name), name))
-        .filter(|(distance, name)| *distance <= 1 + name.len().max(word.len()) / 4)
-        .min()
-        .map(|(_, name)| format!(" (did you mean \"{name}\"?)"))
-        .unwrap_or_default()
+    nearest(word, names.into_iter()).map_or_else(String::new, |name| format!(" (did you mean \"{name}\"?)"))
 }
 
 #[cfg(test)]

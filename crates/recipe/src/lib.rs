@@ -3,6 +3,7 @@
 mod augment;
 mod benchmark;
 mod best_epoch;
+mod changes;
 mod context;
 mod convert;
 mod curriculum;
@@ -40,8 +41,9 @@ pub use augment::build;
 pub use augment::{Augment, Augmentation};
 pub use benchmark::{Benchmark, SuiteChoice};
 pub use best_epoch::{BestModelRule, EarlyStopping};
+pub use changes::KeyChange;
 pub use context::Context;
-pub use convert::{ConvertError, Converted, Left, Tool, convert};
+pub use convert::{ConvertError, Converted, Fate, Found, Purpose, Questions, Request, Tool, Translated, convert};
 pub use curriculum::{Curriculum, Evidence, ExampleKeys, PhaseRecipe, SamplingOrder};
 pub use data::{CaseSource, Data, Synth};
 pub use early_advance::EarlyAdvance;
@@ -156,6 +158,11 @@ impl Recipe {
     /// resumes only under the same digest.
     #[must_use]
     pub fn digest(&self) -> String {
+        hex(&Sha256::digest(self.decisive().to_toml()))
+    }
+
+    /// The recipe with fixed values for the keys that do not decide the weights.
+    fn decisive(&self) -> Self {
         let mut decisive = self.clone();
         decisive.output_dir = PathBuf::new();
         decisive.train.logging_steps = 1;
@@ -167,7 +174,7 @@ impl Recipe {
         decisive.train.feature_cache_gb = 0.0;
         decisive.train.feature_cache_dir = None;
         decisive.train.feature_cache_disk_gb = 0.0;
-        hex(&Sha256::digest(decisive.to_toml()))
+        decisive
     }
 
     /// Returns a digest like [`Recipe::digest`], but without the seed and the curriculum. Recipes with equal base

@@ -27,10 +27,10 @@ const TOP: f64 = 22.0;
 /// error, as a flow chart of base and last epoch with two tables. `None` where no case has questions of all four
 /// stages.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
-    let chains = input.last().estimate("chain_accuracy").filter(|estimate| estimate.n > 0)?.n;
+    let chains = input.model().estimate("chain_accuracy").filter(|estimate| estimate.n > 0)?.n;
     let mut panels = panel("base", input.base)?;
     if input.is_compared() {
-        panels.push_str(&panel(&input.last_label(), input.last())?);
+        panels.push_str(&panel(&input.model_label(), input.model())?);
     }
     let legend: String = NAMES
         .iter()
@@ -135,7 +135,7 @@ fn band(class: &str, [from, to]: [f64; 2], [top, end]: [f64; 2], height: f64) ->
 }
 
 fn tables(input: &ReportInput<'_>) -> Vec<ReportTable> {
-    let last = input.last();
+    let last = input.model();
     let row = |name: String, id: &str| {
         let better = last.metrics.get(id).map_or(Better::Neither, |metric| metric.better);
         [

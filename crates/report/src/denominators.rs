@@ -11,7 +11,7 @@ use super::table::{Cell, ReportTable};
 /// questions of each condition, the reasons for leaving out, and the conditions without any answered item. Never
 /// `None`.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
-    let last = input.last();
+    let last = input.model();
     let total =
         |of: fn(&stepwise_benchmark::summary::ConditionSummary) -> usize| last.conditions.iter().map(of).sum::<usize>();
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
@@ -41,7 +41,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
             plural(last.cases, "case"),
             last.max_cases.map_or_else(String::new, |most| format!(" (the suite asks at most {most})")),
             plural(last.conditions.len(), "condition"),
-            escape(&input.last_label()),
+            escape(&input.model_label()),
             plural(total(|condition| condition.n), "question"),
             total(|condition| condition.right),
             total(|condition| condition.wrong),
@@ -55,7 +55,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
 }
 
 fn by_condition(input: &ReportInput<'_>) -> ReportTable {
-    let last = input.last();
+    let last = input.model();
     let rows = last.conditions.iter().map(|condition| {
         let reasons: Vec<String> =
             condition.skipped_by_reason.iter().map(|(reason, count)| format!("{count} {reason}")).collect();

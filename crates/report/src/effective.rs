@@ -1,11 +1,12 @@
 //! Effective robustness: accuracy under an attack beyond the accuracy that clean accuracy predicts.
 
 use stepwise_benchmark::effective_robustness::{RobustnessLine, RobustnessPoint, logit};
-use stepwise_benchmark::summary::ConditionSummary;
+use stepwise_benchmark::summary::{ConditionSummary, Summary};
 
 use super::input::ReportInput;
 use super::markup::{escape, percent};
 use super::plot::{BASE, PASSED, Plot, PlotStyle, TUNED, legend, steps, tick};
+use super::point_names::names;
 use super::section::ReportSection;
 use super::table::{Cell, ReportTable};
 
@@ -13,25 +14,26 @@ use super::table::{Cell, ReportTable};
 struct Fitted<'a> {
     attack: &'a ConditionSummary,
     line: Result<RobustnessLine, String>,
-    reference: Vec<RobustnessPoint>,
-    last: RobustnessPoint,
+    /// Base and other epochs, with their names.
+    reference: Vec<(String, RobustnessPoint)>,
+    model: RobustnessPoint,
 }
 
 /// Renders the section `effective`: accuracy under an attack against clean accuracy in log-odds, the line fitted to the
-/// base and the earlier epochs, and the height of the last epoch above it, for one attack of every family. `None` where
-/// no attack has three such points, which takes at least two epochs before the last one.
+/// base and the other epochs, and the height of the model above it, for one attack of every family. `None` where no
+/// attack has three such points, which takes at least two epochs besides the model.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
-    let fitted: Vec<Fitted<'_>> = input.last().conditions.iter().filter_map(|attack| fit(input, attack)).collect();
+    let fitted: Vec<Fitted<'_>> = input.model().conditions.iter().filter_map(|attack| fit(input, attack)).collect();
     // Prefers attacks with a usable line, and among them primary endpoints.
     let drawn = fitted.iter().min_by_key(|fitted| (fitted.line.is_err(), !fitted.attack.primary))?;
-    let rows = fitted.iter().map(|Fitted { attack, line: fitted, last, .. }| {
+    let rows = fitted.iter().map(|Fitted { attack, line: fitted, model, .. }| {
         let line = fitted.as_ref().ok();
         [
             Cell::text(attack.id.as_str()),
-            Cell::Share(input.last().estimate("accuracy:clean")),
-            Cell::Share(input.last().estimate(&format!("accuracy:{}", attack.id))),
-            Cell::Number(line.map(|line| line.expected(last.clean.clamp(1e-6, 1.0 - 1e-6)) * 100.0)),
-            Cell::Number(line.map(|line| line.residual(*last))),
+            Cell::Share(input.model().estimate("accuracy:clean")),
+            Cell::Share(input.model().estimate(&format!("accuracy:{}", attack.id))),
+            Cell::Number(line.map(|line| line.expected(model.clean.clamp(1e-6, 1.0 - 1e-6)) * 100.0)),
+            Cell::Number(line.map(|line| line.residual(*model))),
             Cell::Number(line.map(|line| line.slope)),
             Cell::text(fitted.as_ref().err().map_or("used", String::as_str)),
         ]
@@ -61,37 +63,41 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
         title: "Effective robustness",
         intro: format!(
             "Models with a higher clean accuracy usually have a higher accuracy under attack as well, along a line in log-odds \
-             (Taori et al., 2020). The line here is fitted to the base and the epochs before the last one: {} points of this \
-             run. The effective robustness of the last epoch is its height above the line. A line is refused if it does not \
+             (Taori et al., 2020). The line here is fitted to the base and the other epochs: {} points of this run. The \
+             effective robustness of {} is its height above the line. A line is refused if it does not \
              rise, or if the intervals of its lowest and highest clean accuracy overlap. The chart shows <b>{shown}</b>. So few \
              points give no interval.",
-            drawn.reference.len()
+            drawn.reference.len(),
+            escape(&input.model_label())
         ),
         body: legend(&[
             (BASE, "base".to_owned()),
-            (PASSED, "earlier epochs".to_owned()),
-            (TUNED, escape(&input.last_label())),
+            (PASSED, "other epochs".to_owned()),
+            (TUNED, escape(&input.model_label())),
         ]) + &refused
-            + &picture(drawn, &shown),
+            + &picture(drawn, &input.model_label(), &shown),
         tables: vec![table],
         half: true,
     })
 }
 
 fn fit<'a>(input: &ReportInput<'a>, attack: &'a ConditionSummary) -> Option<Fitted<'a>> {
-    let (_, before) = input.epochs.split_last()?;
-    let summaries: Vec<_> = std::iter::once(input.base).chain(before.iter().map(|epoch| epoch.summary)).collect();
-    let reference = RobustnessPoint::all(&summaries, &attack.id);
-    let last = RobustnessPoint::of(input.last(), &attack.id)?;
+    let others = input.others().map(|epoch| (epoch.name(), epoch.summary));
+    let others: Vec<(String, &Summary)> = std::iter::once(("base".to_owned(), input.base)).chain(others).collect();
+    let summaries: Vec<&Summary> = others.iter().map(|(_, summary)| *summary).collect();
+    let points =
+        others.into_iter().filter_map(|(name, summary)| Some((name, RobustnessPoint::of(summary, &attack.id)?)));
+    let reference: Vec<(String, RobustnessPoint)> = points.collect();
+    let model = RobustnessPoint::of(input.model(), &attack.id)?;
     let line = RobustnessLine::of(&summaries, &attack.id);
-    let is_told = attack.representative && reference.len() >= RobustnessLine::FEWEST;
-    is_told.then_some(Fitted { attack, line, reference, last })
+    let is_told = input.is_compared() && attack.representative && reference.len() >= RobustnessLine::FEWEST;
+    is_told.then_some(Fitted { attack, line, reference, model })
 }
 
 /// Draws accuracy under attack against clean accuracy, both in log-odds.
-fn picture(fitted: &Fitted<'_>, name: &str) -> String {
+fn picture(fitted: &Fitted<'_>, model: &str, name: &str) -> String {
     let inside = |share: f64| logit(share.clamp(0.005, 0.995));
-    let all = || fitted.reference.iter().chain([&fitted.last]);
+    let all = || fitted.reference.iter().map(|(_, point)| point).chain([&fitted.model]);
     let range = |values: Vec<f64>| {
         let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(*v), high.max(*v)));
         [low - 0.3, high + 0.3]
@@ -118,18 +124,26 @@ fn picture(fitted: &Fitted<'_>, name: &str) -> String {
         svg.push_str(&plot.line("trend", &ends, 0.0));
     }
     let point = |style: PlotStyle, words: &str, point: &RobustnessPoint| {
-        let mark = plot.mark(style, inside(point.clean), inside(point.attacked), 0.0);
+        let (x, y, words) = (inside(point.clean), inside(point.attacked), escape(words));
         format!(
-            "<g><title>{words}: {} clean, {} attacked</title>{mark}</g>",
+            "<g><title>{words}: {} clean, {} attacked</title>{}</g>",
             percent(point.clean),
-            percent(point.attacked)
+            percent(point.attacked),
+            plot.mark(style, x, y, 0.0)
         )
     };
-    for (place, reference) in fitted.reference.iter().enumerate() {
-        let (style, words) = if place == 0 { (BASE, "base") } else { (PASSED, "an earlier epoch") };
-        svg.push_str(&point(style, words, reference));
+    for (name, reference) in &fitted.reference {
+        let style = if name == "base" { BASE } else { PASSED };
+        svg.push_str(&point(style, name, reference));
     }
-    svg.push_str(&point(TUNED, "last epoch", &fitted.last));
+    svg.push_str(&point(TUNED, model, &fitted.model));
+    let named = |name: &str, point: &RobustnessPoint| {
+        let short = name.strip_prefix("epoch ").unwrap_or(name);
+        (inside(point.clean), inside(point.attacked), short.to_owned())
+    };
+    let others = fitted.reference.iter().map(|(name, point)| named(name, point));
+    let all: Vec<_> = std::iter::once(named(model, &fitted.model)).chain(others).collect();
+    svg.push_str(&names(&plot, &all, &[]));
     plot.svg(&format!("Accuracy under {name} against clean accuracy in log-odds; the numbers are in the table"), &svg)
 }
 

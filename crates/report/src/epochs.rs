@@ -26,7 +26,8 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let y_ticks = series::ticks(&all, series::NOTHING);
     let plot = input.over_epochs([y_ticks[0].0, y_ticks[y_ticks.len() - 1].0]);
     let svg = plot.axes(&y_ticks, &input.epoch_ticks(), "epoch", "accuracy, %") + &series::draw(&plot, &all);
-    let rows = stops.iter().map(|(_, label, summary)| {
+    let remarks = std::iter::once("").chain(input.epochs.iter().map(|epoch| epoch.remark));
+    let rows = stops.iter().zip(remarks).map(|((_, label, summary), remark)| {
         let [clean, mean, robust] = CURVES.map(|(id, _)| id);
         [
             Cell::text(label.as_str()),
@@ -36,6 +37,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
             Cell::Gain(summary.gain(mean), Better::Higher),
             Cell::Share(summary.estimate(robust)),
             Cell::Gain(summary.gain(robust), Better::Higher),
+            Cell::text(remark),
         ]
     });
     let table = ReportTable::new(
@@ -49,6 +51,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
             ("attacked_gain", "gain, percentage points"),
             ("robust", "robust"),
             ("robust_gain", "gain, percentage points"),
+            ("remark", "remark"),
         ],
         rows,
     );

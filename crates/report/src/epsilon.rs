@@ -24,13 +24,13 @@ const KINDS: [(&str, &str); 4] = [
 /// model from a failed attack. `None` where no check of pixel attacks applies; the curves are left out where they have
 /// no point.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
-    let last = input.last();
+    let last = input.model();
     if last.checks.iter().all(|check| check.verdict == CheckVerdict::NotApplicable) {
         return None;
     }
     let mut panels = vec![("base".to_owned(), lines(input.base))];
     if input.is_compared() {
-        panels.push((input.last_label(), lines(last)));
+        panels.push((input.model_label(), lines(last)));
     }
     let drawn = !panels.iter().all(|(_, lines)| series::is_empty(lines));
     let mut tables = vec![checks(input).open()];
@@ -105,7 +105,7 @@ fn curves(panels_of: &[(String, Vec<Series>)]) -> String {
 }
 
 fn numbers(input: &ReportInput<'_>) -> ReportTable {
-    let last = input.last();
+    let last = input.model();
     let rows = KINDS.iter().flat_map(|(kind, name)| {
         sizes(last, kind).into_iter().map(move |(eps, id)| {
             [
@@ -155,7 +155,7 @@ fn summary_of_checks(checks: &[Check]) -> String {
 fn checks(input: &ReportInput<'_>) -> ReportTable {
     let of_base: IndexMap<&str, CheckVerdict> =
         input.base.checks.iter().map(|check| (check.id.as_str(), check.verdict)).collect();
-    let rows = input.last().checks.iter().map(|check| {
+    let rows = input.model().checks.iter().map(|check| {
         let numbers: Vec<String> =
             check.numbers.iter().map(|(name, number)| format!("{name} {}", short(*number))).collect();
         let base = of_base.get(check.id.as_str()).copied();

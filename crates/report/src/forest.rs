@@ -36,7 +36,7 @@ fn placed(condition: &ConditionSummary, is_gain: bool) -> Option<Estimate> {
 /// Renders the section `conditions`: a forest plot of the last epoch's gain over the base under every condition,
 /// grouped by purpose, with a table of tests. Without epochs it shows the accuracies of the base. Never `None`.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
-    let (last, is_gain) = (input.last(), input.is_compared());
+    let (last, is_gain) = (input.model(), input.is_compared());
     let scale = Scale::new(last.conditions.iter().map(|condition| mark(condition, is_gain)), is_gain);
     let mut rows = scale.axis("");
     for (purpose, name, about) in GROUPS {
@@ -62,7 +62,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
             format!(
                 "Accuracy of {} minus accuracy of the base on the same items, with its 95 % interval. The dot is filled where \
                  the adjusted p is below 0.05, over {FEWEST_CLUSTERS} patients and {FEWEST_CLUSTERS} questions or more. \u{2605} marks primary conditions, \u{25c6} conditions that count in robust accuracy.",
-                escape(&input.last_label())
+                escape(&input.model_label())
             ),
         )
     } else {

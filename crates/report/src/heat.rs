@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::markup::{NONE, breakable, escape, percent, points};
+use super::markup::{NONE, breakable, escape, percent, points, swipe};
 use super::stage_curve::NAMES;
 
 /// One cell of the matrix.
@@ -38,9 +38,10 @@ pub fn matrix(
         body.push_str("</tr>");
     }
     format!(
-        "<div class=\"scroll\" role=\"region\" aria-label=\"{0}\" tabindex=\"0\"><table class=\"heat\"><caption>{0}</caption>\
+        "{1}<div class=\"scroll\" role=\"region\" aria-label=\"{0}\" tabindex=\"0\"><table class=\"heat\"><caption>{0}</caption>\
          <thead><tr><th scope=\"col\">{corner}</th>{head}</tr></thead><tbody>{body}</tbody></table></div>",
-        escape(description)
+        escape(description),
+        swipe(columns.len() + 1)
     )
 }
 

@@ -6,6 +6,7 @@ use stepwise_benchmark::summary::{Estimate, Summary};
 use super::input::ReportInput;
 use super::markup::{escape, spoken};
 use super::plot::{BASE, PASSED, Plot, PlotStyle, TUNED, legend, tick};
+use super::point_names::names;
 use super::section::ReportSection;
 use super::table::{Cell, ReportTable};
 
@@ -13,11 +14,13 @@ use super::table::{Cell, ReportTable};
 /// a chart with a table. `None` where the suite has no hints or no item with hints was answered.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let stops = input.stops();
-    let places: Vec<(String, Estimate, Estimate)> = stops
+    let model = input.model_index().map_or(0, |index| index + 1);
+    let places: Vec<(usize, String, Estimate, Estimate)> = stops
         .iter()
-        .filter_map(|(_, label, summary)| {
+        .enumerate()
+        .filter_map(|(place, (_, label, summary))| {
             let of = |id: &str| summary.estimate(id).filter(|estimate| estimate.value.is_some());
-            Some((label.clone(), of("capture")?, of("repair")?))
+            Some((place, label.clone(), of("capture")?, of("repair")?))
         })
         .collect();
     if places.is_empty() {
@@ -40,21 +43,23 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
         ));
     }
     let value = |estimate: &Estimate| estimate.value.unwrap_or_default();
-    let trail: Vec<(f64, f64)> = places.iter().map(|(_, capture, repair)| (value(capture), value(repair))).collect();
+    let trail: Vec<(f64, f64)> = places.iter().map(|(_, _, capture, repair)| (value(capture), value(repair))).collect();
     svg.push_str(&plot.line("trail", &trail, 0.0));
-    for (number, (label, capture, repair)) in places.iter().enumerate() {
-        let is_last = number + 1 == places.len();
-        let style: PlotStyle = match number {
+    let mut intervals = Vec::new();
+    for (place, label, capture, repair) in &places {
+        let style: PlotStyle = match *place {
             0 => BASE,
-            _ if is_last => TUNED,
+            place if place == model => TUNED,
             _ => PASSED,
         };
         let (x, y) = (value(capture), value(repair));
         let mut drawn = String::new();
         // Intervals of all epochs would hide the line between them.
-        if number == 0 || is_last {
+        if *place == 0 || *place == model {
             drawn.extend(capture.ci.map(|ci| plot.across(style.class, y, ci)));
             drawn.extend(repair.ci.map(|ci| plot.interval(style.class, x, 0.0, ci)));
+            intervals.extend(capture.ci.map(|[low, high]| [(low, y), (high, y)]));
+            intervals.extend(repair.ci.map(|[low, high]| [(x, low), (x, high)]));
         }
         svg.push_str(&format!(
             "<g><title>{}: capture {}, repair {}</title>{drawn}{}</g>",
@@ -64,12 +69,17 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
             plot.mark(style, x, y, 0.0)
         ));
     }
+    let short = |place: usize| place.checked_sub(1).map_or("base", |index| input.epochs[index].label).to_owned();
+    let named = |(place, _, capture, repair): &(usize, String, Estimate, Estimate)| {
+        (value(capture), value(repair), short(*place))
+    };
+    svg.push_str(&names(&plot, &places.iter().map(named).collect::<Vec<_>>(), &intervals));
     let mut entries = vec![(BASE, "base".to_owned())];
     if places.len() > 2 {
-        entries.push((PASSED, "earlier epochs".to_owned()));
+        entries.push((PASSED, "other epochs".to_owned()));
     }
     if input.is_compared() {
-        entries.push((TUNED, escape(&input.last_label())));
+        entries.push((TUNED, escape(&input.model_label())));
     }
     Some(ReportSection {
         id: "hints",

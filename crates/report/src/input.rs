@@ -6,6 +6,7 @@ use stepwise_benchmark::worst_cases::WorstCase;
 
 use crate::markup;
 use crate::plot::Plot;
+use crate::training_curve::TrainingCurve;
 
 /// Content of a report about one run.
 #[derive(Clone, Copy, Debug)]
@@ -16,10 +17,15 @@ pub struct ReportInput<'a> {
     pub facts: &'a [(String, String)],
     /// Summary of the base without adapter, on the same suite.
     pub base: &'a Summary,
-    /// Evaluated epochs in order, each summarised against the base. The report is about the last one, or about the base
-    /// where there are none.
+    /// Evaluated epochs in order, each summarised against the base; without epochs the report is about the base.
     pub epochs: &'a [EpochResult<'a>],
-    /// Items that the last epoch got wrong, shown with their images; empty leaves the section out.
+    /// Index in `epochs` of the delivered checkpoint, which the report is about; `None` for the last epoch.
+    pub delivered: Option<usize>,
+    /// Plain sentence below the main result, such as that no epoch is better than the base.
+    pub warning: Option<&'a str>,
+    /// Loss and learning rate of the training; `None` for a model without a log.
+    pub training: Option<&'a TrainingCurve>,
+    /// Items that the delivered checkpoint got wrong, shown with their images; empty leaves the section out.
     pub worst: &'a [WorstCase],
     /// Accuracy of every stage after every phase; `None` for a run without phases.
     pub forgetting: Option<&'a Forgetting>,
@@ -32,6 +38,8 @@ pub struct EpochResult<'a> {
     pub label: &'a str,
     /// Summary of the evaluation, with gains over the base.
     pub summary: &'a Summary,
+    /// Words beside the epoch, such as `delivered` or `outside the guard`; empty for none.
+    pub remark: &'a str,
 }
 
 impl EpochResult<'_> {
@@ -43,14 +51,29 @@ impl EpochResult<'_> {
 }
 
 impl<'a> ReportInput<'a> {
-    /// Returns the summary that the report is about: the last epoch, or the base without epochs.
-    pub(crate) fn last(&self) -> &'a Summary {
-        self.epochs.last().map_or(self.base, |epoch| epoch.summary)
+    /// Returns the index in `epochs` of the epoch that the report is about; `None` without epochs.
+    pub(crate) fn model_index(&self) -> Option<usize> {
+        self.delivered.or(self.epochs.len().checked_sub(1)).filter(|index| *index < self.epochs.len())
     }
 
-    /// Returns the name of the last epoch, or `base` without epochs.
-    pub(crate) fn last_label(&self) -> String {
-        self.epochs.last().map_or_else(|| "base".to_owned(), EpochResult::name)
+    fn model_epoch(&self) -> Option<&'a EpochResult<'a>> {
+        self.epochs.get(self.model_index()?)
+    }
+
+    /// Returns the summary that the report is about: the delivered epoch, or the base without epochs.
+    pub(crate) fn model(&self) -> &'a Summary {
+        self.model_epoch().map_or(self.base, |epoch| epoch.summary)
+    }
+
+    /// Returns the name of the epoch that the report is about, or `base` without epochs.
+    pub(crate) fn model_label(&self) -> String {
+        self.model_epoch().map_or_else(|| "base".to_owned(), EpochResult::name)
+    }
+
+    /// Returns all epochs that the report is not about, in order.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &'a EpochResult<'a>> {
+        let index = self.model_index();
+        self.epochs.iter().enumerate().filter(move |(place, _)| Some(*place) != index).map(|(_, epoch)| epoch)
     }
 
     /// Returns whether there are epochs to compare with the base.

@@ -15,23 +15,29 @@ pub mod markup;
 mod metrics;
 mod output;
 pub mod page;
+mod phase_axis;
 pub mod plan;
 pub mod plot;
+mod point_names;
+mod rate_scale;
 mod retention;
 pub mod section;
 pub mod series;
 pub mod stage_curve;
 pub mod strip;
 pub mod table;
+mod training;
+mod training_curve;
 mod worst_cases;
 
 pub use input::{EpochResult, ReportInput};
 pub use output::{CsvFile, Report};
+pub use training_curve::{CurveStep, TrainingCurve};
 
 use section::ReportSection;
 
 /// All sections in page order.
-const SECTIONS: [fn(&ReportInput<'_>) -> Option<ReportSection>; 12] = [
+const SECTIONS: [fn(&ReportInput<'_>) -> Option<ReportSection>; 13] = [
     forest::section,
     stage_curve::section,
     chain_flow::section,
@@ -40,6 +46,7 @@ const SECTIONS: [fn(&ReportInput<'_>) -> Option<ReportSection>; 12] = [
     retention::section,
     forgetting::section,
     effective::section,
+    training::section,
     epsilon::section,
     worst_cases::section,
     metrics::section,

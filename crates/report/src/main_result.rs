@@ -5,7 +5,7 @@ use stepwise_benchmark::summary::{Estimate, Summary};
 
 use super::epsilon;
 use super::input::ReportInput;
-use super::markup::{escape, percent, plural, points, share};
+use super::markup::{capital, escape, percent, plural, points, share};
 
 /// Metrics on cards: id, name and explanation.
 const CARDS: [(&str, &str, &str); 7] = [
@@ -14,9 +14,9 @@ const CARDS: [(&str, &str, &str); 7] = [
         "Paired image score",
         "how often the right answer is likelier with the own image than with the image of another patient; 50 % is blind",
     ),
-    ("accuracy:clean", "Clean accuracy", "unchanged questions and images"),
+    ("accuracy:clean", "Clean accuracy", "questions and images as stored"),
     ("mean_attacked_accuracy", "Accuracy under attack", "mean over attack families"),
-    ("chain_accuracy", "Complete chains", "all four stages right"),
+    ("chain_accuracy", "Complete chains", "cases with all four stages right"),
     ("hint_discrimination", "Hint discrimination", "repair by right hints minus capture by wrong hints"),
     ("visual_reliance_swap", "Use of the image", "accuracy lost with the image of another patient"),
     (
@@ -29,7 +29,7 @@ const CARDS: [(&str, &str, &str); 7] = [
 /// Renders the main result as markup: the gain in robust accuracy, or in clean accuracy where no attack was evaluated,
 /// and cards with further metrics that have a value. Without epochs it shows the accuracy of the base.
 pub fn section(input: &ReportInput<'_>) -> String {
-    let last = input.last();
+    let last = input.model();
     let cards: String = CARDS.iter().filter_map(|(id, name, about)| card(last, id, name, about)).collect();
     let cards = if cards.is_empty() { cards } else { format!("<div class=\"cards\">{cards}</div>") };
     format!("<section class=\"headline\" aria-label=\"Main result\">{}{cards}</section>", hero(input, last))
@@ -89,18 +89,35 @@ fn hero(input: &ReportInput<'_>, last: &Summary) -> String {
         gain.ci.map_or_else(String::new, |[low, high]| format!("95 % interval {} to {}", points(low), points(high)));
     let of =
         |estimate: Option<Estimate>| estimate.and_then(|estimate| estimate.value).map_or_else(|| "n/a".into(), percent);
+    let others = others(input, id);
+    let note = input
+        .warning
+        .map_or_else(String::new, |text| format!("<p class=\"tally bad\">{}.</p>", escape(&capital(text))));
     format!(
         "<div class=\"hero {}\"><p class=\"what\">{name}: gain over the untouched base</p>\
          <p class=\"big\">{value}<span class=\"unit\"> percentage points</span></p><p class=\"interval\">{interval}</p>\
-         <p class=\"verdict\">{}</p>{warning}\
-         <p class=\"about\">{name} {} \u{2192} {} ({}), on {}. {about}</p></div>",
+         <p class=\"verdict\">{}</p>{note}{warning}\
+         <p class=\"about\">{name} {} \u{2192} {} ({}), on {}. {about}</p>{others}</div>",
         tone(gain),
         verdict(gain),
         of(Some(base)),
         of(metric.map(|metric| metric.estimate)),
-        escape(&input.last_label()),
+        escape(&input.model_label()),
         plural(gain.n, "item"),
     )
+}
+
+/// Renders the gain of the metric `id` at every epoch that the report is not about; empty without such epochs.
+fn others(input: &ReportInput<'_>, id: &str) -> String {
+    let gains: Vec<String> = input
+        .others()
+        .map(|epoch| {
+            let gain = epoch.summary.gain(id).and_then(|gain| gain.value).map_or_else(|| "n/a".to_owned(), points);
+            let remark = if epoch.remark.is_empty() { String::new() } else { format!(" ({})", escape(epoch.remark)) };
+            format!("{} {gain}{remark}", escape(&epoch.name()))
+        })
+        .collect();
+    if gains.is_empty() { String::new() } else { format!("<p class=\"about\">Other epochs: {}.</p>", gains.join(", ")) }
 }
 
 /// Says what the gain shows. A claim needs enough patients and questions, whatever the interval is.

@@ -28,6 +28,12 @@ pub fn breakable(text: &str) -> String {
     if text.contains(' ') { escaped } else { escaped.replace('_', "_<wbr>").replace(':', ":<wbr>") }
 }
 
+/// Returns the text with its first letter in upper case.
+pub fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
 /// Formats a count with its noun, which gets an `s` unless the count is 1: `3 items`, `1 item`.
 pub fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
@@ -59,6 +65,26 @@ pub fn p_value(p: f64) -> String {
 pub fn plain(value: f64) -> String {
     let text = format!("{value:.2}");
     if text == "-0.00" { "0.00".to_owned() } else { text.replace('-', "\u{2212}") }
+}
+
+/// Formats a number of any size with four significant digits and a minus sign U+2212: `0.6241`, `2.500e-4`.
+pub fn digits(value: f64) -> String {
+    let text = if value == 0.0 || (1e-3..1e5).contains(&value.abs()) {
+        let decimals = 3 - value.abs().max(1e-3).log10().floor() as i32;
+        format!("{value:.*}", decimals.clamp(0, 6) as usize)
+    } else {
+        format!("{value:.3e}")
+    };
+    text.replace('-', "\u{2212}")
+}
+
+/// Renders the line above a table of this many columns which says that the table scrolls. The page shows the line on narrow
+/// screens only; tables with few columns fit there.
+pub fn swipe(columns: usize) -> String {
+    match columns {
+        0..=3 => String::new(),
+        _ => format!("<p class=\"swipe\">{columns} columns: scroll the table sideways \u{2192}</p>"),
+    }
 }
 
 /// Markup for a number that is not defined, `n/a`, which the formatting functions use.

@@ -44,7 +44,7 @@ const COLUMNS: [(&str, &str); 6] = [
 /// Renders the section `metrics` about the last epoch: a table of the primary endpoints with their tests (only with
 /// epochs), a table of the main metrics, and a folded table of all metrics. Never `None`.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
-    let last = input.last();
+    let last = input.model();
     let spoken_for: BTreeSet<String> = last
         .conditions
         .iter()

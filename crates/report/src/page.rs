@@ -5,7 +5,7 @@ use stepwise_benchmark::summary::{LARGE_GROUP, Summary};
 
 use super::input::ReportInput;
 use super::main_result;
-use super::markup::{escape, plural};
+use super::markup::{capital, escape, plural};
 use super::section::ReportSection;
 
 const STYLE: &str = include_str!("style.css");
@@ -65,7 +65,7 @@ impl Page<'_> {
 /// Renders the page about one run around its sections: header with facts, main result, sections, and the explanation of
 /// how the numbers are computed.
 pub fn html(input: &ReportInput<'_>, sections: &[ReportSection]) -> String {
-    let summary = input.last();
+    let summary = input.model();
     let mut facts: Vec<(String, String)> = input.facts.to_vec();
     facts.push((
         "Evaluated".to_owned(),
@@ -91,11 +91,15 @@ pub fn html(input: &ReportInput<'_>, sections: &[ReportSection]) -> String {
 const METHOD: &str = "How the numbers are computed";
 
 fn method(input: &ReportInput<'_>) -> String {
-    let summary = input.last();
+    let summary = input.model();
+    let model = match input.delivered {
+        Some(_) => format!("{}, the delivered checkpoint", escape(&input.model_label())),
+        None => "the last evaluated epoch".to_owned(),
+    };
     format!(
         "<li><b>Scoring.</b> {}. A response that cannot be parsed is <em>unparsed</em>: it counts as not right, and never as \
          following a hint.</li>\
-         <li><b>Model and gain.</b> <em>Model</em> is the last evaluated epoch; without epochs it is the base. A gain is the \
+         <li><b>Model and gain.</b> <em>Model</em> is {}; without epochs it is the base. A gain is the \
          model minus the untouched base, on the same items under the same condition.</li>\
          <li><b>Intervals and tests.</b> They are about other patients and other questions: the same questions are asked about \
          many patients, here {} and {}. The variance is V = max(V<sub>patients</sub> + V<sub>questions</sub> \u{2212} \
@@ -112,6 +116,7 @@ fn method(input: &ReportInput<'_>) -> String {
          other did not.</li>\
          <li><b>Comparability.</b> Compare only with results of the same suite digest: <code>{}</code>.</li>",
         escape(&capital(summary.scoring.describe())),
+        model,
         plural(summary.groups, "group"),
         plural(summary.questions, "question"),
         large_group(summary),
@@ -130,9 +135,4 @@ fn large_group(summary: &Summary) -> String {
         100.0 * summary.largest_group,
         100.0 * LARGE_GROUP
     )
-}
-
-fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }

@@ -191,6 +191,18 @@ pub fn legend(entries: &[(PlotStyle, String)]) -> String {
     format!("<p class=\"legend\">{entries}</p>")
 }
 
+/// Renders a legend of lines: class in the style sheet, and name as markup.
+pub fn legend_lines(entries: &[(&str, &str)]) -> String {
+    let entries: String = entries
+        .iter()
+        .map(|(class, name)| {
+            let line = format!("<polyline class=\"line {class}\" points=\"0,8 16,8\"/>");
+            format!("<span><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\">{line}</svg>{name}</span>")
+        })
+        .collect();
+    format!("<p class=\"legend\">{entries}</p>")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

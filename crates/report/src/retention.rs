@@ -1,10 +1,11 @@
-//! Forgetting: best earlier accuracy of each stage against its last accuracy.
+//! Forgetting: best earlier accuracy of each stage against the accuracy of the model.
 
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::retention::{StageAccuracies, retention, stage_accuracies};
 use stepwise_benchmark::summary::Estimate;
 
 use super::input::ReportInput;
+use super::markup::escape;
 use super::plot::{Plot, RANKED};
 use super::section::ReportSection;
 use super::series::{self, Series};
@@ -14,7 +15,7 @@ use super::table::{Cell, ReportTable};
 /// Renders the section `retention`: the clean accuracy of each stage by epoch, and its forgetting, the best earlier
 /// accuracy less the last one. `None` before the first epoch, or where no stage has an item.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
-    let (stops, last) = (input.stops(), input.last());
+    let (stops, last) = (input.stops(), input.model());
     let id = |stage: usize| format!("accuracy:clean:stage_{}", stage + 1);
     let lines = NAMES.iter().zip(RANKED).enumerate();
     let all: Vec<Series> =
@@ -26,7 +27,9 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let plot: Plot = input.over_epochs([y_ticks[0].0, y_ticks[y_ticks.len() - 1].0]);
     let svg = plot.axes(&y_ticks, &input.epoch_ticks(), "epoch", "clean accuracy, %") + &series::draw(&plot, &all);
 
-    let accuracies: Vec<StageAccuracies> = stops.iter().map(|(_, _, summary)| stage_accuracies(summary)).collect();
+    let through = input.model_index().map_or(0, |index| index + 1);
+    let accuracies: Vec<StageAccuracies> =
+        stops.iter().take(through + 1).map(|(_, _, summary)| stage_accuracies(summary)).collect();
     let kept = retention(&accuracies);
     let rows = NAMES.iter().enumerate().map(|(stage, name)| {
         let now = last.estimate(&id(stage));
@@ -46,8 +49,8 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
         [
             ("stage", "stage"),
             ("base", "base"),
-            ("best_before", "best before the last epoch"),
-            ("now", "last epoch"),
+            ("best_before", "best before"),
+            ("now", "model"),
             ("gain", "gain over the base, percentage points"),
             ("forgetting", "forgetting, percentage points"),
         ],
@@ -56,11 +59,14 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     Some(ReportSection {
         id: "retention",
         title: "Forgetting by stage",
-        intro: "Clean accuracy of each stage. Forgetting is the best accuracy of the base and all earlier epochs minus the \
-                accuracy of the last epoch (Chaudhry et al., 2018). The maximum of several values is biased upwards, so \
-                forgetting has no interval. Below zero, the last epoch is the best."
-            .into(),
-        body: series::names(&all) + &plot.svg("Clean accuracy of each stage by epoch; the numbers are in the table", &svg),
+        intro: format!(
+            "Clean accuracy of each stage. Forgetting is the best accuracy of the base and all earlier epochs minus the \
+             accuracy of {0} (Chaudhry et al., 2018). The maximum of several values is biased upwards, so forgetting has no \
+             interval. Below zero, {0} is the best of them.",
+            escape(&input.model_label())
+        ),
+        body: series::names(&all)
+            + &plot.svg("Clean accuracy of each stage by epoch; the numbers are in the table", &svg),
         tables: vec![table],
         half: true,
     })

@@ -16,7 +16,7 @@ pub const NAMES: [&str; 4] = ["1 Orient", "2 Find", "3 Describe", "4 Conclude"];
 /// Renders the section `stages`: chance-corrected accuracy by clinical stage of base and last epoch, and its slope over
 /// the stages. `None` where no stage has an item.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
-    let last = input.last();
+    let last = input.model();
     let of = |style, name: String, summary| Series {
         style,
         name,
@@ -31,7 +31,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     };
     let mut all = vec![of(BASE, "base".to_owned(), input.base)];
     if input.is_compared() {
-        all.push(of(TUNED, input.last_label(), last));
+        all.push(of(TUNED, input.model_label(), last));
     }
     if series::is_empty(&all) {
         return None;
@@ -49,10 +49,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
         body: format!(
             "{}{}{}",
             series::names(&all),
-            plot.svg(
-                "Chance-corrected accuracy by clinical stage, base and last epoch; the numbers are in the table",
-                &svg
-            ),
+            plot.svg("Chance-corrected accuracy by clinical stage, base and model; the numbers are in the table", &svg),
             slopes(input)
         ),
         tables: vec![table(input)],
@@ -61,15 +58,15 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
 }
 
 fn slopes(input: &ReportInput<'_>) -> String {
-    let Some(slope) = input.last().estimate("stage_slope").filter(|slope| slope.value.is_some()) else {
+    let Some(slope) = input.model().estimate("stage_slope").filter(|slope| slope.value.is_some()) else {
         return String::new();
     };
     let entry = |name: &str, value: String| format!("<div><dt>{name}</dt><dd>{value}</dd></div>");
     let of = |summary: &Summary| difference(summary.estimate("stage_slope"));
     let mut entries = entry("Slope of the base", of(input.base));
     if input.is_compared() {
-        entries.push_str(&entry(&format!("Slope of {}", escape(&input.last_label())), of(input.last())));
-        entries.push_str(&entry("Change", difference(input.last().gain("stage_slope"))));
+        entries.push_str(&entry(&format!("Slope of {}", escape(&input.model_label())), of(input.model())));
+        entries.push_str(&entry("Change", difference(input.model().gain("stage_slope"))));
     }
     format!(
         "<dl class=\"slopes\">{entries}</dl><p class=\"about\">Percentage points per stage, over {} complete chains; below zero, accuracy falls along the stages.</p>",
@@ -78,7 +75,7 @@ fn slopes(input: &ReportInput<'_>) -> String {
 }
 
 fn table(input: &ReportInput<'_>) -> ReportTable {
-    let last = input.last();
+    let last = input.model();
     let row = |name: &str, id: &str, cell: fn(Option<stepwise_benchmark::summary::Estimate>) -> Cell| {
         let better = last.metrics.get(id).map_or(Better::Neither, |metric| metric.better);
         [Cell::text(name), cell(input.base.estimate(id)), cell(last.estimate(id)), Cell::Gain(last.gain(id), better)]

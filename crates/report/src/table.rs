@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::Estimate;
 
-use super::markup::{NONE, breakable, difference, escape, odds, p_value, plain, share};
+use super::markup::{NONE, breakable, difference, digits, escape, odds, p_value, plain, share, swipe};
 use super::output::CsvFile;
 
 /// One table of a page.
@@ -43,6 +43,8 @@ pub enum Cell {
     Odds(Option<Estimate>),
     /// Other number, shown with two decimals; None where it is not defined.
     Number(Option<f64>),
+    /// Other number of any size, with four significant digits; None where it is not defined.
+    Digits(Option<f64>),
     /// p-value, 0 to 1; None where there is no test.
     P(Option<f64>),
 }
@@ -94,11 +96,12 @@ impl ReportTable {
         let head: String = head.collect();
         let rows: String = self.rows.iter().map(|row| row_markup(row)).collect();
         let table = format!(
-            "<div class=\"scroll\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table><caption>{caption}</caption>\
+            "{2}<div class=\"scroll\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table><caption>{caption}</caption>\
              <thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>\
              <p class=\"save\"><a download=\"{0}\" href=\"data:text/csv;charset=utf-8;base64,{1}\">Save as CSV ({0})</a></p>",
             csv.name,
-            STANDARD.encode(&csv.text)
+            STANDARD.encode(&csv.text),
+            swipe(self.columns.len())
         );
         if self.open { table } else { format!("<details><summary>Table: {caption}</summary>{table}</details>") }
     }
@@ -147,6 +150,7 @@ impl Cell {
             Self::Gain(estimate, better) => with_n(judged(*estimate, *better), estimate),
             Self::Odds(estimate) => with_n(odds(*estimate), estimate),
             Self::Number(value) => value.map_or_else(|| NONE.to_owned(), plain),
+            Self::Digits(value) => value.map_or_else(|| NONE.to_owned(), digits),
             Self::P(p) => p.map_or_else(|| NONE.to_owned(), p_value),
         }
     }
@@ -156,7 +160,7 @@ impl Cell {
         match self {
             Self::Text(words) => vec![quoted(words)],
             Self::Count(count) => vec![count.to_string()],
-            Self::Number(value) | Self::P(value) => vec![field(*value)],
+            Self::Number(value) | Self::Digits(value) | Self::P(value) => vec![field(*value)],
             Self::Share(estimate) | Self::Points(estimate) | Self::Odds(estimate) | Self::Gain(estimate, _) => {
                 let ci = estimate.and_then(|estimate| estimate.ci);
                 let n = estimate.map_or_else(String::new, |estimate| estimate.n.to_string());

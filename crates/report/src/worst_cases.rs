@@ -13,14 +13,20 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     if input.worst.is_empty() {
         return None;
     }
-    let figures: String = input.worst.iter().map(|case| figure(case, &input.last_label())).collect();
+    let figures: String = input.worst.iter().map(|case| figure(case, &input.model_label())).collect();
     Some(ReportSection {
         id: "worst",
         title: "Worst cases",
-        intro: "Items that are right without attack and wrong under an attack, and clean items that are wrong although the base was \
-                right. Items that the base got right come first, then the most confident mistakes. The dashed outline marks the \
-                evidence; the model does not see it."
-            .into(),
+        intro: format!(
+            "Items that are right without attack and wrong under an attack, and clean items that are wrong although the base \
+             was right. Items that the base got right come first, then the most confident mistakes. The dashed outline marks \
+             the evidence; the model does not see it.{}",
+            if input.model_index().is_some_and(|index| index + 1 < input.epochs.len()) {
+                " Pixels that an attack changed are not stored, so their change is shown for the last epoch only."
+            } else {
+                ""
+            }
+        ),
         body: format!("<div class=\"worst\">{figures}</div>"),
         tables: vec![table(input.worst)],
         half: false,

@@ -12,7 +12,7 @@ pub enum Failure {
     Input(String),
     /// The command failed while it ran; exit code 1.
     Run(String),
-    /// Another process runs the task, or part of the study; exit code [`HELD_EXIT_CODE`].
+    /// Another process trains in the folder, or runs part of the study; exit code [`HELD_EXIT_CODE`].
     Held(String),
     /// The command was interrupted and has already reported that itself; exit code 130 and no error line.
     Interrupted,

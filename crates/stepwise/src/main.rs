@@ -8,8 +8,12 @@ mod device;
 mod exit;
 mod folder;
 mod gains;
+mod heartbeat;
+mod lost_claim;
 mod preflight_tables;
 mod progress;
+mod source;
+mod standings_table;
 mod table;
 
 use std::process::ExitCode;
@@ -28,7 +32,7 @@ struct Cli {
 enum Command {
     /// Write a commented recipe to start from.
     Init(commands::init::Args),
-    /// Translate a recipe of LLaMA-Factory, ms-swift or TRL.
+    /// Translate a recipe or training command of Axolotl, LLaMA-Factory, ms-swift or TRL.
     Convert(commands::convert::Args),
     /// Fine-tune with a recipe, and benchmark the model against its base after every epoch.
     Train(commands::train::Args),

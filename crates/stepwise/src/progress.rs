@@ -1,5 +1,5 @@
-//! Progress of a command on stderr: a progress bar if stderr is a terminal, and plain lines for steps, epochs
-//! and notes.
+//! Progress of a command on stderr: a progress bar if stderr is a terminal, else a line every ten seconds, and plain
+//! lines for steps, epochs and notes.
 
 use std::io::IsTerminal;
 
@@ -8,22 +8,26 @@ use stepwise_trainer::log::StepLine;
 use stepwise_trainer::preflight::Preflight;
 use stepwise_trainer::progress::{EpochLine, Progress};
 
+use crate::heartbeat::Heartbeat;
 use crate::preflight_tables;
 
 /// Progress display on stderr.
 pub struct ConsoleProgress {
     bar: ProgressBar,
+    heartbeat: Heartbeat,
     task: String,
 }
 
 impl ConsoleProgress {
-    /// Makes a display; the bar is hidden if stderr is not a terminal.
-    pub fn new() -> Self {
+    /// Makes a display; the bar is hidden if stderr is not a terminal. `task` is the work before the first progress event,
+    /// such as `loading`.
+    pub fn new(task: &str) -> Self {
         let target =
             if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
         let style = ProgressStyle::with_template("{msg:<22} {wide_bar} {pos}/{len} {elapsed} eta {eta}");
-        Self { bar: style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style)), task: String::new() }
+        let bar = style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style));
+        Self { bar, heartbeat: Heartbeat::start(task), task: String::new() }
     }
 
     /// Shows the preflight tables of a run, and a warning if memory may not suffice.
@@ -43,6 +47,7 @@ impl ConsoleProgress {
 
     fn line(&self, text: &str) {
         self.bar.suspend(|| tell!("{text}"));
+        self.heartbeat.spoken();
     }
 }
 
@@ -56,19 +61,32 @@ const EPOCH_METRICS: [(&str, &str); 5] = [
 ];
 
 impl Progress for ConsoleProgress {
+    fn begin(&mut self, task: &str, done: u64, total: u64) {
+        self.task = task.to_owned();
+        self.bar.reset();
+        self.bar.set_message(self.task.clone());
+        self.bar.set_length(total);
+        // The pace of a task does not include what was done before it.
+        self.bar.set_position(done);
+        self.bar.reset_eta();
+        if !self.bar.is_hidden() {
+            self.heartbeat.pause();
+        }
+        self.heartbeat.advance(task, done, total);
+    }
+
     fn advance(&mut self, task: &str, done: u64, total: u64) {
         if self.task != task {
-            self.task = task.to_owned();
-            self.bar.reset();
-            self.bar.set_message(self.task.clone());
+            self.begin(task, done, total);
         }
         self.bar.set_length(total);
         self.bar.set_position(done);
+        self.heartbeat.advance(task, done, total);
     }
 
     fn step(&mut self, line: &StepLine) {
         self.line(&format!(
-            "step {:>6}/{} {:>5.1}%  {}  epoch {:.2}  loss {:.4}  lr {:.2e}  grad {:.3}  {} tokens  {:.2} s  left {}",
+            "step {:>6}/{} {:>5.1}%  {}  epoch {:.2}  loss {:.4}  lr {:.2e}  grad {:.3}  {} tokens  {:.0} tokens/s  {:.2} s  left {}",
             line.current_steps,
             line.total_steps,
             line.percentage,
@@ -78,6 +96,7 @@ impl Progress for ConsoleProgress {
             line.lr,
             line.grad_norm,
             line.supervised_tokens,
+            line.tokens_per_second,
             line.seconds_per_step,
             line.remaining_time,
         ));

@@ -6,7 +6,7 @@ use std::process::Command;
 /// For each crate, the crates that it may depend on. In addition, tests may use [`TESTING`].
 const EDGES: [(&str, &[&str]); 15] = [
     ("stepwise-config", &[]),
-    ("stepwise-data", &[]),
+    ("stepwise-data", &[CONFIG]),
     ("stepwise-ops", &[]),
     ("stepwise-datasets", &[DATA]),
     ("stepwise-vlm", &[DATA, OPS]),

@@ -90,7 +90,7 @@ pub fn count<'a>(study: &Study, tasks: impl IntoIterator<Item = &'a Task>) -> Re
         let place = match known {
             Some(place) => place,
             None => {
-                cases.push((data.clone(), study.cases(task)?.train));
+                cases.push((data.clone(), study.checked_cases(task)?.train));
                 cases.len() - 1
             }
         };

@@ -6,9 +6,10 @@ use stepwise_benchmark::metrics::endpoints;
 use stepwise_benchmark::suite::Suite;
 use stepwise_config::nearest::nearest;
 use stepwise_recipe::study_file::{AxisArm, StudyFile};
-use stepwise_trainer::cases::Cases;
+use stepwise_trainer::cases::{Cases, CasesError};
 use stepwise_trainer::evaluation::files::base_outcomes;
 use stepwise_trainer::evaluation::suite::recipe_suite;
+use stepwise_trainer::preflight::leaks;
 
 use crate::error::StudyError;
 use crate::summary::EFFECTIVE;
@@ -124,8 +125,21 @@ impl Study {
     /// # Errors
     /// When the cases cannot be read, or a split has none.
     pub fn cases(&self, task: &Task) -> Result<Cases, StudyError> {
-        let arm = || self.arms[task.arm].name.clone();
-        Cases::open(&task.recipe.data).map_err(|error| StudyError::Cases { arm: arm(), error })
+        Cases::open(&task.recipe.data).map_err(|error| self.of_arm(task, error))
+    }
+
+    /// Loads the cases of a task, and checks that no evaluation image is a near-duplicate of a training image.
+    ///
+    /// # Errors
+    /// The errors of [`Study::cases`], and when such images exist.
+    pub(crate) fn checked_cases(&self, task: &Task) -> Result<Cases, StudyError> {
+        let cases = self.cases(task)?;
+        leaks::check(&cases).map_err(|error| self.of_arm(task, error))?;
+        Ok(cases)
+    }
+
+    fn of_arm(&self, task: &Task, error: CasesError) -> StudyError {
+        StudyError::Cases { arm: self.arms[task.arm].name.clone(), error }
     }
 
     fn check_primary(&self) -> Result<(), StudyError> {

@@ -1,13 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 pub mod budget;
-pub mod claim;
 pub mod cluster;
 pub mod collect;
 pub mod counted;
 mod definition;
 mod error;
-pub mod holder;
 pub mod jobs;
 pub mod manifest;
 pub mod report;

@@ -13,6 +13,7 @@ use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::digest::{hex, sha256_file};
 use stepwise_recipe::CaseSource;
 use stepwise_recipe::study_file::UnequalBudget;
+use stepwise_trainer::claim::run::path_of;
 
 use super::budget::Budget;
 use super::counted::{check, count};
@@ -194,7 +195,7 @@ impl Manifest {
 
     /// Whether the folder or the claim of any run exists.
     fn has_begun(&self) -> bool {
-        self.tasks.iter().any(|entry| entry.folder.exists() || entry.folder.with_extension("claim").exists())
+        self.tasks.iter().any(|entry| entry.folder.exists() || path_of(&entry.folder).exists())
     }
 
     /// Continues this stored manifest: checks that `now`, made from the study, agrees with it, and adds new seeds at

@@ -8,10 +8,10 @@ use stepwise_data::io::atomic::write_atomic;
 use stepwise_recipe::Recipe;
 use stepwise_recipe::study_file::StudyFile;
 use stepwise_trainer::checkpoint;
+use stepwise_trainer::claim::holder::Holder;
+use stepwise_trainer::claim::{held, run};
 
-use crate::claim;
 use crate::error::StudyError;
-use crate::holder::Holder;
 
 /// One arm with one seed: a training run of the study.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl Task {
     /// Returns the path of the claim file, beside the run's folder. The file exists while a process runs the task.
     #[must_use]
     pub fn claim(&self) -> PathBuf {
-        self.folder().with_extension("claim")
+        run::path_of(self.folder())
     }
 
     /// Returns the process that holds the claim of the task. None when there is no claim or it is stale.
@@ -84,7 +84,7 @@ impl Task {
     /// When the claim cannot be read.
     pub fn holder(&self) -> Result<Option<Holder>, StudyError> {
         let path = self.claim();
-        claim::held(&path).map_err(StudyError::file(&path))
+        held(&path).map_err(StudyError::file(&path))
     }
 
     /// Returns the path of the file with the output of its processes, beside the run's folder. It may be missing.

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use stepwise_trainer::claim::holder::{Holder, SILENCE};
+use stepwise_trainer::claim::{BEAT, Claim, Claimed, claim};
 use stepwise_trainer::interrupt::Interrupt;
 
-use crate::claim::{BEAT, Claim, Claimed, claim};
-use crate::holder::{Holder, SILENCE};
 use crate::{StudyError, Task};
 
 /// Time between two attempts to claim a task that another process holds.
@@ -41,7 +41,7 @@ pub enum WaitError {
     Claim(#[from] StudyError),
     /// Another process runs the task: it is known to live or, with `no_wait`, may live.
     #[error("is being run by {0} -> wait for that process, or end it first")]
-    Held(Holder),
+    Held(Box<Holder>),
     /// An end was requested during the wait.
     #[error("interrupted while another process ran the task -> start the same command again")]
     Interrupted,
@@ -76,7 +76,7 @@ pub fn wait_for_claim(
             Claimed::Theirs { holder, untouched } => {
                 let waited = began.elapsed();
                 if no_wait || is_known_to_live(waited, untouched) {
-                    return Err(WaitError::Held(holder));
+                    return Err(WaitError::Held(Box::new(holder)));
                 }
                 if reported.is_none_or(|reported| reported.elapsed() > REPORT) {
                     reported = Some(Instant::now());

@@ -32,7 +32,16 @@ fn answers(groups: usize, clean: impl Fn(usize) -> bool, attacked: impl Fn(usize
 }
 
 fn run(seed: u64, outcomes: Vec<Outcome>) -> SeedRun {
-    SeedRun { seed, steps: 10, planned: 10, outcomes, earlier: Vec::new(), stops: Vec::new(), forgetting: None }
+    SeedRun {
+        seed,
+        steps: 10,
+        planned: 10,
+        delivered: None,
+        outcomes,
+        earlier: Vec::new(),
+        stops: Vec::new(),
+        forgetting: None,
+    }
 }
 
 fn arm(name: &str, runs: Vec<SeedRun>) -> ArmRuns {
@@ -74,8 +83,7 @@ const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 /// Returns a study in which, in all seeds, `more` is right on 8 more groups than the reference without the hint and on
 /// 5 more with it, and `some` on 6 more without the hint and on no more with it.
 fn planted() -> StudyRuns {
-    let both =
-        |name: &str, clean, attacked| arm(name, SEEDS.map(|seed| run(seed, first(clean, attacked))).into());
+    let both = |name: &str, clean, attacked| arm(name, SEEDS.map(|seed| run(seed, first(clean, attacked))).into());
     let arms = vec![both("plain", 4, 4), both("more", 12, 9), both("some", 10, 4)];
     study(first(2, 4), arms, &SEEDS)
 }
@@ -99,7 +107,10 @@ fn planted_differences_have_the_p_values_of_their_groups_adjusted_by_holm() {
         let found = difference(&summary, id, place);
         let (mean, p) = (gained as f64 / GROUPS as f64, if gained == 0 { 1.0 } else { p_of(gained) });
         assert!(is_near(found.estimate.value, mean), "{id} {found:?}");
-        assert!(is_near(found.estimate.p, p) && is_near(found.estimate.p_adjusted, (rank * p).min(1.0)), "{id} {found:?}");
+        assert!(
+            is_near(found.estimate.p, p) && is_near(found.estimate.p_adjusted, (rank * p).min(1.0)),
+            "{id} {found:?}"
+        );
         assert!(found.by_seed.iter().all(|value| is_near(*value, mean)) && found.by_seed.len() == 5);
         assert_eq!(found.agreeing, if mean > 0.0 { 5 } else { 0 });
     }

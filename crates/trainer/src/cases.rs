@@ -1,16 +1,18 @@
 //! The cases of a run and their images, read from dataset folders or generated synthetically.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::RgbImage;
+use stepwise_benchmark::runner::RunError;
 use stepwise_data::abstain_option;
 use stepwise_data::case::{Case, Split};
-use stepwise_data::check;
-use stepwise_data::dataset::{DatasetImageError, image_below, image_path};
+use stepwise_data::check::{self, PlacedCase};
+use stepwise_data::dataset::{Dataset, DatasetImageError, image_below, image_path, root_of};
 use stepwise_data::io::digest::sha256_file;
+use stepwise_data::problem::Problems;
 use stepwise_data::synth::{self, SynthOptions};
 use stepwise_recipe::{CaseSource, Data};
 
@@ -30,6 +32,12 @@ pub enum CasesError {
         /// Dataset that repeats the id.
         second: PathBuf,
     },
+    /// Cases contradict each other, or the same patient or image is on both sides of the split.
+    #[error("{0}")]
+    Between(Problems),
+    /// An image is missing, damaged or refused.
+    #[error(transparent)]
+    Image(#[from] RunError),
     /// An image file differs from the image that was recorded with the case.
     #[error("case {case_id}: {problem}; `stepwise check` lists all such files")]
     Changed {
@@ -37,6 +45,16 @@ pub enum CasesError {
         case_id: String,
         /// The file, what is wrong, and what to do.
         problem: String,
+    },
+    /// The split to evaluate has no cases.
+    #[error("no {} cases in {place}: it has {} -> name a split that has cases, such as `--split {}`", word(*split), counts(splits), most(splits))]
+    NoSplit {
+        /// The split.
+        split: Split,
+        /// Dataset that was searched.
+        place: String,
+        /// Number of cases of the splits that have any.
+        splits: BTreeMap<Split, usize>,
     },
     /// A split has no cases.
     #[error("no {split} cases in {place} -> {help}")]
@@ -50,6 +68,25 @@ pub enum CasesError {
     },
 }
 
+/// Name of a split, as `--split` and the case files write it.
+#[must_use]
+pub fn word(split: Split) -> &'static str {
+    match split {
+        Split::Train => "train",
+        Split::Validation => "validation",
+        Split::Test => "test",
+    }
+}
+
+fn counts(splits: &BTreeMap<Split, usize>) -> String {
+    splits.iter().map(|(split, count)| format!("{count} {} cases", word(*split))).collect::<Vec<_>>().join(" and ")
+}
+
+/// Last split with cases: test, or else validation, or else train.
+fn most(splits: &BTreeMap<Split, usize>) -> &'static str {
+    splits.keys().next_back().map_or("train", |split| word(*split))
+}
+
 /// The cases of a run.
 #[derive(Debug)]
 pub struct Cases {
@@ -61,13 +98,22 @@ pub struct Cases {
     pub pictures: CaseImages,
 }
 
+/// Place where a case is written.
+#[derive(Clone, Debug)]
+pub struct CasePlace {
+    /// Path of the case file. Its folder contains the images.
+    pub file: Arc<Path>,
+    /// Row in the file, from 1.
+    pub row: usize,
+}
+
 /// Source of case images.
 #[derive(Clone, Debug)]
 pub enum CaseImages {
     /// Image files of dataset folders.
     Files {
-        /// Dataset folder of each case, by case id.
-        folders: HashMap<String, Arc<Path>>,
+        /// Place of each case, by case id.
+        places: HashMap<String, CasePlace>,
     },
     /// Synthetic images, generated on demand.
     Drawn {
@@ -83,12 +129,35 @@ impl Cases {
     /// splits them into training and evaluation cases. Images are read only when they are needed.
     ///
     /// # Errors
-    /// When a dataset cannot be read, a case id occurs twice, or a split has no cases.
+    /// When a dataset cannot be read, a case id occurs twice, a patient or an image file is on two sides of the split,
+    /// also in different folders, or a split has no cases.
     pub fn open(data: &Data) -> Result<Self, CasesError> {
-        let place = match &data.source {
-            CaseSource::Dataset(_) => data.source.to_string(),
-            CaseSource::Synth(_) => "the synthetic cases".to_owned(),
-        };
+        let (cases, _) = Self::read(data)?;
+        let empty = |split, help| CasesError::Empty { split, place: place(data), help };
+        if cases.train.is_empty() {
+            return Err(empty("training", "set `split = \"train\"` in some cases; `stepwise check` counts the splits"));
+        }
+        if cases.eval.is_empty() {
+            return Err(empty("evaluation", "set `[data] eval_split` to a split that has cases, or add some cases"));
+        }
+        Ok(cases)
+    }
+
+    /// Like [`Cases::open`] for an evaluation alone: only the evaluation split must have cases, because external test sets
+    /// have no training cases.
+    ///
+    /// # Errors
+    /// When a dataset cannot be read, a case id occurs twice, or the evaluation split has no cases.
+    pub fn for_evaluation(data: &Data) -> Result<Self, CasesError> {
+        let (cases, splits) = Self::read(data)?;
+        match cases.eval.is_empty() {
+            false => Ok(cases),
+            true => Err(CasesError::NoSplit { split: data.eval_split, place: place(data), splits }),
+        }
+    }
+
+    /// The cases of both sides, and the number of cases of each split.
+    fn read(data: &Data) -> Result<(Self, BTreeMap<Split, usize>), CasesError> {
         let (mut cases, pictures) = match &data.source {
             CaseSource::Dataset(folders) => read(folders)?,
             CaseSource::Synth(asked) => {
@@ -110,35 +179,51 @@ impl Cases {
         let mut train: Vec<Case> = side(Split::Train).collect();
         train.truncate(data.max_samples.map_or(usize::MAX, |most| most as usize));
         let eval: Vec<Case> = side(data.eval_split).collect();
-        let empty = |split, help| CasesError::Empty { split, place: place.clone(), help };
-        if train.is_empty() {
-            return Err(empty("training", "set `split = \"train\"` in some cases; `stepwise check` counts the splits"));
-        }
-        if eval.is_empty() {
-            return Err(empty("evaluation", "set `[data] eval_split` to a split that has cases, or add some cases"));
-        }
-        Ok(Self { train, eval, pictures })
+        let mut splits = BTreeMap::new();
+        cases.iter().for_each(|case| *splits.entry(case.split).or_default() += 1);
+        Ok((Self { train, eval, pictures }, splits))
+    }
+}
+
+fn place(data: &Data) -> String {
+    match &data.source {
+        CaseSource::Dataset(_) => data.source.to_string(),
+        CaseSource::Synth(_) => "the synthetic cases".to_owned(),
     }
 }
 
 /// The cases of all folders, in the order of the folders.
 fn read(folders: &[PathBuf]) -> Result<(Vec<Case>, CaseImages), CasesError> {
-    let (mut cases, mut places) = (Vec::new(), HashMap::<String, Arc<Path>>::new());
+    let mut datasets: Vec<Dataset> = Vec::new();
+    let mut places: HashMap<String, CasePlace> = HashMap::new();
     for folder in folders {
         let dataset = check::load(folder).map_err(|error| CasesError::Dataset(error.to_string()))?;
-        let CaseImages::Files { folders: own } = CaseImages::below(&dataset.root, &dataset.cases) else { continue };
         let again = dataset.cases.iter().find_map(|case| places.get_key_value(&case.case_id));
         if let Some((case_id, first)) = again {
-            return Err(CasesError::Twice {
-                case_id: case_id.clone(),
-                first: first.to_path_buf(),
-                second: dataset.root,
-            });
+            let (case_id, first) = (case_id.clone(), root_of(&first.file).to_owned());
+            return Err(CasesError::Twice { case_id, first, second: dataset.root });
         }
-        places.extend(own);
-        cases.extend(dataset.cases);
+        places.extend(CasePlace::all(&dataset));
+        datasets.push(dataset);
     }
-    Ok((cases, CaseImages::Files { folders: places }))
+    // The cases of a single folder were checked when it was loaded.
+    if datasets.len() > 1 {
+        let placed: Vec<PlacedCase<'_>> = datasets.iter().flat_map(PlacedCase::all).collect();
+        let problems = check::between(&placed);
+        if !problems.is_empty() {
+            return Err(CasesError::Between(Problems(problems)));
+        }
+    }
+    Ok((datasets.into_iter().flat_map(|dataset| dataset.cases).collect(), CaseImages::Files { places }))
+}
+
+impl CasePlace {
+    /// Places of the cases of a data set, with their ids.
+    fn all(dataset: &Dataset) -> impl Iterator<Item = (String, Self)> {
+        let file: Arc<Path> = dataset.file.as_path().into();
+        let place = move |row| Self { file: Arc::clone(&file), row };
+        dataset.cases.iter().zip(1..).map(move |(case, row)| (case.case_id.clone(), place(row)))
+    }
 }
 
 impl Cases {
@@ -151,10 +236,11 @@ impl Cases {
     /// When an image file differs from its recorded digest.
     pub fn identify_pictures(&mut self) -> Result<(), CasesError> {
         match &self.pictures {
-            CaseImages::Files { folders } => {
+            CaseImages::Files { places } => {
                 let images = self.eval.iter().flat_map(|case| case.images.iter().map(move |image| (case, image)));
                 for (case, image) in images {
-                    let path = folders.get(&case.case_id).and_then(|root| image_path(root, &image.path).ok());
+                    let place = places.get(&case.case_id);
+                    let path = place.and_then(|place| image_path(root_of(&place.file), &image.path).ok());
                     let Some(path) = path else { continue };
                     if sha256_file(&path).is_ok_and(|(digest, _)| digest != image.sha256) {
                         let problem = DatasetImageError::Changed(path).to_string();
@@ -176,11 +262,21 @@ impl Cases {
 }
 
 impl CaseImages {
-    /// Creates the source of the images of `cases`, which all lie in the dataset folder `root`. Nothing is read yet.
+    /// Creates the source of the images of the cases of a data set. Nothing is read yet.
     #[must_use]
-    pub fn below(root: &Path, cases: &[Case]) -> Self {
-        let root: Arc<Path> = root.into();
-        Self::Files { folders: cases.iter().map(|case| (case.case_id.clone(), Arc::clone(&root))).collect() }
+    pub fn of(dataset: &Dataset) -> Self {
+        Self::Files { places: CasePlace::all(dataset).collect() }
+    }
+
+    /// `cases` with the places where they are written; empty for synthetic cases.
+    #[must_use]
+    pub fn placed<'a>(&'a self, cases: impl IntoIterator<Item = &'a Case>) -> Vec<PlacedCase<'a>> {
+        let Self::Files { places } = self else { return Vec::new() };
+        let placed = |case: &'a Case| {
+            let CasePlace { file, row } = places.get(&case.case_id)?;
+            Some(PlacedCase { file, row: *row, case })
+        };
+        cases.into_iter().filter_map(placed).collect()
     }
 
     /// Loads image number `index` of `case`, counted from 0.
@@ -189,10 +285,10 @@ impl CaseImages {
     /// When the case or the image is unknown, or the file cannot be read.
     pub fn load(&self, case: &Case, index: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
         match self {
-            Self::Files { folders } => {
-                let root = folders.get(&case.case_id).ok_or("no folder has this case")?;
+            Self::Files { places } => {
+                let place = places.get(&case.case_id).ok_or("no folder has this case")?;
                 let image = case.images.get(index).ok_or("the case has no such image")?;
-                Ok(Arc::new(image_below(root, image)?))
+                Ok(Arc::new(image_below(root_of(&place.file), image)?))
             }
             Self::Drawn { options, numbers } => {
                 let number = numbers.get(&case.case_id).ok_or("no synthetic case has this id")?;

@@ -11,12 +11,15 @@ pub mod preflight;
 
 pub mod cases;
 pub mod checkpoint;
+pub mod claim;
 pub mod environment;
 pub mod frozen;
+pub mod inputs;
 pub mod interrupt;
 pub mod learner;
 pub mod log;
 pub mod progress;
 pub mod recipe_to_model;
 pub mod selection;
+pub mod standings;
 pub mod train;

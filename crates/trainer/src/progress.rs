@@ -6,6 +6,11 @@ use crate::log::StepLine;
 
 /// Receiver of progress events. Every method has an empty default.
 pub trait Progress {
+    /// Reports that `task` begins or continues, with `done` of `total` units; before the first [`Progress::advance`].
+    fn begin(&mut self, task: &str, done: u64, total: u64) {
+        let _ = (task, done, total);
+    }
+
     /// Reports `done` of `total` units of `task` (`train`, `benchmark NAME`, ...), for a progress bar. Called often.
     fn advance(&mut self, task: &str, done: u64, total: u64) {
         let _ = (task, done, total);

@@ -13,7 +13,7 @@ use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::{BestModelRule, EarlyStopping};
 
 /// Smaller differences count as equal: shares of equal counts can differ in their last bits.
-const ROUNDING: f64 = 1e-9;
+pub(crate) const ROUNDING: f64 = 1e-9;
 
 /// Rule for choosing the best epoch.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,15 +82,20 @@ impl Rule {
             early_stopping,
         }
     }
+
+    /// Whether a guard value `own` is at most `max_drop` worse than the best one. `up` is the [`sign`] of the guard.
+    pub(crate) fn keeps_guard(&self, best: Option<f64>, own: Option<f64>, up: f64) -> bool {
+        best.is_none_or(|best| own.is_some_and(|own| (best - own) * up <= self.max_drop + ROUNDING))
+    }
 }
 
 /// Value of a metric; None if it is not defined.
-fn value(summary: &Summary, id: &str) -> Option<f64> {
+pub(crate) fn value(summary: &Summary, id: &str) -> Option<f64> {
     summary.estimate(id)?.value
 }
 
 /// 1 if larger values of the metric are better, -1 if smaller ones are.
-fn sign(summary: &Summary, id: &str) -> f64 {
+pub(crate) fn sign(summary: &Summary, id: &str) -> f64 {
     match summary.metrics.get(id).map(|metric| metric.better) {
         Some(Better::Lower) => -1.0,
         _ => 1.0,
@@ -98,6 +103,12 @@ fn sign(summary: &Summary, id: &str) -> f64 {
 }
 
 impl Selection {
+    /// Whether an epoch was compared with the base.
+    #[must_use]
+    pub fn has_evaluated(&self) -> bool {
+        self.guard.is_some() || self.waited > 0
+    }
+
     /// Compares an epoch, evaluated after `step` optimiser steps with the result `summary`, with the base and the
     /// earlier epochs, and updates the choice. An epoch whose metric is not defined is not chosen.
     pub fn weigh(&mut self, rule: &Rule, base: &Summary, (epoch, step): (u32, u64), summary: &Summary) -> Weighed {
@@ -107,9 +118,7 @@ impl Selection {
         let so_far = [self.guard, value(base, guard), guarded].into_iter().flatten();
         self.guard = so_far.reduce(|a, b| if (a - b) * guard_up >= 0.0 { a } else { b });
         let highest = self.guard;
-        let keeps = |guarded: Option<f64>| {
-            highest.is_none_or(|highest| guarded.is_some_and(|own| (highest - own) * guard_up <= max_drop + ROUNDING))
-        };
+        let keeps = |guarded: Option<f64>| rule.keeps_guard(highest, guarded, guard_up);
         // The chosen epoch is dropped if it no longer fulfils the guard.
         self.best = self.best.take().filter(|best| keeps(best.guard_value));
         let shown = |value: Option<f64>| value.map_or_else(|| "not defined".to_owned(), |value| format!("{value:.3}"));

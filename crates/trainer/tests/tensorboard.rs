@@ -8,10 +8,10 @@ use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_testing::files::parity;
-use stepwise_trainer::log::{MetricsLine, Pace, Resumed, RunLog, StepLine};
+use stepwise_trainer::log::{MetricsLine, Pace, Resumed, RunLog, StepLine, Work};
 
 fn line(step: u64, loss: f64) -> StepLine {
-    let (elapsed_time, remaining_time) = Pace::start(0).times(step, 8);
+    let (elapsed_time, remaining_time) = Pace::start().times(8 - step, Work::default(), 0);
     StepLine {
         current_steps: step,
         total_steps: 8,
@@ -27,6 +27,7 @@ fn line(step: u64, loss: f64) -> StepLine {
         grad_norm: 0.5,
         wait_for_data: 0.0,
         seconds_per_step: 0.5,
+        tokens_per_second: 1000.0,
         peak_memory_mib: None,
     }
 }
@@ -45,7 +46,9 @@ fn tensorboard_reads_the_logged_values() {
         let mut log = RunLog::open(run.path(), true, resumed).expect("writable");
         for step in steps {
             assert!(log.step(&line(step, loss / step as f64)).is_empty());
-            let metrics = BTreeMap::from([("benchmark/clean".to_owned(), 0.1 * step as f64)]);
+            let metrics = ["gain/robust_accuracy", "benchmark/accuracy/jpeg"];
+            let metrics: BTreeMap<String, f64> =
+                metrics.into_iter().map(|name| (name.to_owned(), 0.1 * step as f64)).collect();
             let forgetting = (step % 4 == 0).then(|| Forgetting::new(&summary));
             let line = MetricsLine {
                 current_steps: step,
@@ -70,8 +73,20 @@ fn tensorboard_reads_the_logged_values() {
     let output = Command::new(python).arg(script).arg(run.path()).output().expect("the Python starts");
     let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{complained}");
-    for tag in ["benchmark/clean", "phase/s12/loss", "stage/1/loss", "stage/2/loss", "train/grad_norm", "train/lr"] {
+    let tags = [
+        "1_main/gain_robust_accuracy",
+        "1_main/loss",
+        "2_train/grad_norm",
+        "2_train/lr",
+        "2_train/phase/s12/loss",
+        "2_train/stage/1/loss",
+        "2_train/tokens_per_second",
+        "7_benchmark_by_condition/accuracy/jpeg",
+    ];
+    for tag in tags {
         assert!(said.contains(&format!("\"{tag}\"")), "{tag} is not among {said}");
     }
+    let groups: Vec<&str> = said.split('"').filter_map(|tag| Some(tag.split_once('/')?.0)).collect();
+    assert!(groups.is_sorted() && groups.first() == Some(&"1_main"), "{groups:?}");
     assert!(said.contains("\"tensors\": [\"forgetting\"]"), "{said}");
 }

@@ -19,8 +19,8 @@ pub struct FeatureLimits {
     pub memory_bytes: u64,
     /// Folder of the cache on disk, which later runs reuse; `None` caches in memory only.
     pub folder: Option<PathBuf>,
-    /// Limit of the cache on disk, in bytes, for each model. Writing stops once it is reached; 0, the default,
-    /// writes nothing.
+    /// Limit of the cache on disk, in bytes, for the features of all models in the folder together. Writing stops once
+    /// it is reached; 0, the default, writes nothing.
     pub disk_bytes: u64,
 }
 
@@ -45,7 +45,7 @@ impl FeatureCache {
     /// Creates a cache for one model, empty in memory. `model` is a digest of its processor, image encoder and
     /// connector, and the name of its folder on disk, which is created. If that fails, nothing is cached on disk.
     pub fn new(limits: &FeatureLimits, model: &str) -> Self {
-        let disk = limits.folder.as_ref().map(|folder| Disk::open(&folder.join(model), limits.disk_bytes));
+        let disk = limits.folder.as_ref().map(|folder| Disk::open(folder, model, limits.disk_bytes));
         Self { known: HashMap::new(), bytes: 0, most: limits.memory_bytes, disk }
     }
 
@@ -87,6 +87,7 @@ impl FeatureCache {
 /// as absent.
 struct Disk {
     folder: PathBuf,
+    /// Size of the files of all models when the cache was opened, and of those written since.
     bytes: u64,
     most: u64,
 }
@@ -95,12 +96,15 @@ struct Disk {
 const HEAD: usize = 32 + 8;
 
 impl Disk {
-    fn open(folder: &Path, most: u64) -> Self {
-        let sizes = fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| entry.metadata().ok());
-        let bytes = sizes.map(|metadata| metadata.len()).sum();
+    /// Opens the folder of a model in `all`, the folder of all models.
+    fn open(all: &Path, model: &str, most: u64) -> Self {
+        let folder = all.join(model);
         // If the folder cannot be created, nothing is cached on disk.
-        let most = if fs::create_dir_all(folder).is_ok() { most } else { 0 };
-        Self { folder: folder.to_path_buf(), bytes, most }
+        let most = if fs::create_dir_all(&folder).is_ok() { most } else { 0 };
+        let models = fs::read_dir(all).into_iter().flatten().flatten();
+        let files = models.flat_map(|model| fs::read_dir(model.path()).into_iter().flatten().flatten());
+        let bytes = files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum();
+        Self { folder, bytes, most }
     }
 
     fn path(&self, digest: &TileDigest) -> PathBuf {
@@ -167,6 +171,17 @@ mod tests {
         }
         let found = [0, 1, 2].map(|number| cache.get(&[number; 32], &Device::flex()).map(values));
         assert_eq!(found, [Some(vec![0.0; 6]), Some(vec![1.0; 6]), None]);
+    }
+
+    #[test]
+    fn models_share_the_limit_of_the_folder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let limits = FeatureLimits { memory_bytes: 0, folder: Some(folder.path().into()), disk_bytes: 100 };
+        for (number, model) in (0..).zip(["a", "b", "c"]) {
+            FeatureCache::new(&limits, model).insert([number; 32], &features(1.0));
+        }
+        let files = |model: &str| fs::read_dir(folder.path().join(model)).expect("a folder").count();
+        assert_eq!(["a", "b", "c"].map(files), [1, 1, 0], "two files of 64 bytes fill 100");
     }
 
     #[test]

@@ -14,6 +14,12 @@ from .runs import Runner
 # Linear is a slope of 1; the rest is room for the clock.
 TARGET = Bound("at_most", 1.05)
 NAMES = ("cases", "chain", "conditions", "tiles")
+WHAT = {
+    "growth-cases": "time as cases grow (slope of log time to log cases)",
+    "growth-chain": "cost per case as its chain grows (slope of log time to log questions)",
+    "growth-conditions": "cost per case as conditions grow (slope of log time to log conditions)",
+    "growth-tiles": "cost per case as tiles grow (slope of log time to log tiles)",
+}
 # Questions a case in growing tiles.
 CHAIN = 4
 
@@ -58,7 +64,7 @@ def cases(sizes: list[int], plan: Plan, folder: Path) -> Growth:
         name = f"growth/cases-{size}"
         work.write(folder / f"{name}.jsonl", [record for case in asked[:size] for record in case])
         points.append(Point(size, ours("eval", plan.settings["arguments"]["eval"], name), 1))
-    return Growth("growth-cases", "time as cases grow (slope of log time to log cases)", points)
+    return Growth("growth-cases", WHAT["growth-cases"], points)
 
 
 def chain(sizes: list[int], arguments: str, folder: Path) -> Growth:
@@ -76,7 +82,7 @@ def chain(sizes: list[int], arguments: str, folder: Path) -> Growth:
         ]
         work.write(folder / f"{name}.jsonl", made)
         points.append(Point(size, ours("train --mode shared", f"--batch {size} {arguments}", name), 1))
-    return Growth("growth-chain", "cost per case as its chain grows (slope of log time to log questions)", points)
+    return Growth("growth-chain", WHAT["growth-chain"], points)
 
 
 def conditions(sizes: list[int], plan: Plan, folder: Path) -> Growth:
@@ -97,7 +103,7 @@ def conditions(sizes: list[int], plan: Plan, folder: Path) -> Growth:
         ]
         work.write(folder / f"{name}.jsonl", made)
         points.append(Point(size, ours("eval", plan.settings["arguments"]["eval"], name), len(whole)))
-    return Growth("growth-conditions", "cost per case as conditions grow (slope of log time to log conditions)", points)
+    return Growth("growth-conditions", WHAT["growth-conditions"], points)
 
 
 def tiles(sides: list[int], arguments: str, folder: Path) -> Growth:
@@ -109,7 +115,7 @@ def tiles(sides: list[int], arguments: str, folder: Path) -> Growth:
         count = 1 if side == 1 else side * side + 1
         measurement = ours("train --mode shared", f"--batch {CHAIN} {arguments}", "growth-train", model)
         points.append(Point(count, measurement, 1))
-    return Growth("growth-tiles", "cost per case as tiles grow (slope of log time to log tiles)", points)
+    return Growth("growth-tiles", WHAT["growth-tiles"], points)
 
 
 def within(sizes: list[int], most: int) -> list[int]:

@@ -16,6 +16,14 @@ def line(what: str, peer: object, ours: object, ratio: object, target: object, f
     return dict(zip(COLUMNS, map(text, cells), strict=True))
 
 
+NOT_MEASURED = "not measured"
+
+
+def unmeasured(what: str, target: object) -> dict:
+    """The row of a comparison that a call left out: the table names every row, with numbers or without."""
+    return line(what, "", "", "", target, [], False) | {"met": NOT_MEASURED}
+
+
 def text(cell: object) -> str:
     return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
 

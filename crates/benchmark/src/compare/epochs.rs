@@ -16,8 +16,10 @@ use crate::summary::{Estimate, Summary};
 pub struct History {
     /// Summary of the untouched base; None where it was not evaluated.
     pub base: Option<Summary>,
-    /// Summaries of the evaluated epochs, in order; empty where none was evaluated.
+    /// Summaries of the evaluated epochs up to the compared one, in order; empty where none was evaluated.
     pub epochs: Vec<Summary>,
+    /// Summaries of later epochs of the run, which are points of the reference line only; empty where there are none.
+    pub later: Vec<Summary>,
     /// For stages 1 to 4, the index in `epochs` of the epoch that ended the first phase that trained on the stage; None
     /// where no phase did.
     pub learned: [Option<usize>; 4],
@@ -40,7 +42,7 @@ impl History {
     /// Iterates over the points to which the line of effective robustness is fitted: first the base where it was
     /// evaluated, then all epochs.
     pub fn reference(&self) -> impl Iterator<Item = &Summary> {
-        self.base.iter().chain(&self.epochs)
+        self.base.iter().chain(&self.epochs).chain(&self.later)
     }
 
     fn accuracies(&self) -> Vec<StageAccuracies> {

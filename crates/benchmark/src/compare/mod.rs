@@ -27,6 +27,8 @@ pub const SCHEMA: &str = "compare/2";
 pub struct Side<'a> {
     /// Name shown to people.
     pub name: &'a str,
+    /// Checkpoint of a run that the outcomes belong to; None where the side is not a run.
+    pub checkpoint: Option<&'a str>,
     /// Outcomes of the model.
     pub outcomes: &'a [Outcome],
     /// Epochs of the run; None where the side is not a run.
@@ -69,6 +71,9 @@ pub struct Comparison {
 pub struct SideSummary {
     /// Name shown to people.
     pub name: String,
+    /// Checkpoint of a run that the outcomes belong to; None where the side is not a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
     /// Number of questions answered.
     pub outcomes: usize,
     /// Number of questions that the other side did not answer; they are left out.
@@ -209,6 +214,7 @@ pub fn compare(suite: &Suite, a: Side<'_>, b: Side<'_>, reference: &[Summary]) -
         .collect();
     let side = |side: Side<'_>| SideSummary {
         name: side.name.to_owned(),
+        checkpoint: side.checkpoint.map(str::to_owned),
         outcomes: side.outcomes.len(),
         alone: side.outcomes.len() - own_a.len(),
         retention: side.history.map(History::retention).unwrap_or_default(),

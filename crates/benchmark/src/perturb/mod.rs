@@ -118,6 +118,17 @@ pub struct Perturbed {
     pub regions: Option<Vec<Region>>,
 }
 
+impl Perturbed {
+    /// Returns the index of the case whose images are shown, for the question of the case with index `case`.
+    #[must_use]
+    pub fn shown_case(&self, case: usize) -> usize {
+        match &self.pictures {
+            ShownImages::Of(other) => *other,
+            ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => case,
+        }
+    }
+}
+
 /// Replies of the model to clean questions of the same case that are shown again. The model is evaluated on the clean
 /// questions first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,6 +196,11 @@ pub trait Edit: Debug + Send + Sync {
 
     /// Changes `picture`, the image with this `index` in the case (from 0), in place.
     fn apply(&self, index: usize, picture: &mut RgbImage);
+
+    /// Returns the temporary memory of [`Edit::apply`], in bytes per pixel.
+    fn bytes_per_pixel(&self) -> u64 {
+        3
+    }
 }
 
 impl PerturbationKind {

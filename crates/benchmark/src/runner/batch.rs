@@ -14,6 +14,7 @@ use crate::runner::images::Gallery;
 use crate::runner::judge::outcome;
 use crate::runner::options::Options;
 use crate::runner::outcomes::Run;
+use crate::runner::pieces::{DECODED_AT_ONCE, pieces};
 use crate::runner::prepare::{PendingQuery, prepare};
 use crate::runner::recall::Said;
 use crate::score::{self, letters};
@@ -45,7 +46,7 @@ impl CaseBatch {
             return self.waiting.push(asked);
         };
         self.said.hear(plan, entry, outcome);
-        let (condition, question) = (plan.condition(entry).id.clone(), plan.item(entry).1.question.clone());
+        let (condition, question) = (plan.condition(entry).id.clone(), plan.stored_question(entry).to_owned());
         run.outcomes.push(Outcome { condition, question, ..outcome.clone() });
         run.reused += 1;
     }
@@ -66,13 +67,13 @@ impl CaseBatch {
         options: &mut Options<'_>,
         run: &mut Run,
     ) -> Result<(), RunError> {
-        for part in parts(std::mem::take(&mut self.waiting)) {
+        for part in parts(plan, std::mem::take(&mut self.waiting)) {
             let answered = answer(plan, gallery, model, options, &part, run)?;
             answered.iter().for_each(|(entry, outcome)| self.said.hear(plan, *entry, outcome));
             run.keep(plan, answered, options)?;
         }
         self.recall(plan, options, run);
-        for part in parts(self.waiting) {
+        for part in parts(plan, self.waiting) {
             let answered = answer(plan, gallery, model, options, &part, run)?;
             run.keep(plan, answered, options)?;
         }
@@ -85,15 +86,18 @@ impl CaseBatch {
 const ATTACKED_AT_ONCE: usize = 16;
 
 /// Splits queued questions into the parts that are answered together: all questions without an attack, then the
-/// questions of each attack, at most [`ATTACKED_AT_ONCE`] at a time. Attacks are slow, so earlier answers are kept
-/// before one starts.
-fn parts(waiting: Vec<PendingQuery>) -> impl Iterator<Item = Vec<PendingQuery>> {
+/// questions of each attack, at most [`ATTACKED_AT_ONCE`] at a time, and never more than [`DECODED_AT_ONCE`] bytes of
+/// images. Attacks are slow, so earlier answers are kept before one starts.
+fn parts(plan: &Plan<'_>, waiting: Vec<PendingQuery>) -> impl Iterator<Item = Vec<PendingQuery>> {
     let mut parts: BTreeMap<Option<String>, Vec<PendingQuery>> = BTreeMap::new();
     for asked in waiting {
         parts.entry(asked.perturbed.attack.as_ref().map(|attack| attack.key())).or_default().push(asked);
     }
-    parts.into_iter().flat_map(|(attack, mut part)| {
-        let most = if attack.is_some() { ATTACKED_AT_ONCE } else { part.len() };
+    let fitting = parts.into_iter().flat_map(|(attack, part)| {
+        pieces(plan, part, DECODED_AT_ONCE).into_iter().map(move |piece| (attack.is_some(), piece))
+    });
+    fitting.flat_map(|(attacked, mut part)| {
+        let most = if attacked { ATTACKED_AT_ONCE } else { part.len() };
         let mut pieces = Vec::new();
         while part.len() > most {
             let rest = part.split_off(most);
@@ -113,6 +117,8 @@ fn answer(
     batch: &[PendingQuery],
     run: &mut Run,
 ) -> Result<Vec<(PlanEntry, Outcome)>, RunError> {
+    // Small images of earlier questions are kept for these.
+    gallery.make_room(DECODED_AT_ONCE / 4);
     let mut queries = Vec::with_capacity(batch.len());
     for asked in batch {
         let (case, item) = plan.item(asked.entry);

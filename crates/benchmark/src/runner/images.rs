@@ -48,6 +48,13 @@ impl<'a> Gallery<'a> {
         self.made.clear();
     }
 
+    /// Drops the cached images when they take more than `most` bytes.
+    pub(super) fn make_room(&mut self, most: u64) {
+        if self.made.values().map(|picture| picture.as_raw().len() as u64).sum::<u64>() > most {
+            self.clear();
+        }
+    }
+
     /// Returns the images shown for the case with index `case` under a perturbation, before its attack, in the order of
     /// the shown case; empty where no images are shown. The images are kept until [`Gallery::clear`].
     ///
@@ -60,10 +67,7 @@ impl<'a> Gallery<'a> {
         if perturbed.frame.without_images {
             return Ok(Vec::new());
         }
-        let case = match &perturbed.pictures {
-            ShownImages::Of(other) => *other,
-            ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => case,
-        };
+        let case = perturbed.shown_case(case);
         (0..self.cases[case].images.len()).map(|index| self.picture(case, index, &perturbed.pictures)).collect()
     }
 
@@ -108,7 +112,10 @@ impl<'a> Gallery<'a> {
 }
 
 /// Loads an image and checks its size, because regions are given in pixels of the size that the case states.
-fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>, RunError> {
+///
+/// # Errors
+/// [`RunError::Image`] when the image cannot be read or has another size than its case states.
+pub fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>, RunError> {
     let failed = |source| RunError::Image { case_id: case.case_id.clone(), index, source };
     let picture = images.load(case, index).map_err(failed)?;
     let stated = (case.images[index].width, case.images[index].height);

@@ -48,7 +48,7 @@ pub(super) fn outcome(
         item_id: item.id.clone(),
         stage: item.stage,
         category: item.category.clone(),
-        question: item.question.clone(),
+        question: plan.stored_question(entry).to_owned(),
         condition: plan.condition(entry).id.clone(),
         verdict: judged.verdict,
         answer: judged.answer,

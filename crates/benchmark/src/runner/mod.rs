@@ -7,6 +7,7 @@ mod images;
 mod judge;
 mod options;
 mod outcomes;
+mod pieces;
 mod prepare;
 pub(crate) mod recall;
 mod unanswerable;
@@ -14,10 +15,11 @@ mod unanswerable;
 use std::collections::BTreeMap;
 
 pub use error::RunError;
-pub use images::{Gallery, Images, pictures};
+pub use images::{Gallery, Images, load, pictures};
 pub use judge::judged;
 pub use options::{Options, RunProgress, Surrogate};
 pub use outcomes::Run;
+pub use pieces::DECODED_AT_ONCE;
 pub use unanswerable::{NO_GRADIENTS, NO_PICTURE, NO_REPLY, NO_SURROGATE};
 
 use crate::model::Model;

@@ -47,10 +47,7 @@ pub(super) fn prepare(
         }
     }
 
-    let shown_case = match &perturbed.pictures {
-        ShownImages::Of(other) => &plan.pool.cases()[*other],
-        ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => case,
-    };
+    let shown_case = &plan.pool.cases()[perturbed.shown_case(entry.case)];
     // The key must not depend on a case's position in the file, so source cases enter it by content and not by index.
     let (edit, sources) = match &perturbed.pictures {
         ShownImages::MeanOf(sources) => {

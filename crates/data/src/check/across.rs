@@ -3,48 +3,72 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::path::Path;
 
-use super::Files;
 use crate::answer_text::fold;
 use crate::case::{Answer, Case, Item, Split};
 use crate::dataset::Dataset;
-use crate::dhash::{parse_phash, phash};
-use crate::near_duplicates::{self, Thumbnail};
 use crate::problem::Problem;
 
-pub(super) fn check(dataset: &Dataset, files: Files, problems: &mut Vec<Problem>) {
-    let mut report = |place: usize, field: String, what: String, advice: &str| {
-        problems.push(Problem::new(&dataset.file, what, advice).at_row(place + 1).in_field(field));
-    };
+/// A case with the place where it is written. Cases of several files can be checked together.
+#[derive(Clone, Copy, Debug)]
+pub struct PlacedCase<'a> {
+    /// Path of the case file.
+    pub file: &'a Path,
+    /// Row in the file, from 1.
+    pub row: usize,
+    /// The case.
+    pub case: &'a Case,
+}
+
+impl<'a> PlacedCase<'a> {
+    /// Returns the cases of a data set in their order.
+    pub fn all(dataset: &'a Dataset) -> impl Iterator<Item = Self> {
+        dataset.cases.iter().zip(1..).map(|(case, row)| Self { file: &dataset.file, row, case })
+    }
+
+    fn problem(&self, field: String, what: String, advice: &str) -> Problem {
+        Problem::new(self.file, what, advice).at_row(self.row).in_field(field)
+    }
+}
+
+/// Checks the rules between cases that need no image file, and returns the problems. Each problem is reported at the
+/// later one of two cases.
+#[must_use]
+pub fn between(cases: &[PlacedCase<'_>]) -> Vec<Problem> {
+    let mut problems = Vec::new();
     let mut ids: BTreeMap<&str, usize> = BTreeMap::new();
     let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
     let mut digests: BTreeMap<&str, usize> = BTreeMap::new();
-    for (place, case) in dataset.cases.iter().enumerate() {
-        let other_side = |first: usize| dataset.cases[first].split != case.split;
+    for (place, placed) in cases.iter().enumerate() {
+        let case = placed.case;
+        let mut report = |field, what, advice| problems.push(placed.problem(field, what, advice));
+        let other_side = |first: usize| cases[first].case.split != case.split;
         if let Some(first) = first(&mut ids, &case.case_id, place) {
-            let what = format!("\"{}\" is already used in row {}", case.case_id, first + 1);
-            report(place, "case_id".into(), what, "give each case its own id");
+            let what = format!("\"{}\" is already used in {}", case.case_id, row(&cases[first], placed));
+            report("case_id".into(), what, "give each case its own id");
         }
         if let Some(first) = first(&mut groups, &case.group_id, place).filter(|first| other_side(*first)) {
-            let what = format!("group \"{}\" is in {}", case.group_id, sides(dataset, first, place));
-            report(place, "split".into(), what, "keep a group on one side of the split");
+            let what = format!("group \"{}\" is in {}", case.group_id, sides(&cases[first], placed));
+            report("split".into(), what, "keep a group on one side of the split");
         }
         for (index, image) in case.images.iter().enumerate() {
             if let Some(first) = first(&mut digests, &image.sha256, place).filter(|first| other_side(*first)) {
-                let what = format!("the same image is in {}", sides(dataset, first, place));
-                report(place, format!("images[{index}].sha256"), what, "keep an image on one side of the split");
+                let what = format!("the same image is in {}", sides(&cases[first], placed));
+                report(format!("images[{index}].sha256"), what, "keep an image on one side of the split");
             }
         }
     }
-    let near = if files == Files::Contents { near_duplicates(dataset) } else { Vec::new() };
-    for (one, other, index) in near {
-        let what = format!("a near-duplicate image is in {}", sides(dataset, one, other));
-        report(other, format!("images[{index}].phash"), what, "put both cases into one group, on one side");
+    for (first, place, index) in contradictions(cases) {
+        let other = row(&cases[first], &cases[place]);
+        let what = format!("{other} has another answer to the same question about the same image");
+        problems.push(cases[place].problem(
+            format!("chain[{index}].answer.gold"),
+            what,
+            "correct one of them, or remove both",
+        ));
     }
-    for (first, place, index) in contradictions(dataset) {
-        let what = format!("row {} has another answer to the same question about the same image", first + 1);
-        report(place, format!("chain[{index}].answer.gold"), what, "correct one of them, or remove both");
-    }
+    problems
 }
 
 /// Returns the index of the first case with this key; None, after recording `place`, when this case is the first.
@@ -58,51 +82,37 @@ fn first<'a>(seen: &mut BTreeMap<&'a str, usize>, key: &'a str, place: usize) ->
     }
 }
 
-fn sides(dataset: &Dataset, first: usize, place: usize) -> String {
-    let name = |split: Split| match split {
+/// Row of a case, with its file if the other case is in another one.
+fn row(one: &PlacedCase<'_>, other: &PlacedCase<'_>) -> String {
+    match one.file == other.file {
+        true => format!("row {}", one.row),
+        false => format!("{}:{}", one.file.display(), one.row),
+    }
+}
+
+/// Sides of the split of two cases, with their rows. The problem is reported at the second case.
+pub(super) fn sides(first: &PlacedCase<'_>, second: &PlacedCase<'_>) -> String {
+    let name = |placed: &PlacedCase<'_>| match placed.case.split {
         Split::Train => "train",
         Split::Validation => "validation",
         Split::Test => "test",
     };
-    let [one, other] = [first, place].map(|place| name(dataset.cases[place].split));
-    format!("{one} (row {}) and {other} (row {})", first + 1, place + 1)
-}
-
-/// Finds near-duplicate, but not equal, images on two sides of the split. Returns the indices of both cases and the
-/// index of the image in the later case.
-fn near_duplicates(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
-    let mut images = Vec::new();
-    for (place, case) in dataset.cases.iter().enumerate() {
-        for (index, image) in case.images.iter().enumerate() {
-            // An image without a recorded hash must be compared too. Unreadable files are reported by the file checks.
-            let recorded = image.phash.as_deref().and_then(parse_phash);
-            let hash = recorded.or_else(|| dataset.picture(image).ok().as_ref().map(phash));
-            images.extend(hash.map(|hash| (place, index, image, hash)));
-        }
-    }
-    let hashes: Vec<u64> = images.iter().map(|image| image.3).collect();
-    let wanted = |one: usize, other: usize| {
-        let [one, other] = [&images[one], &images[other]];
-        one.2.sha256 != other.2.sha256 && dataset.cases[one.0].split != dataset.cases[other.0].split
-    };
-    let thumbnail = |place: usize| dataset.picture(images[place].2).ok().as_ref().map(Thumbnail::of);
-    let pairs = near_duplicates::near_duplicates(&hashes, wanted, thumbnail);
-    pairs.into_iter().map(|(one, other)| (images[one].0, images[other].0, images[other].1)).collect()
+    format!("{} ({}) and {} (row {})", name(first), row(first, second), name(second), second.row)
 }
 
 /// Finds questions whose right answer contradicts the answer of an earlier question with the same images and wording.
 /// Returns the indices of both cases and the index of the question in the later case.
-fn contradictions(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
+fn contradictions(cases: &[PlacedCase<'_>]) -> Vec<(usize, usize, usize)> {
     /// Digests of the images, and the normalised wording.
     type Question<'a> = (Vec<&'a str>, String);
     let mut asked: BTreeMap<Question, Vec<(usize, &Item)>> = BTreeMap::new();
     let mut found = Vec::new();
-    for (place, case) in dataset.cases.iter().enumerate() {
+    for (place, PlacedCase { case, .. }) in cases.iter().enumerate() {
         let images: Vec<&str> = case.images.iter().map(|image| image.sha256.as_str()).collect();
         for (index, item) in case.chain.iter().enumerate() {
             let earlier = asked.entry((images.clone(), fold(&item.question))).or_default();
             if let Some((first, _)) =
-                earlier.iter().find(|(first, other)| contradict((&dataset.cases[*first], other), (case, item)))
+                earlier.iter().find(|(first, other)| contradict((cases[*first].case, other), (case, item)))
             {
                 found.push((*first, place, index));
             }

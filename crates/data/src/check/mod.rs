@@ -4,6 +4,7 @@ mod across;
 mod answer;
 mod files;
 mod item;
+mod near;
 mod record;
 mod summary;
 #[cfg(test)]
@@ -17,6 +18,8 @@ use crate::dataset::{Dataset, Lines};
 use crate::problem::{Problem, Problems};
 use crate::taxonomy::Taxonomy;
 
+pub use across::{PlacedCase, between};
+pub use near::{Fingerprint, Fingerprints, near, near_images};
 pub use summary::{CategoryCount, CheckSummary, summary};
 
 /// How far the files that cases name are checked.
@@ -65,7 +68,11 @@ pub fn load(path: &Path) -> Result<Dataset, Problems> {
 pub fn check(dataset: &Dataset, options: &CheckOptions) -> Vec<Problem> {
     let mut problems = Vec::new();
     check_each(dataset, 1.., options, &mut problems);
-    across::check(dataset, options.files, &mut problems);
+    let placed: Vec<PlacedCase<'_>> = PlacedCase::all(dataset).collect();
+    problems.extend(between(&placed));
+    if options.files == Files::Contents {
+        problems.extend(near(&placed, &Fingerprints::Files));
+    }
     problems.sort_by_key(|problem| problem.row);
     problems
 }

@@ -1,5 +1,8 @@
 //! Import of small brain slices in the file layout of the real data set.
 
+use std::fs;
+
+use image::{ImageBuffer, ImageFormat, Luma};
 use stepwise_data::case::Shape;
 
 use super::{Set, flipped, gold};
@@ -99,4 +102,19 @@ fn a_box_without_its_slice_is_left_out() {
     let (report, _) = set.import("brain-mri");
     assert_eq!(report.cases, 30);
     assert!(report.skipped[0].contains("99.txt: left out: there is no 99.jpg"), "{:?}", report.skipped);
+}
+
+#[test]
+fn cut_and_narrow_images_are_refused_by_name() {
+    let set = brain();
+    let path = set.path("glioma/2.jpg");
+    let whole = fs::read(&path).expect("there");
+    fs::write(&path, &whole[..whole.len() / 2]).expect("writable");
+    let error = set.error("brain-mri");
+    assert!(error.ends_with("glioma/2.jpg: cannot be decoded: the file is cut off -> copy it again from its source"));
+    // A PNG under the name of a JPEG: the content counts.
+    let deep = ImageBuffer::<Luma<u16>, Vec<u16>>::from_fn(64, 64, |x, y| Luma([(64 * y + x) as u16]));
+    deep.save_with_format(&path, ImageFormat::Png).expect("writable");
+    let error = set.error("brain-mri");
+    assert!(error.contains("glioma/2.jpg: is a 16-bit image with values up to 4095, "), "{error}");
 }

@@ -8,7 +8,8 @@ use stepwise_config::kind::ValueKind;
 use stepwise_config::problem::Problem;
 use stepwise_config::reference::{Key, Reference};
 
-use super::rules::Fate;
+use super::fate::Fate;
+use super::table::TUNING;
 use super::yaml::{Entry, Yaml};
 use crate::{Recipe, RecipeError};
 
@@ -21,94 +22,122 @@ pub(super) struct Draft<'a> {
     pub full: bool,
     reference: &'a Reference,
     entries: &'a [Entry],
+    /// Folder of cases; None writes a placeholder.
+    dataset: Option<String>,
+    /// Keys whose values could not be carried over.
+    refused: Vec<(&'a str, &'a str)>,
     /// Values by section and key, each with an optional remark.
     values: IndexMap<(&'a str, &'a str), (toml::Value, Option<String>)>,
 }
 
 impl<'a> Draft<'a> {
-    /// Makes an empty draft. `reference` is the reference of recipes, and `entries` are the keys of the other
-    /// tool's recipe.
-    pub fn new(full: bool, reference: &'a Reference, entries: &'a [Entry]) -> Self {
-        Self { full, reference, entries, values: IndexMap::new() }
+    pub fn new(full: bool, reference: &'a Reference, entries: &'a [Entry], dataset: Option<String>) -> Self {
+        Self { full, reference, entries, dataset, refused: Vec::new(), values: IndexMap::new() }
     }
 
-    /// Returns whether the other tool's recipe sets `key` to a value other than null.
-    pub fn given(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| entry.key == key && entry.value != Yaml::Null)
+    /// The value of `key` in the other tool's file; None when it is absent or null.
+    pub fn value(&self, key: &str) -> Option<&'a Yaml> {
+        let entry = self.entries.iter().rev().find(|entry| entry.key == key);
+        entry.map(|entry| &entry.value).filter(|value| **value != Yaml::Null)
     }
 
-    /// Returns whether the other tool's recipe sets `key` to a number above 0.
-    pub fn given_above_zero(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| entry.key == key && entry.value.number().is_some_and(|number| number > 0.0))
+    /// Whether the other tool's file has `key`, also without a value.
+    pub fn mentions(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
     }
 
-    /// Returns whether the other tool's recipe sets `key` to true.
-    pub fn given_true(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| entry.key == key && entry.value.flag() == Some(true))
+    /// The number at `key` in the other tool's file.
+    pub fn number(&self, key: &str) -> Option<f64> {
+        self.value(key).and_then(Yaml::number)
     }
 
-    /// Returns whether the other tool's recipe sets `key` to false.
-    pub fn given_false(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| entry.key == key && entry.value.flag() == Some(false))
+    /// Whether the other tool's file sets `key` to `flag`.
+    pub fn is(&self, key: &str, flag: bool) -> bool {
+        self.value(key).and_then(Yaml::flag) == Some(flag)
     }
 
-    /// Returns whether the other tool's recipe sets `key` to `word`.
+    /// Whether the other tool's file sets `key` to `word`.
     pub fn says(&self, key: &str, word: &str) -> bool {
-        self.entries.iter().any(|entry| entry.key == key && entry.value.text().as_deref() == Some(word))
+        self.value(key).and_then(Yaml::text).as_deref() == Some(word)
     }
 
-    /// Returns the recipe's key called `name`, from the sections for which other tools have keys; None if there
-    /// is none.
-    pub fn key(&self, name: &str) -> Option<&'a Key> {
-        let tuning = if self.full { "full" } else { "lora" };
-        let sections = ["", tuning, "train", "lora", "full"];
-        sections.into_iter().find_map(|section| self.reference.keys_of(section).find(|key| key.name == name))
+    /// The number of the recipe at `name` of `section`, if the draft sets it.
+    pub fn set_number(&self, section: &str, name: &str) -> Option<f64> {
+        let (value, _) = self.values.get(&(section, name))?;
+        value.as_float().or_else(|| value.as_integer().map(|number| number as f64))
     }
 
-    /// Sets the key `name` of `section` to `value`, if the value is valid there. Returns [`Fate::Carried`], or
-    /// [`Fate::Left`] with the reason.
+    /// The name of the table of the kind of training.
+    fn tuning(&self) -> &'static str {
+        if self.full { "full" } else { "lora" }
+    }
+
+    fn key(&self, section: &str, name: &str) -> Option<&'a Key> {
+        let section = if section == TUNING { self.tuning() } else { section };
+        self.reference.keys_of(section).find(|key| key.name == name)
+    }
+
+    /// Sets the key `name` of `section`, if the value is valid there.
     pub fn put(&mut self, section: &str, name: &str, value: &Yaml) -> Fate {
-        let found = self.reference.keys_of(section).find(|key| key.name == name);
-        match found {
-            Some(key) => self.put_at(key, value),
-            None => Fate::Left(format!("`{name}` is not supported yet")),
-        }
-    }
-
-    /// Sets `key` to `value`, if the value is valid there and the key has an effect with this kind of training. Returns
-    /// [`Fate::Carried`], or [`Fate::Left`] with the reason.
-    pub fn put_at(&mut self, key: &'a Key, value: &Yaml) -> Fate {
-        let tuning = if self.full { "full" } else { "lora" };
-        if ["lora", "full"].contains(&key.section.as_str()) && key.section != tuning {
-            return Fate::Left(format!("it has no effect with `finetuning_type = \"{tuning}\"`"));
-        }
-        let Some(value) = converted(&key.accepts.kind, value) else {
-            return Fate::Left(format!("`{}` takes {}", key.name, key.accepts.words));
+        let Some(key) = self.key(section, name) else {
+            return Fate::left(format!("`{name}` has no effect with `finetuning_type = \"{}\"`", self.tuning()));
         };
-        if let Err(why) = tried(key, &value) {
-            return Fate::Left(why);
+        if ["lora", "full"].contains(&key.section.as_str()) && key.section != self.tuning() {
+            return Fate::left(format!("it has no effect with `finetuning_type = \"{}\"`", self.tuning()));
         }
-        self.values.insert((key.section.as_str(), key.name), (value, None));
-        Fate::Carried
+        let fate = match converted(&key.accepts.kind, value) {
+            None => Err(format!("`{}` takes {}", key.name, key.accepts.words)),
+            Some(value) => tried(key, &value).map(|()| value),
+        };
+        match fate {
+            Ok(value) => {
+                self.values.insert((key.section.as_str(), key.name), (value, None));
+                Fate::Carried
+            }
+            Err(why) => {
+                self.refused.push((key.section.as_str(), key.name));
+                Fate::left(match &key.default {
+                    Some(default) => format!("{why}; the default is used: {default}"),
+                    None => why,
+                })
+            }
+        }
     }
 
-    /// Sets a key to the default `written` (TOML) of the tool `whose`, with a remark. Does nothing if there is no such
-    /// key, or if the key is already set; of `warmup_steps` and `warmup_ratio` only one may be set.
-    pub fn put_default(&mut self, section: &str, name: &str, written: &str, whose: &str) {
-        let Some(key) = self.reference.keys_of(section).find(|key| key.name == name) else { return };
+    /// Keeps the tool's default away from a key whose value in the file is not known.
+    pub fn refuse(&mut self, section: &str, name: &str) {
+        if let Some(key) = self.key(section, name) {
+            self.refused.push((key.section.as_str(), key.name));
+        }
+    }
+
+    /// Sets a key to `written` (TOML), with a remark.
+    pub fn put_remarked(&mut self, section: &str, name: &str, written: &str, remark: String) {
+        let Some(key) = self.key(section, name) else { return };
+        let table = format!("x = {written}").parse::<toml::Table>();
+        if let Some(value) = table.ok().and_then(|mut table| table.remove("x")) {
+            self.values.insert((key.section.as_str(), key.name), (value, Some(remark)));
+        }
+    }
+
+    /// Sets a key to the default of the tool `whose`, unless the key or its rival is already set. Returns whether it was
+    /// set.
+    pub fn put_default(&mut self, section: &str, name: &str, written: &str, whose: &str) -> bool {
+        let Some(key) = self.key(section, name) else { return false };
         let rival = ["warmup_steps", "warmup_ratio"];
         let taken = |name: &str| self.values.contains_key(&(key.section.as_str(), name));
-        if taken(name) || (rival.contains(&name) && rival.iter().any(|rival| taken(rival))) {
-            return;
-        }
-        if let Some(value) =
-            format!("x = {written}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("x"))
+        // A key that the file sets but that cannot be carried over must not get the tool's default either.
+        if taken(name)
+            || self.refused.contains(&(key.section.as_str(), name))
+            || (rival.contains(&name) && rival.iter().any(|rival| taken(rival)))
         {
-            self.values.insert((key.section.as_str(), key.name), (value, Some(format!("{whose}'s default"))));
+            return false;
         }
+        self.put_remarked(section, name, written, format!("{whose}'s default"));
+        true
     }
 
-    /// Returns the text of the recipe, with keys in the order of the reference.
+    /// Text of the recipe, with keys in the order of the reference.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let mut keys: Vec<&Key> = self.reference.keys_of("").collect();
@@ -118,7 +147,11 @@ impl<'a> Draft<'a> {
         let mut section = "";
         for key in keys {
             if key.section == "data" && key.name == "dataset" {
-                let _ = write!(text, "\n[data]\ndataset = \"{DATASET}\" # replace by a folder with cases.jsonl\n");
+                let (folder, remark) = match &self.dataset {
+                    Some(folder) => (folder.as_str(), ""),
+                    None => (DATASET, " # replace by a folder with cases.jsonl"),
+                };
+                let _ = write!(text, "\n[data]\ndataset = {}{remark}\n", toml::Value::from(folder));
             }
             let Some((value, remark)) = self.values.get(&(key.section.as_str(), key.name)) else { continue };
             if key.section != section {

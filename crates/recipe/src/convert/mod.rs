@@ -1,128 +1,119 @@
-//! Translates recipes of other tools. Keys with a counterpart here are carried over; the others are listed with
-//! the reason.
+//! Translates training files and commands of other tools. Every key is carried over, ignored with a reason, left with a
+//! reason, or unknown.
 //!
-//! Counterparts come from the reference of keys and the table of names in other tools; rules cover the rest. A value is
-//! carried over only if it is valid in a recipe.
+//! Each tool has one table of its keys. A value is carried over only if it is valid in a recipe.
 
+mod arguments;
+mod batch;
 mod draft;
+mod error;
+mod fate;
+mod input;
+mod purpose;
 mod rules;
+mod shell;
+mod table;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod tool;
 mod yaml;
 
-use std::path::{Path, PathBuf};
-
-use super::reference;
-
-pub use tool::Tool;
+use std::io;
+use std::path::Path;
 
 use super::preset::comment;
-use super::{FOREIGN_KEYS, Recipe, RecipeError};
+use super::{Recipe, reference};
 use draft::Draft;
-use rules::Fate;
+use input::Input;
+use stepwise_config::nearest::nearest;
+use table::Meaning;
 use yaml::{Entry, Yaml};
 
-/// Translated recipe of another tool.
+pub use batch::Questions;
+pub use error::ConvertError;
+pub use fate::Fate;
+pub use purpose::{Found, Purpose};
+pub use tool::Tool;
+
+/// What a file is translated with.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Tool that the file is written for; None recognises it.
+    pub from: Option<Tool>,
+    /// Folder of cases and its training questions. None writes a placeholder and keeps numbers of conversations.
+    pub data: Option<(&'a str, Questions)>,
+    /// Reads a file that a command names.
+    pub read: &'a dyn Fn(&str) -> io::Result<String>,
+}
+
+impl Default for Request<'_> {
+    fn default() -> Self {
+        Self { from: None, data: None, read: &|_| Err(io::Error::other("no other file is read")) }
+    }
+}
+
+/// A translated recipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Converted {
     /// Tool that the recipe was written for.
     pub tool: Tool,
-    /// Text of the translated recipe, in TOML. It is a valid recipe; its folder of cases is a placeholder.
+    /// Text of the translated recipe, in TOML.
     pub recipe: String,
-    /// Number of keys that were carried over.
-    pub carried: usize,
-    /// Keys that were not carried over, in the order of the file; empty when all were.
-    pub left: Vec<Left>,
+    /// Every key of the file, in order, and the environment variables of a command.
+    pub keys: Vec<Translated>,
+    /// What differs besides single keys: batch sizes, length, defaults.
+    pub notes: Vec<String>,
 }
 
-/// Key of another tool's recipe that was not carried over.
+/// A key of the other tool's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
-    /// Line in the file, counted from 1.
-    pub line: usize,
+pub struct Translated {
+    /// File and line, such as `sft.yaml:3`.
+    pub place: String,
     /// Name of the key.
     pub key: String,
-    /// Reason, with advice after ` -> ` where there is any.
-    pub why: String,
+    /// What became of the key.
+    pub fate: Fate,
 }
 
-/// Errors of translating a recipe of another tool.
-#[derive(Debug, thiserror::Error)]
-pub enum ConvertError {
-    /// The file is not YAML with keys at its top level.
-    #[error("{}:{line}: {problem} -> a recipe of {tools} is expected, in YAML", path.display(), tools = tools())]
-    Yaml {
-        /// Path of the file.
-        path: PathBuf,
-        /// Line, counted from 1.
-        line: usize,
-        /// Problem at the line.
-        problem: String,
-    },
-    /// The tool cannot be recognised from the keys.
-    #[error("{}: the keys do not show which tool the recipe is for -> name the tool with `--from {ids}`", path.display(), ids = ids())]
-    Tool {
-        /// Path of the file.
-        path: PathBuf,
-    },
-    /// The translation is not a valid recipe.
-    #[error("{}: the keys that can be carried over make no valid recipe:\n{error}", path.display())]
-    Refused {
-        /// Path of the file.
-        path: PathBuf,
-        /// Problems of the translation.
-        error: RecipeError,
-    },
-}
-
-fn tools() -> String {
-    Tool::ALL.map(Tool::name).join(", ")
-}
-
-fn ids() -> String {
-    Tool::ALL.map(Tool::id).join("|")
-}
-
-/// Translates the YAML `text`, a recipe of another tool. `path` is the file's path, for messages; no file is read or
-/// written. `from` is the tool it was written for; None recognises the tool from the keys. Where the text does not set
-/// a key, the tool's default is written if it differs from the default here.
+/// Translates the `text` of the file `path`.
 ///
 /// # Errors
-/// When the text is not a YAML mapping, no tool is recognised, or the translation is not a valid recipe.
-pub fn convert(path: &Path, text: &str, from: Option<Tool>) -> Result<Converted, ConvertError> {
-    let entries = yaml::read(text).map_err(|error| ConvertError::Yaml {
-        path: path.into(),
-        line: error.line,
-        problem: error.problem,
-    })?;
-    let tool = from.or_else(|| Tool::recognise(&entries)).ok_or_else(|| ConvertError::Tool { path: path.into() })?;
+/// When the text is neither YAML with keys nor a script with one training command, no tool is recognised, the file is for
+/// something other than supervised fine-tuning, or the translation is not a valid recipe.
+pub fn convert(path: &Path, text: &str, request: &Request<'_>) -> Result<Converted, ConvertError> {
+    let Input { tool, entries, environment, processes, line, mut notes } =
+        input::read(path, text, request.from, request.read)?;
     let reference = reference();
-    let full = is_full(tool, &entries);
-    let mut draft = Draft::new(full, &reference, &entries);
+    let full = tool.is_full(&entries);
+    let folder = request.data.map(|(folder, _)| folder.to_owned());
+    let mut draft = Draft::new(full, &reference, &entries, folder);
     if full {
         draft.put("", "finetuning_type", &Yaml::Text("full".to_owned()));
     }
-    let (mut carried, mut left) = (0, Vec::new());
-    for entry in entries.iter().filter(|entry| entry.value != Yaml::Null) {
-        match fate(tool, entry, &mut draft) {
-            Fate::Carried => carried += 1,
-            Fate::Implied => {}
-            Fate::Left(why) => left.push(Left { line: entry.line, key: entry.key.clone(), why }),
-        }
+    let mut keys: Vec<Translated> = environment
+        .iter()
+        .map(|(name, _)| Translated {
+            place: place(&path.display().to_string(), line),
+            key: format!("${name}"),
+            fate: variable(name),
+        })
+        .collect();
+    for (index, entry) in entries.iter().enumerate() {
+        let again = entries[index + 1..].iter().find(|later| later.key == entry.key);
+        let fate = match again {
+            Some(later) => Fate::Ignored(format!("{} gives it again", place(&later.file, later.line))),
+            None => fate(tool, entry, &mut draft),
+        };
+        keys.push(Translated { place: place(&entry.file, entry.line), key: entry.key.clone(), fate });
     }
-    if tool == Tool::MsSwift && !draft.given("gradient_accumulation_steps") {
-        // Without the key ms-swift accumulates up to 16 conversations per step, for any batch size.
-        let batch = entries.iter().find(|entry| entry.key == "per_device_train_batch_size");
-        let batch = batch.and_then(|entry| entry.value.number()).filter(|batch| *batch >= 1.0).unwrap_or(1.0);
-        let steps = (16.0 / batch).ceil().to_string();
-        draft.put_default("train", "gradient_accumulation_steps", &steps, tool.name());
-    }
-    for (section, name, value) in tool.defaults(full) {
-        // A key that the file sets but that cannot be carried over must not get the tool's default either.
-        if !entries.iter().any(|entry| FOREIGN_KEYS.alias(&entry.key).unwrap_or(&entry.key) == name) {
-            draft.put_default(section, name, value, tool.name());
-        }
+    notes.extend(batch::put(tool, &mut draft, processes, request.data.map(|(_, questions)| questions)));
+    notes.extend(differences(tool, &draft));
+    let defaults = tool.defaults(&draft).into_iter();
+    let added = defaults.filter(|(section, name, value)| draft.put_default(section, name, value, tool.name())).count();
+    if added > 0 {
+        notes.push(format!("defaults of {} that differ here are written out and marked: {added}", tool.name()));
     }
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let head = comment(&format!(
@@ -132,35 +123,112 @@ pub fn convert(path: &Path, text: &str, from: Option<Tool>) -> Result<Converted,
     ));
     let recipe = format!("{head}{}", draft.text());
     match Recipe::parse(Path::new("recipe.toml"), recipe.clone(), &[]) {
-        Ok(_) => Ok(Converted { tool, recipe, carried, left }),
+        Ok(_) => Ok(Converted { tool, recipe, keys, notes }),
         Err(error) => Err(ConvertError::Refused { path: path.into(), error }),
     }
 }
 
-fn is_full(tool: Tool, entries: &[Entry]) -> bool {
-    let value = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
-    match tool {
-        Tool::Trl => value("use_peft").and_then(Yaml::flag) != Some(true),
-        Tool::LlamaFactory | Tool::MsSwift => ["finetuning_type", "tuner_type", "train_type", "sft_type"]
-            .iter()
-            .any(|key| value(key).and_then(Yaml::text).as_deref() == Some("full")),
-    }
+fn place(file: &str, line: usize) -> String {
+    format!("{file}:{line}")
 }
 
 fn fate(tool: Tool, Entry { key, value, .. }: &Entry, draft: &mut Draft<'_>) -> Fate {
-    if let Some(fate) = rules::rule(tool, key, value, draft) {
-        return fate;
+    let meaning = tool.table().meaning(key);
+    if *value == Yaml::Null {
+        return Fate::Unset;
     }
-    let ours = FOREIGN_KEYS.alias(key).unwrap_or(key);
-    if let Some(key) = draft.key(ours) {
-        return draft.put_at(key, value);
+    if let Some(name) = unresolved(value) {
+        if let Some(Meaning::Same(section, ours)) = meaning {
+            draft.refuse(section, ours);
+            if ours == "model_name_or_path" {
+                let written = toml::Value::from(value.text().unwrap_or_default()).to_string();
+                draft.put_remarked(section, ours, &written, "replace by the folder of the model".to_owned());
+            }
+        }
+        return Fate::Left(format!("{name} has no value in the file -> write the value in its place"));
     }
-    if value.flag() == Some(false) {
-        return Fate::Implied; // Off there, and not available here.
+    match meaning {
+        Some(Meaning::Same(section, ours)) => draft.put(section, ours, value),
+        Some(Meaning::Rule(rule)) => rule(value, draft),
+        Some(Meaning::Group(group)) if !group.changes => Fate::Ignored(group.why.to_owned()),
+        Some(Meaning::Group(_)) if value.off() => {
+            Fate::Ignored("it is switched off, and Stepwise does not have it".to_owned())
+        }
+        Some(Meaning::Group(group)) => Fate::Left(group.why.to_owned()),
+        None => {
+            // Keys of a nested table are compared with each other.
+            let (table, name) = key.rsplit_once('.').map_or(("", key.as_str()), |(table, name)| (table, name));
+            let inside = |key: &'static str| match table {
+                "" => Some(key),
+                table => key.strip_prefix(table)?.strip_prefix('.'),
+            };
+            let near = nearest(name, tool.table().keys().filter_map(inside));
+            let help = near.map_or_else(String::new, |near| format!(" -> did you mean `{near}`?"));
+            Fate::Unknown(format!("{} has no such key, as far as Stepwise knows it{help}", tool.name()))
+        }
     }
-    Fate::Left(match FOREIGN_KEYS.unsupported(ours) {
-        Some(Some(instead)) => instead.to_owned(),
-        Some(None) => format!("`{ours}` is not supported yet"),
-        None => "Stepwise has no such setting".to_owned(),
-    })
+}
+
+/// The variable or command in a value that the script does not define, such as `$MODEL`.
+fn unresolved(value: &Yaml) -> Option<String> {
+    let text = match value {
+        Yaml::Text(text) => text,
+        Yaml::List(elements) => return elements.iter().find_map(unresolved),
+        _ => return None,
+    };
+    let at = text.find("$(").or_else(|| text.find("${")).or_else(|| text.find('`')).or_else(|| {
+        let bytes = text.as_bytes();
+        (0..bytes.len()).find(|&at| {
+            bytes[at] == b'$'
+                && bytes.get(at + 1).is_some_and(|next| next.is_ascii_alphabetic() || b"_@*".contains(next))
+        })
+    })?;
+    Some(format!("`{}`", &text[at..]))
+}
+
+/// What becomes of an environment variable that a script sets for its command.
+fn variable(name: &str) -> Fate {
+    match name {
+        "NPROC_PER_NODE" | "NNODES" | "CUDA_VISIBLE_DEVICES" | "WORLD_SIZE" => {
+            Fate::Ignored("training runs on one device; the number of processes is in the batch sizes".to_owned())
+        }
+        "MAX_PIXELS"
+        | "MIN_PIXELS"
+        | "IMAGE_MAX_TOKEN_NUM"
+        | "IMAGE_MIN_TOKEN_NUM"
+        | "SIZE_FACTOR"
+        | "INPUT_SIZE"
+        | "MAX_NUM" => Fate::Left("the processor of the model's folder sets the image size".to_owned()),
+        _ => Fate::Ignored("it sets how the machine is used and does not change the training".to_owned()),
+    }
+}
+
+/// Differences that no key of the file shows.
+fn differences(tool: Tool, draft: &Draft<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if tool == Tool::Trl
+        && draft.value("assistant_only_loss").is_none()
+        && draft.value("completion_only_loss").is_none()
+    {
+        notes.push(
+            "TRL supervises whole conversations unless `assistant_only_loss` is set; here only answers are supervised"
+                .to_owned(),
+        );
+    }
+    let chosen = ["lora_target_modules", "lora_target_linear"].iter().any(|key| draft.value(key).is_some());
+    if tool == Tool::Trl && !draft.full && !chosen {
+        notes.push("`lora_target_modules` is not set: PEFT chooses by the type of the model, here all linear layers get adapters".to_owned());
+    }
+    let kind = ["torch_dtype", "bf16", "fp16"].iter().any(|key| draft.value(key).is_some());
+    if matches!(tool, Tool::MsSwift | Tool::MegatronSwift) && !kind {
+        notes.push(
+            "`torch_dtype` is not set: ms-swift takes the number format of the model's `config.json`; for bfloat16 add \
+             `bf16 = true` below `[train]`"
+                .to_owned(),
+        );
+    }
+    if tool == Tool::Axolotl && !["warmup_steps", "warmup_ratio"].iter().any(|key| draft.value(key).is_some()) {
+        notes.push("no warm-up is set: Axolotl takes 3 % of the steps, at most 100; here 3 %".to_owned());
+    }
+    notes
 }

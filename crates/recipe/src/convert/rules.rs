@@ -1,240 +1,193 @@
-//! Rules for keys of other tools that need more than another name: values in another notation, and keys without
-//! a counterpart.
+//! Rules for keys that several tools have and that need more than another name.
 
 use super::draft::Draft;
-use super::tool::Tool;
+use super::fate::Fate;
 use super::yaml::Yaml;
 
-/// Result of translating a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// The key was carried over.
-    Carried,
-    /// The key requests what Stepwise does anyway.
-    Implied,
-    /// The key was not carried over, for this reason.
-    Left(String),
+/// The key was already used: to recognise the kind of file, or to choose between `[lora]` and `[full]`.
+pub(super) fn used(_: &Yaml, _: &mut Draft<'_>) -> Fate {
+    Fate::Carried
 }
 
-impl Fate {
-    fn left(why: impl Into<String>) -> Self {
-        Self::Left(why.into())
-    }
-
-    /// [`Fate::Implied`] if `so`, else [`Fate::Left`] with the reason `otherwise`.
-    fn implied_if(so: bool, otherwise: &str) -> Self {
-        if so { Self::Implied } else { Self::left(otherwise) }
+/// A batch size or accumulation, which [`super::batch`] translates together with its rivals.
+pub(super) fn counted(value: &Yaml, _: &mut Draft<'_>) -> Fate {
+    match value.number() {
+        Some(number) if number >= 1.0 && number.fract() == 0.0 && number <= 65536.0 => Fate::Carried,
+        _ => Fate::left("a whole number is expected, at least 1 and at most 65536; the default of the tool is used"),
     }
 }
 
-const MACHINE: &str = "it sets how the machine is used and does not change the training";
-const TESTING: &str = "`[benchmark]` sets the evaluation after every epoch";
-const NETWORK: &str = "nothing is downloaded or uploaded";
-const TEMPLATE: &str = "the chat template of the model's folder is used";
-const DATA: &str = "Stepwise trains on case files -> convert the data (`stepwise data import`, or write your own \
-                    `cases.jsonl`) and name its folder as `[data] dataset`";
-
-/// Keys that are never carried over, with the reason.
-const LEFT: &[(&str, &str)] = &[
-    ("attn_impl", MACHINE),
-    ("attn_implementation", MACHINE),
-    ("dataloader_num_workers", MACHINE),
-    ("dataloader_pin_memory", MACHINE),
-    ("dataloader_prefetch_factor", MACHINE),
-    ("dataset_num_proc", MACHINE),
-    ("ddp_timeout", MACHINE),
-    ("flash_attn", MACHINE),
-    ("gradient_checkpointing_kwargs", MACHINE),
-    ("preprocessing_num_workers", MACHINE),
-    ("tf32", MACHINE),
-    ("torch_compile", MACHINE),
-    ("use_liger_kernel", MACHINE),
-    ("dataset", DATA),
-    ("dataset_config", DATA),
-    ("dataset_dir", DATA),
-    ("dataset_name", DATA),
-    ("dataset_text_field", DATA),
-    ("dataset_test_split", DATA),
-    ("dataset_train_split", DATA),
-    ("media_dir", DATA),
-    ("max_samples", "it counts conversations there; `[data] max_samples` counts cases"),
-    ("eval_dataset", TESTING),
-    ("eval_steps", TESTING),
-    ("load_best_model_at_end", "the best checkpoint by the benchmark is always linked as `best`"),
-    ("metric_for_best_model", TESTING),
-    ("per_device_eval_batch_size", TESTING),
-    ("split_dataset_ratio", TESTING),
-    ("val_dataset", TESTING),
-    ("val_size", TESTING),
-    ("hub_model_id", NETWORK),
-    ("model_revision", NETWORK),
-    ("push_to_hub", NETWORK),
-    ("use_hf", NETWORK),
-    ("chat_template_path", TEMPLATE),
-    ("system", TEMPLATE),
-    ("template", TEMPLATE),
-    ("trust_remote_code", "code of a model is never run"),
-    ("data_seed", "`seed` decides the order of the data too"),
-    ("model_type", "the type is read from the model's folder"),
-    ("plot_loss", "`report.html` and TensorBoard show the loss"),
-    ("run_name", "a run is named by its `output_dir`"),
-    ("save_only_model", "a checkpoint always holds everything for a resume"),
-    ("truncation_strategy", "nothing is truncated: a longer conversation is an error before the run"),
-    ("truncation_mode", "nothing is truncated: a longer conversation is an error before the run"),
-];
-
-/// Translates a key that has a rule. None when there is no rule; the key is then carried over by its name.
-pub(super) fn rule(tool: Tool, key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate> {
-    if let Some(fate) = of_every_tool(key, value, draft) {
-        return Some(fate);
+/// Number of steps, which ends the run there whatever the epochs are.
+pub(super) fn max_steps(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    match value.number() {
+        Some(steps) if steps <= 0.0 => Fate::ignored("no number of steps ends the run"),
+        _ => draft.put("train", "max_steps", value),
     }
-    let fate = match tool {
-        Tool::LlamaFactory => of_llama_factory(key, value, draft),
-        Tool::MsSwift => of_ms_swift(key, value, draft),
-        Tool::Trl => of_trl(key, value, draft),
-    };
-    fate.or_else(|| {
-        let (_, why) = LEFT.iter().find(|(name, _)| *name == key)?;
-        Some(Fate::implied_if(value.flag() == Some(false), why))
-    })
 }
 
-/// Keys of Hugging Face's `TrainingArguments`, which all three have.
-fn of_every_tool(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate> {
-    let text = value.text().unwrap_or_default();
-    Some(match key {
-        "do_train" => Fate::implied_if(value.flag() == Some(true), "`stepwise train` trains"),
-        "max_steps" if value.number().is_some_and(|steps| steps <= 0.0) => Fate::Implied,
-        "warmup_steps" => match value.number() {
-            Some(0.0) if draft.given("warmup_ratio") => Fate::Implied,
-            Some(share) if share > 0.0 && share < 1.0 => draft.put("train", "warmup_ratio", value),
-            _ => draft.put("train", "warmup_steps", value),
-        },
-        "warmup_ratio" if draft.given_above_zero("warmup_steps") => Fate::left("`warmup_steps` takes precedence"),
-        "optim" => Fate::implied_if(
-            ["adamw_torch", "adamw_torch_fused", "adamw_hf"].contains(&text.as_str()),
-            "the optimiser is AdamW",
-        ),
-        "save_strategy" => match text.as_str() {
-            "steps" => Fate::Implied,
-            "epoch" => draft.put("train", "save_steps", &Yaml::Integer(0)),
-            _ => Fate::left("a checkpoint is always written at the end of an epoch"),
-        },
-        "save_steps" if draft.says("save_strategy", "epoch") => Fate::left("`save_strategy` is `epoch`"),
-        "logging_strategy" => Fate::implied_if(text == "steps", "the log has a line every `logging_steps` steps"),
-        "eval_strategy" | "evaluation_strategy" => Fate::implied_if(text == "no", TESTING),
-        "report_to" => report_to(value, draft),
-        "torch_dtype" | "dtype" => match text.as_str() {
-            "float32" | "auto" => Fate::Implied,
-            "bfloat16" => draft.put("train", "bf16", &Yaml::Flag(true)),
-            _ => Fate::left("weights are held in float32, or in bfloat16 with `bf16 = true`"),
-        },
-        "quantization_bit" | "quant_bits" => match value.number() {
-            Some(4.0) => draft.put("train", "load_in_4bit", &Yaml::Flag(true)),
-            _ => Fate::left("weights are held in four bits, bf16 or f32"),
-        },
-        "quantization_method" | "quant_method" => Fate::implied_if(
-            ["bnb", "bitsandbytes"].contains(&text.as_str()),
-            "four-bit weights use the method of bitsandbytes",
-        ),
-        "quantization_type" | "bnb_4bit_quant_type" => Fate::implied_if(text == "nf4", "four-bit weights use NF4"),
-        "bnb_4bit_compute_dtype" => match text.as_str() {
-            "float32" => Fate::Implied,
-            "bfloat16" => draft.put("train", "bf16", &Yaml::Flag(true)),
-            _ => Fate::left("weights are multiplied in float32, or in bfloat16 with `bf16 = true`"),
-        },
-        "attention_dropout" | "label_smoothing_factor" if value.number() == Some(0.0) => Fate::Implied,
-        _ => return None,
-    })
+/// Passes over the data; parts of a pass are rounded up.
+pub(super) fn epochs(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    if draft.number("max_steps").is_some_and(|steps| steps > 0.0) {
+        return Fate::ignored("`max_steps` ends the run, there and here");
+    }
+    match value.number() {
+        Some(epochs) if epochs > 0.0 && epochs.fract() > 0.0 => {
+            let whole = epochs.ceil();
+            match draft.put("train", "num_train_epochs", &Yaml::Integer(whole as i64)) {
+                Fate::Carried => {
+                    let remark = format!("{epochs} passes there");
+                    draft.put_remarked("train", "num_train_epochs", &whole.to_string(), remark);
+                    Fate::left(format!("parts of a pass are rounded up: {whole} passes instead of {epochs}"))
+                }
+                other => other,
+            }
+        }
+        _ => draft.put("train", "num_train_epochs", value),
+    }
 }
 
-fn report_to(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+const NO_WARMUP: &str = "the schedule `constant` has no warm-up";
+
+/// Warm-up in steps; a number below 1 is a share of the steps.
+pub(super) fn warmup_steps(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    let ratio = ["warmup_ratio", "lr_warmup_fraction"].iter().any(|key| draft.value(key).is_some());
+    match value.number() {
+        Some(0.0) if ratio => Fate::ignored("the warm-up is given as a share of the steps"),
+        Some(share) if share > 0.0 && constant(draft) => Fate::ignored(NO_WARMUP),
+        Some(share) if share > 0.0 && share < 1.0 => draft.put("train", "warmup_ratio", value),
+        _ => draft.put("train", "warmup_steps", value),
+    }
+}
+
+/// Warm-up as a share of the steps.
+pub(super) fn warmup_ratio(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    let steps = ["warmup_steps", "lr_warmup_iters"].iter().filter_map(|key| draft.number(key));
+    if steps.into_iter().any(|steps| steps > 0.0) {
+        return Fate::ignored("the number of steps takes precedence");
+    }
+    if value.number().is_some_and(|share| share > 0.0) && constant(draft) {
+        return Fate::ignored(NO_WARMUP);
+    }
+    draft.put("train", "warmup_ratio", value)
+}
+
+/// Whether the schedule of the file is `constant`, which has no warm-up.
+fn constant(draft: &Draft<'_>) -> bool {
+    ["lr_scheduler_type", "lr_scheduler"].iter().any(|key| draft.says(key, "constant"))
+}
+
+/// Optimiser. Variants of AdamW differ in memory and speed only; those with states of eight bits also in numbers.
+pub(super) fn optimiser(value: &Yaml, _: &mut Draft<'_>) -> Fate {
+    let name = value.text().unwrap_or_default().to_lowercase();
+    match name.as_str() {
+        "adamw_torch"
+        | "adamw_torch_fused"
+        | "adamw_hf"
+        | "adamw"
+        | "adam"
+        | "adamw_apex_fused"
+        | "adamw_torch_xla"
+        | "adamw_torch_npu_fused"
+        | "paged_adamw"
+        | "paged_adamw_32bit" => Fate::ignored("the optimiser is AdamW, as here"),
+        name if name.contains("adamw") && (name.contains("8bit") || name.contains("4bit")) => {
+            Fate::left("AdamW holds its state in 32 bits here, with the same formula")
+        }
+        _ => Fate::left(format!("the optimiser is AdamW, not `{name}` -> choose a learning rate for AdamW")),
+    }
+}
+
+pub(super) fn save_strategy(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    match value.text().unwrap_or_default().as_str() {
+        "steps" => Fate::ignored("a checkpoint is written every `save_steps` steps"),
+        "epoch" => draft.put("train", "save_steps", &Yaml::Integer(0)),
+        _ => Fate::ignored("a checkpoint is always written at the end of an epoch"),
+    }
+}
+
+pub(super) fn save_steps(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    match draft.value("save_strategy").and_then(Yaml::text).as_deref() {
+        None | Some("steps") => draft.put("train", "save_steps", value),
+        Some(other) => Fate::ignored(format!("`save_strategy` is `{other}`")),
+    }
+}
+
+/// Several checkpoints in an epoch; one is always written.
+pub(super) fn saves_per_epoch(_: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    if draft.value("save_steps").is_none() {
+        draft.put("train", "save_steps", &Yaml::Integer(0));
+    }
+    Fate::ignored("a checkpoint is written at the end of every epoch")
+}
+
+pub(super) fn report_to(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     let sinks = value.list().unwrap_or_default();
     let others: Vec<&str> =
-        sinks.iter().map(String::as_str).filter(|sink| !["none", "tensorboard"].contains(sink)).collect();
+        sinks.iter().map(String::as_str).filter(|sink| !["none", "tensorboard", "all"].contains(sink)).collect();
     let here = if sinks.iter().any(|sink| sink == "tensorboard" || sink == "all") { "tensorboard" } else { "none" };
     let fate = draft.put("train", "report_to", &Yaml::Text(here.to_owned()));
     match others.as_slice() {
         [] => fate,
-        others => Fate::left(format!(
+        others => Fate::ignored(format!(
             "{} is not supported: logs are written to `trainer_log.jsonl` and TensorBoard files",
             others.join(", ")
         )),
     }
 }
 
-fn of_llama_factory(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate> {
-    let text = value.text().unwrap_or_default();
-    Some(match key {
-        "stage" => Fate::implied_if(text == "sft", "only supervised fine-tuning is supported"),
-        "finetuning_type" => tuning(&text, draft),
-        "lora_target" => targets(value, draft),
-        "pissa_init" if value.flag() == Some(true) => {
-            draft.put("lora", "init_lora_weights", &Yaml::Text("pissa".to_owned()))
-        }
-        "pissa_init" => Fate::Implied,
-        "pissa_iter" => Fate::implied_if(
-            !draft.given_true("pissa_init") || value.number() == Some(-1.0),
-            "singular vectors are computed exactly, not with a number of iterations",
-        ),
-        "pissa_convert" => Fate::implied_if(
-            !draft.given_true("pissa_init") || value.flag() == Some(true),
-            "PiSSA is always saved as plain LoRA for the unchanged base weights",
-        ),
-        "overwrite_cache" => Fate::Implied,
-        "val_size" if value.number() == Some(0.0) => Fate::Implied,
-        _ => return None,
-    })
-}
-
-fn of_ms_swift(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate> {
-    let text = value.text().unwrap_or_default();
-    Some(match key {
-        "tuner_type" | "train_type" | "sft_type" => tuning(&text, draft),
-        "tuner_backend" => Fate::Implied,
-        "target_modules" => targets(value, draft),
-        "target_regex" => draft.put("lora", "target_modules", value),
-        "freeze_llm" if !draft.full => Fate::implied_if(
-            value.flag() == Some(false),
-            "adapters in the decoder are selected by name -> name them in `[lora] exclude_modules`",
-        ),
-        "vit_lr" if !draft.given_false("freeze_vit") => Fate::left("the vision tower is frozen"),
-        "aligner_lr" if !draft.given_false("freeze_aligner") => Fate::left("the connector is frozen"),
-        "model_kwargs" => Fate::left("the processor of the model's folder sets the image size"),
-        "lora_dtype" => Fate::implied_if(text == "float32", "adapters are held in float32"),
-        _ => return None,
-    })
-}
-
-fn of_trl(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate> {
-    Some(match key {
-        "use_peft" => Fate::Implied, // Already used to choose between `[lora]` and `[full]`.
-        "load_in_4bit" if value.flag() == Some(true) && !draft.given("use_bnb_nested_quant") => {
-            draft.put("train", "bnb_4bit_use_double_quant", &Yaml::Flag(false));
-            draft.put("train", "load_in_4bit", value)
-        }
-        "lora_target_modules" => targets(value, draft),
-        "lora_task_type" => Fate::Implied,
-        "assistant_only_loss" | "completion_only_loss" => {
-            Fate::implied_if(value.flag() == Some(true), "only answers are supervised")
-        }
-        "loss_type" => {
-            Fate::implied_if(value.text().as_deref() == Some("nll"), "the loss is the negative log-likelihood")
-        }
-        _ => return None,
-    })
-}
-
-/// Translates the kind of training, which was already chosen; here only its name is checked.
-fn tuning(word: &str, draft: &mut Draft<'_>) -> Fate {
-    match word {
-        "lora" | "full" => draft.put("", "finetuning_type", &Yaml::Text(word.to_owned())),
-        other => Fate::left(format!("`{other}` is not supported; `lora` is used instead")),
+/// Number format in which the weights are held.
+pub(super) fn dtype(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    match value.text().unwrap_or_default().trim_start_matches("torch.") {
+        "float32" | "fp32" => Fate::ignored("weights are held in float32"),
+        "auto" => Fate::ignored("`bf16` decides whether weights are held in float32 or bfloat16"),
+        "bfloat16" | "bf16" => draft.put("train", "bf16", &Yaml::Flag(true)),
+        _ => Fate::left("weights are held in float32, or in bfloat16 with `bf16 = true`"),
     }
 }
 
-/// Translates target modules: a list of names, or a word for all linear layers.
-fn targets(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+/// A flag that is on for `true`, `auto` and `full`.
+pub(super) fn bf16(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    match value.text().unwrap_or_default().as_str() {
+        "auto" | "full" => draft.put("train", "bf16", &Yaml::Flag(true)),
+        _ => draft.put("train", "bf16", value),
+    }
+}
+
+/// Bits of quantised weights.
+pub(super) fn bits(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    match value.number() {
+        Some(4.0) => draft.put("train", "load_in_4bit", &Yaml::Flag(true)),
+        _ => Fate::left("weights are held in four bits, bf16 or f32"),
+    }
+}
+
+pub(super) fn quantiser(value: &Yaml, _: &mut Draft<'_>) -> Fate {
+    let name = value.text().unwrap_or_default();
+    Fate::ignored_if(
+        ["bnb", "bitsandbytes", "auto"].contains(&name.as_str()),
+        "four-bit weights use the method of bitsandbytes",
+    )
+}
+
+pub(super) fn quant_type(value: &Yaml, _: &mut Draft<'_>) -> Fate {
+    Fate::ignored_if(value.text().as_deref() == Some("nf4"), "four-bit weights use NF4")
+}
+
+pub(super) fn compute_dtype(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    match value.text().unwrap_or_default().as_str() {
+        "float32" => Fate::ignored("weights are multiplied in float32"),
+        "bfloat16" => draft.put("train", "bf16", &Yaml::Flag(true)),
+        _ => Fate::left("weights are multiplied in float32, or in bfloat16 with `bf16 = true`"),
+    }
+}
+
+/// Target modules: a list of names, a word for all linear layers, or one regular expression, as in PEFT.
+pub(super) fn targets(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    if let Yaml::Text(text) = value
+        && text.contains(['*', '\\', '(', '[', '^', '|', '+'])
+    {
+        return draft.put("lora", "target_modules", value);
+    }
     let names = value.list().unwrap_or_default();
     match names.as_slice() {
         [all] if ["all", "all-linear", "ALL"].contains(&all.as_str()) => {
@@ -242,4 +195,50 @@ fn targets(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
         }
         _ => draft.put("lora", "target_modules", &Yaml::List(names.into_iter().map(Yaml::Text).collect())),
     }
+}
+
+/// Adapters whose training continues: one folder.
+pub(super) fn adapter(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    match value.list().unwrap_or_default().as_slice() {
+        [] => Fate::ignored("no adapter is named"),
+        [one] => draft.put("", "adapter_name_or_path", &Yaml::Text(one.clone())),
+        _ => Fate::left("one adapter can be trained -> merge the others into the base first with `stepwise export`"),
+    }
+}
+
+/// Freezing of the decoder, which only full fine-tuning has as a key.
+pub(super) fn freeze_decoder(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    if draft.full {
+        return draft.put("full", "freeze_language_model", value);
+    }
+    match value.flag() {
+        Some(false) => Fate::ignored("the decoder is trained"),
+        _ => Fate::left("adapters in the decoder are selected by name -> name them in `[lora] exclude_modules`"),
+    }
+}
+
+/// A flag whose value `true` is how Stepwise works.
+pub(super) fn answers_only(value: &Yaml, _: &mut Draft<'_>) -> Fate {
+    Fate::ignored_if(value.flag() == Some(true), "only answers are supervised")
+}
+
+/// A flag whose value `false` is how Stepwise works.
+pub(super) fn prompt_too(value: &Yaml, _: &mut Draft<'_>) -> Fate {
+    Fate::ignored_if(value.flag() == Some(false), "only answers are supervised")
+}
+
+/// Learning rate of the vision tower, without effect while it is frozen.
+pub(super) fn vision_rate(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    if !draft.is("freeze_vit", false) {
+        return Fate::ignored("the vision tower is frozen");
+    }
+    draft.put("train", "vision_tower_lr", value)
+}
+
+/// Learning rate of the connector, without effect while it is frozen.
+pub(super) fn connector_rate(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    if !draft.is("freeze_aligner", false) {
+        return Fate::ignored("the connector is frozen");
+    }
+    draft.put("train", "multi_modal_projector_lr", value)
 }

@@ -1,158 +1,192 @@
-//! Tools whose recipes can be translated: their characteristic keys and their defaults.
+//! Tools whose files can be translated: their keys and their defaults.
 
-use super::yaml::Entry;
+use super::draft::Draft;
+use super::table::{TUNING, Table};
+use super::tables::{axolotl, llama_factory, llama_factory_v1, megatron_swift, ms_swift, trl};
+use super::yaml::{Entry, Yaml};
 
-/// Tool whose recipes can be translated.
+/// A tool whose files can be translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
-    /// LLaMA-Factory: the YAML files of `llamafactory-cli train`.
+    /// LLaMA-Factory.
     LlamaFactory,
-    /// ms-swift: the YAML files of `swift sft`.
+    /// LLaMA-Factory's trainers in `v1`, whose files have nested tables.
+    LlamaFactoryV1,
+    /// ms-swift.
     MsSwift,
-    /// TRL: the YAML files of `trl sft`.
+    /// ms-swift's `megatron` command.
+    MegatronSwift,
+    /// TRL's `sft` command and scripts.
     Trl,
+    /// Axolotl.
+    Axolotl,
 }
 
 /// Default of another tool that differs from the default here: section, key, and value as TOML.
 pub(super) type Default = (&'static str, &'static str, &'static str);
 
 impl Tool {
-    /// All tools, in the order in which messages name them.
-    pub const ALL: [Self; 3] = [Self::LlamaFactory, Self::MsSwift, Self::Trl];
+    /// All tools.
+    pub const ALL: [Self; 6] =
+        [Self::LlamaFactory, Self::LlamaFactoryV1, Self::MsSwift, Self::MegatronSwift, Self::Trl, Self::Axolotl];
 
-    /// Returns the id for the command line: `llama-factory`, `ms-swift` or `trl`.
+    /// Id for the command line, such as `llama-factory`.
     #[must_use]
     pub fn id(self) -> &'static str {
         match self {
             Self::LlamaFactory => "llama-factory",
+            Self::LlamaFactoryV1 => "llama-factory-v1",
             Self::MsSwift => "ms-swift",
+            Self::MegatronSwift => "megatron-swift",
             Self::Trl => "trl",
+            Self::Axolotl => "axolotl",
         }
     }
 
-    /// Returns the name as its authors write it.
+    /// Name as its authors write it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::LlamaFactory => "LLaMA-Factory",
+            Self::LlamaFactoryV1 => "LLaMA-Factory v1",
             Self::MsSwift => "ms-swift",
+            Self::MegatronSwift => "Megatron-SWIFT",
             Self::Trl => "TRL",
+            Self::Axolotl => "Axolotl",
         }
     }
 
-    /// Keys that only this tool has.
-    fn own_keys(self) -> &'static [&'static str] {
+    /// Keys of the tool.
+    pub(super) fn table(self) -> &'static Table {
         match self {
-            Self::LlamaFactory => &[
-                "stage",
-                "finetuning_type",
-                "lora_target",
-                "template",
-                "dataset_dir",
-                "cutoff_len",
-                "additional_target",
-                "pissa_init",
-                "loraplus_lr_ratio",
-                "flash_attn",
-                "image_max_pixels",
-                "freeze_vision_tower",
-                "freeze_multi_modal_projector",
-                "overwrite_cache",
-                "preprocessing_num_workers",
-                "plot_loss",
-                "val_size",
-                "quantization_bit",
-            ],
-            Self::MsSwift => &[
-                "tuner_type",
-                "train_type",
-                "sft_type",
-                "tuner_backend",
-                "model",
-                "model_type",
-                "freeze_vit",
-                "freeze_aligner",
-                "freeze_llm",
-                "vit_lr",
-                "aligner_lr",
-                "attn_impl",
-                "target_regex",
-                "split_dataset_ratio",
-                "quant_method",
-                "lora_dtype",
-                "lora_lr_ratio",
-                "max_pixels",
-                "system",
-            ],
-            Self::Trl => &[
-                "use_peft",
-                "lora_r",
-                "lora_target_modules",
-                "lora_modules_to_save",
-                "lora_task_type",
-                "dataset_name",
-                "dataset_config",
-                "dataset_train_split",
-                "dataset_test_split",
-                "dataset_text_field",
-                "attn_implementation",
-                "assistant_only_loss",
-                "completion_only_loss",
-                "load_in_4bit",
-                "model_revision",
-                "use_bnb_nested_quant",
-                "dtype",
-            ],
+            Self::LlamaFactory => &llama_factory::TABLE,
+            Self::LlamaFactoryV1 => &llama_factory_v1::TABLE,
+            Self::MsSwift => &ms_swift::TABLE,
+            Self::MegatronSwift => &megatron_swift::TABLE,
+            Self::Trl => &trl::TABLE,
+            Self::Axolotl => &axolotl::TABLE,
         }
     }
 
-    /// Returns the tool with the most own keys among `entries`. None when two tools are tied, which includes no key
-    /// at all.
-    pub(super) fn recognise(entries: &[Entry]) -> Option<Self> {
-        let count = |tool: Self| entries.iter().filter(|entry| tool.own_keys().contains(&entry.key.as_str())).count();
-        let best = Self::ALL.into_iter().max_by_key(|tool| count(*tool))?;
-        let rivals = Self::ALL.into_iter().filter(|tool| count(*tool) == count(best)).count();
-        (rivals == 1).then_some(best)
+    /// Tables of the tool's files whose keys are joined to the key by a dot.
+    pub(super) fn nested(self) -> &'static [&'static str] {
+        match self {
+            Self::LlamaFactoryV1 => llama_factory_v1::NESTED,
+            _ => &[],
+        }
     }
 
-    /// Returns the defaults of the tool that differ from the defaults here. `full` says whether the recipe is
-    /// full fine-tuning.
-    pub(super) fn defaults(self, full: bool) -> Vec<Default> {
-        let mut defaults = match self {
+    /// The tool that has the most keys among `entries`, of those in `among`. None when two tools have as many, which
+    /// includes no key at all.
+    pub(super) fn recognise(entries: &[Entry], among: &[Self]) -> Option<Self> {
+        let count = |tool: Self| tool.count(entries);
+        let best = among.iter().copied().max_by_key(|tool| count(*tool))?;
+        let rivals = among.iter().filter(|tool| count(**tool) == count(best)).count();
+        (rivals == 1 && count(best) > 0).then_some(best)
+    }
+
+    /// Number of `entries` that are keys of the tool.
+    fn count(self, entries: &[Entry]) -> usize {
+        let has = |key: &str| self.table().meaning(key).is_some() || self.nested().contains(&key);
+        entries.iter().filter(|entry| has(&entry.key)).count()
+    }
+
+    /// Whether no other tool has more of `entries` as keys.
+    pub(super) fn knows(self, entries: &[Entry]) -> bool {
+        let most = Self::ALL.into_iter().map(|tool| tool.count(entries)).max();
+        Some(self.count(entries)) == most && most > Some(0)
+    }
+
+    /// Whether the file trains the model's own weights instead of adapters.
+    pub(super) fn is_full(self, entries: &[Entry]) -> bool {
+        let value = |key: &str| entries.iter().rev().find(|entry| entry.key == key).map(|entry| &entry.value);
+        let word = |keys: &[&str]| keys.iter().find_map(|key| value(key).and_then(Yaml::text));
+        match self {
+            Self::Trl => value("use_peft").and_then(Yaml::flag) != Some(true),
+            Self::LlamaFactory => word(&["finetuning_type"]).as_deref() == Some("full"),
+            Self::LlamaFactoryV1 => word(&["peft_config.name"]).is_none(),
+            Self::MsSwift => word(&["tuner_type", "train_type", "sft_type"]).as_deref() == Some("full"),
+            Self::MegatronSwift => {
+                !matches!(word(&["tuner_type", "train_type"]).as_deref(), Some(kind) if kind != "full")
+            }
+            Self::Axolotl => value("adapter").is_none_or(Yaml::off),
+        }
+    }
+
+    /// Defaults of the tool that differ from the defaults here and change the training. Batch sizes are in
+    /// [`super::batch`].
+    pub(super) fn defaults(self, draft: &Draft<'_>) -> Vec<Default> {
+        let rate = if draft.full { "1e-5" } else { "1e-4" };
+        let mut defaults: Vec<Default> = match self {
             Self::LlamaFactory => vec![
-                ("train", "per_device_train_batch_size", "8"),
-                ("train", "gradient_accumulation_steps", "1"),
                 ("train", "learning_rate", "5e-5"),
                 ("train", "lr_scheduler_type", "\"linear\""),
                 ("train", "warmup_steps", "0"),
+                ("train", "gradient_checkpointing", "true"),
+            ],
+            Self::LlamaFactoryV1 => vec![
+                ("train", "learning_rate", "1e-4"),
+                ("train", "lr_scheduler_type", "\"constant\""),
+                ("train", "weight_decay", "0.01"),
+                ("train", "bf16", "true"),
+                ("train", "gradient_checkpointing", "true"),
+                ("train", "save_steps", "0"),
             ],
             Self::MsSwift => vec![
-                ("train", "learning_rate", if full { "1e-5" } else { "1e-4" }),
+                ("train", "learning_rate", rate),
                 ("train", "weight_decay", "0.1"),
                 ("train", "adam_beta2", "0.95"),
-                ("train", "warmup_ratio", "0.05"),
+                ("train", "warmup_ratio", "0.0"),
+                ("train", "gradient_checkpointing", "true"),
+            ],
+            Self::MegatronSwift => vec![
+                ("train", "learning_rate", rate),
+                ("train", "weight_decay", "0.1"),
+                ("train", "adam_beta2", "0.95"),
+                ("train", "warmup_steps", "0"),
             ],
             Self::Trl => vec![
                 ("", "cutoff_len", "1024"),
-                ("train", "per_device_train_batch_size", "8"),
-                ("train", "gradient_accumulation_steps", "1"),
                 ("train", "learning_rate", "2e-5"),
                 ("train", "lr_scheduler_type", "\"linear\""),
                 ("train", "warmup_steps", "0"),
+                ("train", "gradient_checkpointing", "true"),
             ],
+            Self::Axolotl => {
+                vec![("", "output_dir", "\"model-out\""), ("", "cutoff_len", "512"), ("train", "num_train_epochs", "1")]
+            }
         };
-        match (self, full) {
-            (Self::MsSwift, false) => defaults.extend([("lora", "lora_alpha", "32"), ("lora", "lora_dropout", "0.05")]),
-            (Self::Trl, false) => defaults.extend([
-                ("lora", "r", "16"),
-                ("lora", "lora_alpha", "32"),
-                ("lora", "lora_dropout", "0.05"),
-                ("lora", "freeze_vision_tower", "false"),
-                ("lora", "freeze_multi_modal_projector", "false"),
-            ]),
-            (Self::Trl, true) => defaults
-                .extend([("full", "freeze_vision_tower", "false"), ("full", "freeze_multi_modal_projector", "false")]),
-            _ => {}
+        if self == Self::Trl && !draft.is("fp16", true) {
+            defaults.push(("train", "bf16", "true"));
+        }
+        let other_format = ["fp16", "float16", "float32", "bfloat16", "bf16"]
+            .iter()
+            .any(|key| draft.mentions(key) && !draft.is(key, false));
+        if self == Self::Axolotl && !other_format && !draft.mentions("bf16") {
+            defaults.push(("train", "bf16", "true"));
+        }
+        if self == Self::Trl && draft.is("load_in_4bit", true) {
+            defaults.push(("train", "bnb_4bit_use_double_quant", "false"));
+        }
+        if self == Self::Axolotl && draft.says("adapter", "qlora") {
+            defaults.push(("train", "load_in_4bit", "true"));
+        }
+        if matches!(self, Self::Trl | Self::Axolotl | Self::LlamaFactoryV1) {
+            // These tools freeze no part: adapters go into vision tower and connector too.
+            defaults
+                .extend([(TUNING, "freeze_vision_tower", "false"), (TUNING, "freeze_multi_modal_projector", "false")]);
+        }
+        if !draft.full {
+            defaults.extend(match self {
+                Self::MsSwift | Self::MegatronSwift => {
+                    vec![("lora", "lora_alpha", "32"), ("lora", "lora_dropout", "0.05")]
+                }
+                Self::Trl => {
+                    vec![("lora", "r", "16"), ("lora", "lora_alpha", "32"), ("lora", "lora_dropout", "0.05")]
+                }
+                Self::LlamaFactoryV1 => vec![("lora", "lora_alpha", "16"), ("lora", "lora_dropout", "0.05")],
+                Self::LlamaFactory | Self::Axolotl => Vec::new(),
+            });
         }
         defaults
     }

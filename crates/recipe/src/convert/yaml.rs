@@ -1,8 +1,10 @@
 //! Reads the top level of a YAML file, each key with its line.
 
+use std::sync::Arc;
+
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 
-/// YAML value without its position. Aliases and invalid values become null.
+/// A YAML value without its position.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Yaml {
     Null,
@@ -14,31 +16,31 @@ pub(super) enum Yaml {
     Table(Vec<(String, Yaml)>),
 }
 
-/// Key of the top level and its value.
+/// A key of the top level and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
+    /// Path of the file.
+    pub file: Arc<str>,
     /// Line, counted from 1.
     pub line: usize,
-    /// Name of the key; `?` for a key that is no scalar.
     pub key: String,
-    /// Value of the key.
     pub value: Yaml,
 }
 
-/// Error of a text that is no readable YAML.
+/// Why a text is no readable YAML.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NotYaml {
     /// Line, counted from 1.
     pub line: usize,
-    /// Problem at the line.
     pub problem: String,
 }
 
-/// Reads the only document of `text`, which must be a mapping.
+/// Reads the only document of `text`, which must be a mapping. `file` is its path. Keys that a merge key (`<<`) brings in
+/// follow the keys of the file.
 ///
 /// # Errors
 /// When the text is not YAML, has more or fewer than one document, or is no mapping.
-pub(super) fn read(text: &str) -> Result<Vec<Entry>, NotYaml> {
+pub(super) fn read(file: &Arc<str>, text: &str) -> Result<Vec<Entry>, NotYaml> {
     let documents = MarkedYaml::load_from_str(text)
         .map_err(|error| NotYaml { line: error.marker().line(), problem: error.info().to_owned() })?;
     let [document] = documents.as_slice() else {
@@ -48,12 +50,37 @@ pub(super) fn read(text: &str) -> Result<Vec<Entry>, NotYaml> {
     let YamlData::Mapping(mapping) = &document.data else {
         return Err(NotYaml { line: 1, problem: "no keys and values at the top level".to_owned() });
     };
-    let mut entries: Vec<Entry> = mapping
-        .iter()
-        .map(|(key, node)| Entry { line: key.span.start.line(), key: words(&value(key)), value: value(node) })
-        .collect();
+    let mut entries = Vec::new();
+    let mut merged = Vec::new();
+    for (key, node) in mapping {
+        let (line, key) = (key.span.start.line(), words(&value(key)));
+        match (key.as_str(), value(node)) {
+            ("<<", Yaml::Table(inner)) => merged.extend(inner.into_iter().map(|(key, value)| (line, key, value))),
+            ("<<", Yaml::List(tables)) => {
+                let inner = tables.into_iter().flat_map(|table| match table {
+                    Yaml::Table(inner) => inner,
+                    _ => Vec::new(),
+                });
+                merged.extend(inner.map(|(key, value)| (line, key, value)));
+            }
+            (_, value) => entries.push(Entry { file: file.clone(), line, key, value }),
+        }
+    }
+    for (line, key, value) in merged {
+        if !entries.iter().any(|entry| entry.key == key) {
+            entries.push(Entry { file: file.clone(), line, key, value });
+        }
+    }
     entries.sort_by_key(|entry| entry.line);
     Ok(entries)
+}
+
+/// Reads `text` as one YAML value; text that is no YAML stays text.
+pub(super) fn scalar(text: &str) -> Yaml {
+    match MarkedYaml::load_from_str(text).as_deref() {
+        Ok([document]) => value(document),
+        _ => Yaml::Text(text.to_owned()),
+    }
 }
 
 fn value(node: &MarkedYaml<'_>) -> Yaml {
@@ -77,7 +104,7 @@ fn words(value: &Yaml) -> String {
 }
 
 impl Yaml {
-    /// Returns a scalar as text without surrounding white space; None for null, lists and tables.
+    /// A scalar as text; None for null, lists and tables.
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Flag(flag) => Some(flag.to_string()),
@@ -88,13 +115,18 @@ impl Yaml {
         }
     }
 
-    /// Returns a number, also if it is a string: Python's YAML reads `1e-4` as a string, so recipes write numbers in
-    /// both ways. None for all other values.
+    /// A number, also if it is a string: Python's YAML reads `1e-4` as a string, so recipes write numbers in both ways.
+    /// A thousand may be written `1_000`.
     pub fn number(&self) -> Option<f64> {
-        self.text().and_then(|text| text.parse().ok())
+        let text = self.text()?;
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+        if text.starts_with(|first: char| first.is_ascii_digit()) && digits(&text) {
+            return text.replace('_', "").parse().ok();
+        }
+        text.parse().ok()
     }
 
-    /// Returns true or false, with or without quotes, also for `yes`, `no`, `on` and `off`; None for all other values.
+    /// True or false, with or without quotes; also `yes`, `no`, `on` and `off`.
     pub fn flag(&self) -> Option<bool> {
         match self.text()?.to_lowercase().as_str() {
             "true" | "yes" | "on" => Some(true),
@@ -103,11 +135,28 @@ impl Yaml {
         }
     }
 
-    /// Returns a list of strings, also from a string with commas or spaces between the elements. None for null, tables,
-    /// and lists with an element that is no scalar.
+    /// Whether the value switches its key off: false, 0, an empty text or list, `none`, `no` or `null`.
+    pub fn off(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::List(elements) => elements.is_empty(),
+            Self::Table(entries) => entries.is_empty(),
+            _ => {
+                let text = self.text().unwrap_or_default().to_lowercase();
+                self.flag() == Some(false)
+                    || self.number() == Some(0.0)
+                    || ["", "none", "null"].contains(&text.as_str())
+            }
+        }
+    }
+
+    /// A list of strings, or a string with commas or spaces between the elements.
     pub fn list(&self) -> Option<Vec<String>> {
         match self {
-            Self::List(elements) => elements.iter().map(Self::text).collect(),
+            Self::List(elements) => {
+                let words = elements.iter().map(|word| Some(word.text()?.trim_end_matches(',').to_owned()));
+                words.filter(|word| word.as_deref() != Some("")).collect()
+            }
             _ => Some(self.text()?.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect()),
         }
     }

@@ -2,6 +2,7 @@
 
 use stepwise_data::prompt::ContextKind;
 
+use crate::phase_axis;
 use crate::plot::Plot;
 
 /// Content of the report of a run plan.
@@ -59,25 +60,7 @@ impl PlanInput<'_> {
 
     /// Draws the axes of such a plot, with a line at the end of each phase but the last.
     pub(super) fn axes(&self, plot: &Plot, y_ticks: &[(f64, String)], y_name: &str) -> String {
-        let ends = std::iter::once(0).chain(self.phases.iter().map(|(_, end)| *end));
-        let mut x_ticks: Vec<(f64, String)> = Vec::new();
-        for end in ends {
-            // Labels that would overlap are left out; the last one stays.
-            let room = self.steps.len() as f64 / 11.0;
-            if end == self.steps.len() {
-                x_ticks.retain(|(other, _)| end as f64 - other >= room);
-            } else if x_ticks.last().is_some_and(|(other, _)| end as f64 - other < room) {
-                continue;
-            }
-            x_ticks.push((end as f64, end.to_string()));
-        }
-        let mut svg = plot.axes(y_ticks, &x_ticks, "optimiser steps; a line ends each phase", y_name);
-        if let [(low, _), .., (high, _)] = y_ticks {
-            for (_, end) in &self.phases[..self.phases.len() - 1] {
-                svg.push_str(&plot.line("trend", &[(*end as f64, *low), (*end as f64, *high)], 0.0));
-            }
-        }
-        svg
+        phase_axis::axes(plot, self.phases, y_ticks, y_name)
     }
 
     /// Returns the name of the phase of a step, counted from 0.

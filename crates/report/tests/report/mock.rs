@@ -15,7 +15,7 @@ use stepwise_benchmark::summary::Summary;
 use stepwise_benchmark::worst_cases;
 use stepwise_data::case::Case;
 use stepwise_data::random::stream;
-use stepwise_report::{EpochResult, Report, ReportInput, render};
+use stepwise_report::{CurveStep, EpochResult, Report, ReportInput, TrainingCurve, render};
 use stepwise_testing::benchmark::constructed::{self, FINDING, SIDE};
 use stepwise_testing::benchmark::evaluate::MockEvaluation;
 
@@ -157,15 +157,30 @@ pub fn learned(suite: &Suite, cases: &[Case], epochs: usize) -> (Report, Vec<Sum
     for (epoch, summary) in (1u32..).zip(&summaries[1..]) {
         forgetting.push(&format!("phase_{epoch}"), &[epoch.min(4) as u8], epoch, u64::from(epoch) * 50, summary);
     }
+    let training = trained();
     let report = render(&ReportInput {
         title: "Planted learner, four stages",
         facts: &facts,
         base: &summaries[0],
         epochs: &epochs,
+        delivered: None,
+        warning: None,
+        training: (!epochs.is_empty()).then_some(&training),
         worst: &worst,
         forgetting: Some(&forgetting),
     });
     (report, summaries)
+}
+
+/// Returns the curve of a training of two phases, logged at every tenth step.
+pub fn trained() -> TrainingCurve {
+    let line = |number: u64| CurveStep {
+        step: 10 * number,
+        phase: if number <= 5 { "orient" } else { "find" }.to_owned(),
+        loss: 0.4 + 2.0 / (1.0 + number as f64 / 2.0) + 0.2 * (number % 3) as f64,
+        learning_rate: 1e-4 * (1.0 - number as f64 / 16.0),
+    };
+    TrainingCurve { steps: (1..=15).map(line).collect(), evaluations: vec![(0, 2.6), (50, 1.1), (150, 0.8)] }
 }
 
 /// Evaluates a model. Transfer attacks are made on the learner before its first epoch.
@@ -177,10 +192,20 @@ pub fn evaluate(plan: &Plan<'_>, model: &mut dyn Model) -> Run {
 /// Returns the results of epochs with these labels.
 pub fn results<'a>(labels: &'a [impl AsRef<str>], summaries: &'a [Summary]) -> Vec<EpochResult<'a>> {
     let labels = labels.iter().map(AsRef::as_ref);
-    labels.zip(summaries).map(|(label, summary)| EpochResult { label, summary }).collect()
+    labels.zip(summaries).map(|(label, summary)| EpochResult { label, summary, remark: "" }).collect()
 }
 
 /// Returns the input of a report that has neither facts nor worst cases nor a forgetting table.
 pub fn plain<'a>(base: &'a Summary, epochs: &'a [EpochResult<'a>]) -> ReportInput<'a> {
-    ReportInput { title: "Plain", facts: &[], base, epochs, worst: &[], forgetting: None }
+    ReportInput {
+        title: "Plain",
+        facts: &[],
+        base,
+        epochs,
+        delivered: None,
+        warning: None,
+        training: None,
+        worst: &[],
+        forgetting: None,
+    }
 }

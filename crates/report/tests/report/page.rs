@@ -5,7 +5,7 @@ use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Case;
-use stepwise_report::{CsvFile, Report, render};
+use stepwise_report::{CsvFile, Report, ReportInput, render};
 use stepwise_testing::benchmark::constructed::{self, cases};
 use stepwise_testing::benchmark::suite::{suite_of, uncapped};
 
@@ -79,6 +79,38 @@ fn the_visible_text_equals_the_snapshot() {
     insta::assert_snapshot!(text(&report.html));
 }
 
+/// Epoch 3 is better but rejected by the guard; the page is about epoch 1, which is delivered.
+#[test]
+fn the_delivered_epoch_comes_first_and_the_others_stand_beside_it() {
+    let (_, summaries) = learned(&uncapped(), &cases(60), 3);
+    let labels = ["1", "2", "3"];
+    let mut epochs = results(&labels, &summaries[1..]);
+    (epochs[0].remark, epochs[2].remark) = ("delivered", "outside the guard");
+    let warning = "the delivered checkpoint is not better than the untouched base in robust_accuracy";
+    let input = ReportInput { delivered: Some(0), warning: Some(warning), ..plain(&summaries[0], &epochs) };
+    let report = render(&input);
+    keep("report-delivered.html", &report.html);
+    assert_sound(&report.html, &report.tables);
+    let (page, last) = (text(&report.html), summaries[3].gain("robust_accuracy").and_then(|gain| gain.value));
+    let (head, rest) = page.split_once("Gain over the base, condition by condition\nAccuracy of").expect("sections");
+    assert!(rest.starts_with(" epoch 1 minus"), "{rest}");
+    assert!(head.contains("(epoch 1), on 240 items") && !head.contains("(epoch 3), on"), "{head}");
+    let last = format!("+{:.1}", last.expect("a gain") * 100.0);
+    assert!(head.contains(&format!("epoch 3 {last} (outside the guard)")), "{head}");
+    assert!(head.contains("The delivered checkpoint is not better than the untouched base"), "{head}");
+    let table = report.tables.iter().find(|table| table.name == "epochs.csv").expect("epochs");
+    let remarks: Vec<String> = rows(table).into_iter().map(|row| row[row.len() - 1].clone()).collect();
+    assert_eq!(remarks, ["remark", "", "delivered", "", "outside the guard"]);
+    // Marks of both scatter plots have names.
+    for chart in ["hints", "effective"] {
+        let section = report.html.split(&format!("<section id=\"{chart}\"")).nth(1).expect("a section");
+        let section = section.split("</section>").next().expect("it ends");
+        for name in ["base", "1", "2", "3"] {
+            assert!(section.contains(&format!(">{name}</text>")), "{chart}: {name}");
+        }
+    }
+}
+
 #[test]
 fn a_chart_without_its_conditions_is_left_out() {
     let suite = suite_of("seed = 1", &["clean"]);
@@ -90,7 +122,7 @@ fn a_chart_without_its_conditions_is_left_out() {
     let cases = cases(8);
     let always = ["metrics", "denominators", "method"];
     assert_eq!(sections(&cases, 0), [&["conditions", "stages", "chains"][..], &always].concat());
-    let trained = ["conditions", "stages", "chains", "epochs", "retention", "forgetting"];
+    let trained = ["conditions", "stages", "chains", "training", "epochs", "retention", "forgetting"];
     assert_eq!(sections(&cases, 1), [&trained[..], &always].concat());
     let mut unchained = cases;
     unchained.iter_mut().for_each(|case| case.chain.truncate(1));

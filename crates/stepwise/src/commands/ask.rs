@@ -6,13 +6,14 @@ use std::sync::Arc;
 use serde_json::json;
 use stepwise_data::conversation::{Conversation, Part, Role};
 use stepwise_data::image::load_image;
-use stepwise_trainer::checkpoint::source::ModelSource;
 use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::device;
 use crate::exit::{CommandResult, Failure};
+use crate::heartbeat::Heartbeat;
+use crate::source;
 
 /// Arguments of `ask`.
 #[derive(clap::Args)]
@@ -52,18 +53,19 @@ pub struct Args {
 ///
 /// [`Failure::Input`] when a folder, an image or an option cannot be used; [`Failure::Run`] when generation fails.
 pub fn run(args: &Args) -> CommandResult {
+    let _heartbeat = Heartbeat::start("loading the model and answering");
     let chosen = device::choose(args.device.as_deref())?;
     let source = match &args.adapter {
-        Some(adapter) => ModelSource::find(adapter, Some(&args.model)),
-        None => ModelSource::find(&args.model, None),
+        Some(adapter) => source::find(adapter, Some(&args.model))?,
+        None => source::find(&args.model, None)?,
     };
-    let source = source.map_err(Failure::input)?;
     if let (Some(folder), None) = (&args.adapter, &source.adapter) {
         let advice = "name a PEFT folder, or a whole model as --model_name_or_path";
         return Err(Failure::input(format!("--adapter {}: the folder has no adapter -> {advice}", folder.display())));
     }
     let pipeline = source.load(&chosen.device, args.do_image_splitting).map_err(Failure::input)?;
     let example = example(&pipeline, args)?;
+    source::announce(&source);
     let prompt = pipeline.encode(&example, true).map_err(Failure::input)?;
     let generated = pipeline.generate(&example, args.max_new_tokens, &Pass::ANSWER).map_err(Failure::run)?;
     let text = pipeline.processor.decode(&generated.ids);

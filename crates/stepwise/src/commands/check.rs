@@ -12,9 +12,10 @@ use stepwise_recipe::Recipe;
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
 use stepwise_trainer::learner::Learner;
-use stepwise_trainer::preflight::Preflight;
+use stepwise_trainer::preflight::{Preflight, images};
 
 use crate::exit::{CommandResult, Failure};
+use crate::heartbeat::Heartbeat;
 use crate::progress::ConsoleProgress;
 use crate::{device, preflight_tables};
 
@@ -62,6 +63,7 @@ pub fn run(args: &Args) -> CommandResult {
         "headers" => Files::Headers,
         _ => Files::Contents,
     };
+    let _heartbeat = Heartbeat::start(format!("checking {}", args.path.display()));
     let (dataset, problems) = check_file(&args.path, &CheckOptions { taxonomy, files });
     let found = dataset.as_ref().map(summary);
     if args.json {
@@ -88,12 +90,13 @@ fn recipe(args: &Args) -> CommandResult {
         return Err(Failure::input(problem));
     }
     let recipe = Recipe::load(&args.path, &args.overrides).map_err(Failure::input)?;
+    let mut progress = ConsoleProgress::new("loading cases and model");
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
     let run_plan = RunPlan::new(&recipe, &cases.train).map_err(Failure::input)?;
     let suite = recipe_suite(&recipe).map_err(Failure::input)?;
     check_rules(&recipe, suite.as_ref()).map_err(Failure::input)?;
     let chosen = device::choose(Some("cpu"))?;
-    let mut progress = ConsoleProgress::new();
+    images::check(&cases, &mut progress).map_err(Failure::input)?;
     let mut learner = Learner::new(&recipe, &chosen.device, &mut progress).map_err(Failure::input)?;
     let preflight = Preflight::new(&recipe, &cases, &run_plan, &mut learner, &mut progress).map_err(Failure::input)?;
     say!("{}", preflight_tables::text(&preflight));

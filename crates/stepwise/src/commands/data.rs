@@ -9,6 +9,7 @@ use stepwise_datasets::{IMPORTERS, ImportOptions, importer};
 use stepwise_trainer::progress::Progress;
 
 use crate::exit::{CommandResult, Failure};
+use crate::heartbeat::Heartbeat;
 use crate::progress::ConsoleProgress;
 
 /// Subcommands of `data`.
@@ -84,6 +85,7 @@ fn import(args: &ImportArgs) -> CommandResult {
         ))
     };
     let importer = importer(&args.name).ok_or_else(unknown)?;
+    let _heartbeat = Heartbeat::start(format!("importing {} from {}", args.name, args.src.display()));
     let report = (importer.run)(&args.src, &args.out, &ImportOptions { seed: args.seed }).map_err(Failure::input)?;
     report.skipped.iter().for_each(|reason| tell!("note: {reason}"));
     say!("{} cases, {} questions, {} regions in {}", report.cases, report.items, report.regions, args.out.display());
@@ -93,7 +95,7 @@ fn import(args: &ImportArgs) -> CommandResult {
 fn draw(args: &SynthArgs) -> CommandResult {
     let options =
         SynthOptions { cases: args.cases, seed: args.seed, image_size: args.image_size, ..SynthOptions::default() };
-    let mut progress = ConsoleProgress::new();
+    let mut progress = ConsoleProgress::new("generating cases");
     let total = args.cases as u64;
     let report = synth::write(&args.out, &options, &mut |done| progress.advance("generating", done as u64, total));
     let report = report.map_err(Failure::input)?;

@@ -13,7 +13,8 @@ use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::device;
 use crate::exit::{CommandResult, Failure};
-use crate::folder;
+use crate::heartbeat::Heartbeat;
+use crate::{folder, source};
 
 /// Arguments of `export`.
 #[derive(clap::Args)]
@@ -48,7 +49,8 @@ const TOLERANCE: [(&str, f64); 2] = [("float32", 1e-3), ("bfloat16", 0.5)];
 /// when the export cannot be written, or its answers differ from the original.
 pub fn run(args: &Args) -> CommandResult {
     folder::must_be_new(&args.out)?;
-    let source = ModelSource::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
+    let _heartbeat = Heartbeat::start(format!("exporting {} and checking the result", args.path.display()));
+    let source = source::find(&args.path, args.base.as_deref())?;
     if args.format == "peft" && source.adapter.is_none() {
         let problem = format!(
             "{}: the path has no adapter -> export a full fine-tune with `--format merged`",
@@ -60,6 +62,7 @@ pub fn run(args: &Args) -> CommandResult {
     let mut pipeline = source.load(&chosen.device, None).map_err(Failure::input)?;
     let before = answers(&pipeline)?;
     folder::make(&args.out)?;
+    source::announce(&source);
     let (again, tolerance) = if let (Some(adapter), "peft") = (&source.adapter, args.format.as_str()) {
         let config = load_adapter(&mut pipeline.model, adapter).map_err(Failure::input)?;
         let base = source.model.display().to_string();

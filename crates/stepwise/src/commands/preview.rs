@@ -12,6 +12,7 @@ use stepwise_vlm::processor::Processor;
 
 use crate::device;
 use crate::exit::{CommandResult, Failure};
+use crate::heartbeat::Heartbeat;
 
 /// Arguments of `preview`.
 #[derive(clap::Args)]
@@ -34,6 +35,7 @@ pub struct Args {
 /// cannot be made.
 pub fn run(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
+    let _heartbeat = Heartbeat::start("loading cases and model");
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
     let Some(case) = cases.train.get(args.case) else {
         let count = cases.train.len();

@@ -3,15 +3,18 @@
 use std::path::PathBuf;
 
 use stepwise_recipe::Recipe;
+use stepwise_study::cluster::quoted;
 use stepwise_trainer::checkpoint::{BEST, LAST};
+use stepwise_trainer::claim::run::{RunClaimError, claim_run};
 use stepwise_trainer::interrupt::Interrupt;
-use stepwise_trainer::train::{PreparedRun, TrainError, TrainOptions};
+use stepwise_trainer::train::{Finished, PreparedRun, TrainError, TrainOptions};
 
 use super::plan;
 use crate::device;
 use crate::exit::{CommandResult, Failure};
-use crate::gains;
+use crate::lost_claim::leave;
 use crate::progress::ConsoleProgress;
+use crate::{gains, source, standings_table};
 
 /// Arguments of `train`.
 #[derive(clap::Args)]
@@ -37,17 +40,28 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when the run cannot be prepared or trained, [`Failure::Run`] when it stops or a file cannot be
-/// written, and [`Failure::Interrupted`] when the user interrupts the run.
+/// [`Failure::Input`] when the run cannot be prepared or trained, [`Failure::Held`] when another process trains in the
+/// output folder, [`Failure::Run`] when the run stops or a file cannot be written, and [`Failure::Interrupted`] when the
+/// user interrupts the run.
 pub fn run(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
     if let Some(file) = &args.plan {
         return plan::run(&recipe, &args.recipe, file.as_deref());
     }
     let recipe_text = std::fs::read_to_string(&args.recipe).map_err(Failure::input)?;
+    let mut progress = ConsoleProgress::new("loading cases and model");
     let chosen = device::choose(args.device.as_deref())?;
     let interrupt =
         Interrupt::listen(|| tell!("\nfinishing the step and saving; again to leave at once")).map_err(Failure::run)?;
+    let folder = recipe.output_dir.display().to_string();
+    // Held until the command ends. Claimed first, so that a second process ends before it reads anything.
+    let (_claim, left_by) = claim_run(&recipe.output_dir, leave(&folder)).map_err(|error| match error {
+        RunClaimError::Held { .. } => Failure::Held(error.to_string()),
+        RunClaimError::Folder(_) | RunClaimError::File { .. } => Failure::input(error),
+    })?;
+    if let Some(holder) = left_by {
+        tell!("{folder}: left behind by {holder}, which has ended: taken over");
+    }
     let options = TrainOptions {
         recipe: &recipe,
         recipe_text: &recipe_text,
@@ -60,18 +74,12 @@ pub fn run(args: &Args) -> CommandResult {
         TrainError::Stopped { .. } | TrainError::File { .. } => Failure::run(error),
         _ => Failure::input(error),
     };
-    let mut progress = ConsoleProgress::new();
     let prepared = PreparedRun::new(&options, &mut progress).map_err(failure)?;
     if let Some(preflight) = prepared.preflight() {
         progress.preflight(preflight);
     }
     let finished = prepared.train(&mut progress, &interrupt).map_err(failure)?;
-    if let Some((epoch, summary)) = finished.epochs.last() {
-        say!("{}", gains::text(&format!("after epoch {epoch}"), summary));
-        if summary.conditions.iter().any(|condition| condition.id == "hint_minus") {
-            say!("hint- in the lines of epochs: accuracy under misleading hints (hint_minus)");
-        }
-    }
+    results(&finished);
     say!("run     {}", finished.folder.display());
     if let Some(best) = &finished.best {
         say!("best    {} ({best})", finished.folder.join(BEST).display());
@@ -80,6 +88,9 @@ pub fn run(args: &Args) -> CommandResult {
             "best    none: no evaluated epoch stays within `best_model_max_drop`; the newest is {}",
             finished.folder.join(LAST).display()
         );
+    }
+    if let Some(delivered) = &finished.delivered {
+        source::warn(delivered);
     }
     if finished.stopped_early {
         say!(
@@ -90,10 +101,43 @@ pub fn run(args: &Args) -> CommandResult {
     if let Some(report) = &finished.report {
         say!("report  {}", report.display());
     }
-    say!("next    stepwise eval {} --suite full --split test", finished.folder.display());
     if finished.interrupted {
+        say!("next    {}", resuming(args));
         tell!("interrupted after step {}: continue with `--resume`", finished.global_step);
         return Err(Failure::Interrupted);
     }
+    say!("next    stepwise eval {} --suite full --split test", quoted(&finished.folder.to_string_lossy()));
     Ok(())
+}
+
+/// Command line that resumes the run, with the arguments of this one.
+fn resuming(args: &Args) -> String {
+    let mut words = vec!["stepwise".to_owned(), "train".to_owned(), args.recipe.to_string_lossy().into_owned()];
+    words.extend(args.overrides.iter().flat_map(|written| ["--set".to_owned(), written.clone()]));
+    words.extend(args.device.iter().flat_map(|device| ["--device".to_owned(), device.clone()]));
+    words.push("--resume".to_owned());
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// Prints the results of the delivered epoch, and all epochs next to it. Where the delivered checkpoint is at the end of no
+/// evaluated epoch, as after an interrupt, the newest evaluated epoch is shown.
+fn results(finished: &Finished) {
+    let Some(standings) = &finished.standings else { return };
+    let delivered = standings.delivered().map(|standing| standing.epoch);
+    let shown = finished.epochs.iter().find(|(epoch, _)| Some(*epoch) == delivered).or(finished.epochs.last());
+    let Some((epoch, summary)) = shown else { return };
+    say!("{}", gains::text(&format!("after epoch {epoch}"), summary));
+    if summary.conditions.iter().any(|condition| condition.id == "hint_minus") {
+        say!("hint- in the lines of epochs: accuracy under misleading hints (hint_minus)");
+    }
+    match (&finished.delivered, delivered) {
+        (Some(of_run), Some(epoch)) => say!("this table: epoch {epoch}, the delivered checkpoint ({})", of_run.label()),
+        (Some(of_run), None) => {
+            say!("this table: epoch {epoch}, the newest evaluated one; {} was not evaluated", of_run.label());
+        }
+        (None, _) => {}
+    }
+    if let Some(table) = standings_table::table("all evaluated epochs".to_owned(), standings) {
+        say!("\n{}\n", table.text());
+    }
 }

@@ -249,10 +249,10 @@ impl Ran {
 
 /// Hides values that differ between runs or processors. Each digit becomes `#`, so that columns keep their width.
 fn steady(text: &str) -> String {
-    static PATTERNS: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
+    static PATTERNS: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
         let regex = |pattern| Regex::new(pattern).expect("a pattern");
         [
-            (regex(r"(tokens  )(?:wait \d+ ms|\d+\.\d+ s)(  left )\S+"), "${1}TIME${2}TIME"),
+            (regex(r"(tokens  )\d+ tokens/s  \d+\.\d+ s(  left )\S+"), "${1}TIME${2}TIME"),
             (regex(r"[+-]?\b\d\.\d{3}\b"), "#.###"),
             (
                 regex(
@@ -261,6 +261,8 @@ fn steady(text: &str) -> String {
                 "${1}  MEMORY",
             ),
             (regex(r"(loss|grad|differ by at most) [#\d.]+(?:e-?\d+)?"), "${1} #"),
+            // Written after ten seconds of silence, which depends on the machine.
+            (regex(r"(?m)^working: .*\n?"), ""),
         ]
     });
     // A sign is hidden too, with the width kept.
@@ -273,7 +275,8 @@ fn steady(text: &str) -> String {
         );
     let text = PATTERNS[0].0.replace_all(&signed, PATTERNS[0].1);
     let text = PATTERNS[2].0.replace_all(&text, PATTERNS[2].1);
-    PATTERNS[3].0.replace_all(&text, PATTERNS[3].1).into_owned()
+    let text = PATTERNS[3].0.replace_all(&text, PATTERNS[3].1);
+    PATTERNS[4].0.replace_all(&text, PATTERNS[4].1).into_owned()
 }
 
 /// Copies a file, or a folder with its contents. Symbolic links in folders are copied as links.

@@ -64,10 +64,10 @@ fn a_run_is_compared_with_its_base_its_checkpoint_and_answers_made_elsewhere() {
     // The number of answers that differ depends on the processor.
     let counts = regex::Regex::new(r"\] +\d+ +\d+ +\d+, \d+ ").expect("a pattern");
     insta::assert_snapshot!(counts.replace_all(&base.shown(), "]  COUNTS "));
-    // The summary of the last epoch compares the same two models.
+    // The summary of the delivered epoch compares the same two models.
     let found = place.done("compare run/benchmark/base run --json").json();
     let summary: serde_json::Value =
-        serde_json::from_str(&place.read("run/benchmark/epoch-2/summary.json")).expect("JSON");
+        serde_json::from_str(&place.read("run/benchmark/epoch-1/summary.json")).expect("JSON");
     // The base is not evaluated under an attack that was made on the base, so that condition has no common items.
     let both = summary["conditions"].as_array().expect("a list").iter().filter(|of| of["gain_vs_base"].is_object());
     assert_eq!(found["conditions"].as_array().map(Vec::len), Some(5));
@@ -76,9 +76,9 @@ fn a_run_is_compared_with_its_base_its_checkpoint_and_answers_made_elsewhere() {
         assert_eq!(pair["difference"]["ci"], condition["gain_vs_base"]["ci"]);
         assert_eq!(pair["p_adjusted"], condition["gain_vs_base"]["p_adjusted"]);
     }
-    // The checkpoint at the end of the last epoch equals the run; the previous checkpoint does not.
-    let same = place.done("compare run run/checkpoint-11 --json").json();
-    let other = place.done("compare run run/checkpoint-5 --json").json();
+    // The best checkpoint equals the run; the last one does not.
+    let same = place.done("compare run run/checkpoint-5 --json").json();
+    let other = place.done("compare run run/checkpoint-11 --json").json();
     let differs = |found: &serde_json::Value| {
         found["conditions"]
             .as_array()
@@ -87,7 +87,8 @@ fn a_run_is_compared_with_its_base_its_checkpoint_and_answers_made_elsewhere() {
             .any(|c| c["difference"]["ci"] != serde_json::json!([0.0, 0.0]))
     };
     assert!(!differs(&same));
-    assert_eq!(other["b"]["retention"].as_array().map(Vec::len), Some(0));
+    let stages = |side: &str| other[side]["retention"].as_array().map(Vec::len);
+    assert_eq!((stages("a"), stages("b")), (Some(0), Some(4)), "one epoch, and two epochs");
     // A verdict of another tool gets its group, stage and right answer from the outcomes of the run.
     let first: serde_json::Value =
         serde_json::from_str(place.read("run/benchmark/epoch-2/outcomes.jsonl").lines().next().expect("a line"))

@@ -10,7 +10,9 @@ fn it_saves_and_ends_with_130_and_resume_completes_the_run() {
     let place = Workplace::new();
     place.edit("recipe.toml", "recipe.toml", "num_train_epochs = 1", "num_train_epochs = 4");
     place.edit("recipe.toml", "recipe.toml", "logging_steps = 2", "logging_steps = 1");
-    let train = ["train", "recipe.toml", "--set", "benchmark.suite=none"];
+    place.copy("recipe.toml", "my recipe.toml");
+    let train =
+        ["train", "my recipe.toml", "--set", "benchmark.suite=none", "--set", "output_dir=run", "--device", "cpu"];
     let mut child =
         place.command(&train).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts");
     let mut said = BufReader::new(child.stderr.take().expect("piped"));
@@ -25,6 +27,9 @@ fn it_saves_and_ends_with_130_and_resume_completes_the_run() {
     said.read_to_string(&mut rest).expect("text");
     let output = child.wait_with_output().expect("ended");
     assert_eq!(output.status.code(), Some(130), "{rest}");
+    let shown = String::from_utf8(output.stdout).expect("text");
+    let next = shown.lines().last().and_then(|line| line.strip_prefix("next    stepwise ")).expect("what to do next");
+    assert_eq!(next, "train 'my recipe.toml' --set benchmark.suite=none --set output_dir=run --device cpu --resume");
     assert!(rest.contains("finishing the step and saving; again to leave at once"), "{rest}");
     let end = rest.lines().last().expect("lines");
     let step =

@@ -2,8 +2,10 @@
 //! small model and the finished run that most tests need are made once.
 
 #[cfg(unix)]
+mod external;
 mod faults;
 #[cfg(unix)]
+mod inputs;
 mod interrupt;
 #[cfg(unix)]
 mod killed;
@@ -11,16 +13,20 @@ mod killed;
 mod adapters;
 mod ask;
 mod check;
+mod claimed;
 mod common;
 mod compare;
 mod data;
+mod delivered;
 mod doctor;
 mod errors;
 mod eval;
 mod export;
 mod help;
 mod hostile;
+mod images;
 mod json;
+mod leaks;
 mod never;
 mod new_model;
 mod options;

@@ -45,12 +45,31 @@ fn convert_says_what_it_could_not_carry_over() {
         "stage: sft\nmodel_name_or_path: m\nfinetuning_type: lora\nlora_rank: 16\ndeepspeed: ds.json\n",
     );
     place.write("unclear.yaml", "learning_rate: 1e-4\n");
+    place.write(
+        "axolotl.yml",
+        "base_model: m\nadapter: lora\nlora_r: 16\nlora_target_linear: true\nfp16:\nsample_packing: false\n\
+         learning_rate: 2e-4\nlearning_rat: 1\n",
+    );
+    place.write("steps/train.yaml", "model_name_or_path: m\nstage: sft\nlora_rank: 8\nmax_steps: 20\n");
+    place.write(
+        "train.sh",
+        "#!/bin/sh\nCUDA_VISIBLE_DEVICES=0,1 llamafactory-cli train steps/train.yaml \\\n  learning_rate=$RATE\n",
+    );
+    place.write("merge.yaml", "model_name_or_path: m\nadapter_name_or_path: a\ntemplate: x\nexport_dir: o\n");
+    place.write("rlhf.sh", "swift rlhf --rlhf_type dpo --model m\n");
+    place.done("data synth cases --cases 40");
     place.write("broken.yaml", "a: [1\n");
     let mut said = String::new();
     for line in [
         "convert lf.yaml",
         "convert lf.yaml --out ours.toml",
         "convert lf.yaml --out ours.toml",
+        "convert axolotl.yml",
+        "convert axolotl.yml --data cases",
+        "convert axolotl.yml --data absent",
+        "convert train.sh",
+        "convert merge.yaml",
+        "convert rlhf.sh",
         "convert unclear.yaml",
         "convert unclear.yaml --from hf",
         "convert broken.yaml",

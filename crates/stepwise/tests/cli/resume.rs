@@ -36,6 +36,25 @@ fn another_recipe_is_refused_and_the_run_stays_as_it_was() {
 }
 
 #[test]
+fn every_changed_key_is_named_with_old_and_new_before_anything_is_loaded() {
+    let place = Workplace::with_run();
+    for (set, said) in [
+        ("lora.r=4", "`lora.r` was 2 and is now 4"),
+        ("train.max_steps=3", "`train.max_steps` was not set and is now 3"),
+        ("model_name_or_path=nowhere", "`model_name_or_path` was \"model\" and is now \"nowhere\""),
+        ("data.dataset=nowhere", "`data.dataset` was not set and is now \"nowhere\"; `data.synth."),
+        ("curriculum.phase=[{stages=[1,2]}]", "`curriculum.phase[1].context` was \"gold\" and is now not set; "),
+    ] {
+        let ran = place.refused(&format!("train recipe.toml --resume --set {set}"));
+        assert!(ran.starts_with("error: run/checkpoint-11: the checkpoint was made with another recipe: "), "{ran}");
+        assert!(ran.contains(said), "{set}: {ran}");
+    }
+    // The recipe that the message names resumes the run.
+    place.write("recipe.toml", "seed = 1");
+    place.done("train run/recipe.resolved.toml --resume");
+}
+
+#[test]
 fn a_torn_checkpoint_is_skipped_and_the_one_before_it_goes_on() {
     let place = Workplace::with_run();
     let weights = place.path("run/checkpoint-11/adapter_model.safetensors");

@@ -8,7 +8,7 @@ mod slurm;
 use std::path::{Path, PathBuf};
 
 use crate::Study;
-use quote::quoted;
+pub use quote::quoted;
 
 /// Scheduler that runs the tasks of a study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,9 @@ pub(super) fn batch_quoted(word: &str) -> String {
     if is_plain(word) { word.to_owned() } else { format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\"")) }
 }
 
-/// Quotes a word for a POSIX shell.
-pub(super) fn quoted(word: &str) -> String {
+/// Quotes a word for a POSIX shell, where it needs quotes.
+#[must_use]
+pub fn quoted(word: &str) -> String {
     if is_plain(word) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 

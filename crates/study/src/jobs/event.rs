@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Task;
-use crate::holder::Holder;
+use stepwise_trainer::claim::holder::Holder;
 
 /// Event of one task, or of all.
 #[derive(Debug)]

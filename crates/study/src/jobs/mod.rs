@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use stepwise_trainer::interrupt::Interrupt;
 
-use crate::holder::Holder;
 use crate::{Study, StudyError, Task};
+use stepwise_trainer::claim::holder::Holder;
 
 pub use event::JobEvent;
 use queue::Queue;

@@ -7,9 +7,9 @@ use stepwise_trainer::interrupt::{self, Interrupt};
 
 use super::process::{Process, last_line};
 use super::{HELD_EXIT_CODE, JobError, JobEvent, JobOptions, JobsSummary};
-use crate::holder::Holder;
 use crate::task::TaskStatus;
 use crate::{Study, Task};
+use stepwise_trainer::claim::holder::Holder;
 
 /// Time between two looks at tasks that other processes hold.
 const LOOK: Duration = Duration::from_secs(5);

@@ -2,6 +2,7 @@
 
 mod budget;
 mod curves;
+mod delivered;
 mod effective;
 mod endpoints;
 mod forgetting;
@@ -18,8 +19,15 @@ pub use input::StudyInput;
 
 use crate::summary::StudySummary;
 
-const SECTIONS: [fn(&StudyInput<'_>) -> Option<ReportSection>; 6] =
-    [primary::section, effective::section, budget::section, curves::section, forgetting::section, endpoints::section];
+const SECTIONS: [fn(&StudyInput<'_>) -> Option<ReportSection>; 7] = [
+    primary::section,
+    delivered::section,
+    effective::section,
+    budget::section,
+    curves::section,
+    forgetting::section,
+    endpoints::section,
+];
 
 /// Renders the HTML page of the study, which needs no other file, and its tables as CSV. No file is written.
 #[must_use]

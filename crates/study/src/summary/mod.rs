@@ -1,6 +1,7 @@
 //! Comparison of a study's arms: every endpoint of every arm over its seeds, against a reference arm. Intervals and tests
 //! are over patients, questions and seeds, and adjusted over the endpoints that were named before the first run.
 
+mod delivered;
 mod difference;
 mod reference_line;
 mod runs;
@@ -13,6 +14,7 @@ use stepwise_benchmark::stats::correction::{benjamini_hochberg, holm};
 use stepwise_benchmark::suite::{Suite, SuiteName};
 use stepwise_benchmark::summary::Estimate;
 
+pub use delivered::DeliveredRun;
 pub use difference::Difference;
 pub use reference_line::{EFFECTIVE, LINE_ADVICE, ReferenceLine};
 pub use runs::{ArmRuns, SeedRun, StudyRuns, TrainingBudget};
@@ -39,6 +41,9 @@ pub struct StudySummary {
     pub budget: Vec<TrainingBudget>,
     /// Runs that did fewer optimiser steps than planned; empty when none did.
     pub ended_early: Vec<StoppedEarly>,
+    /// Delivered checkpoint of every run that has one.
+    #[serde(default)]
+    pub delivered: Vec<DeliveredRun>,
     /// Number of seeds of a finished arm, that is, of the study.
     pub seeds: usize,
     /// Seeds that were added after the first run; empty when none was.
@@ -188,6 +193,7 @@ impl StudySummary {
                 .collect(),
             budget: runs.arms.iter().map(|arm| arm.budget).collect(),
             ended_early: ended_early(runs),
+            delivered: delivered::all(runs),
             seeds: runs.seeds.len(),
             later_seeds: runs.later_seeds.clone(),
             groups: cells.patient_count(),

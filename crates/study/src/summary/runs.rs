@@ -57,6 +57,8 @@ pub struct SeedRun {
     pub steps: u64,
     /// Number of optimiser steps planned.
     pub planned: u64,
+    /// Optimiser steps and name of the delivered checkpoint; `None` where the checkpoints were removed.
+    pub delivered: Option<(u64, String)>,
     /// Outcomes of the evaluation after the last epoch.
     pub outcomes: Vec<Outcome>,
     /// Outcomes at every earlier evaluated step, in runs of the reference only, where they are the points of its lines;

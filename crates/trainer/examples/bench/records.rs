@@ -44,7 +44,7 @@ pub fn write(args: &Args) -> Result<(), Failure> {
     let dataset = check::load(&args.data)?;
     fs::create_dir_all(args.out.join("images"))?;
     let mut gallery = Gallery { out: &args.out, known: HashMap::new() };
-    let pictures = CaseImages::below(&dataset.root, &dataset.cases);
+    let pictures = CaseImages::of(&dataset);
 
     let cases: Vec<Case> = dataset.cases.iter().map(one_question_a_stage).collect();
     let mut train = fs::File::create(args.out.join("train.jsonl"))?;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use stepwise_benchmark::model::ModelError;
-use stepwise_benchmark::perturb::{Attack, AttackGoal, Perturbed, ShownImages};
+use stepwise_benchmark::perturb::{Attack, AttackGoal, Perturbed};
 use stepwise_benchmark::rng::SuiteRng;
 use stepwise_benchmark::runner::{Gallery, RunError};
 use stepwise_curriculum::SampleIndex;
@@ -190,7 +190,7 @@ impl<'a> ExampleBuilder<'a> {
     #[must_use]
     pub fn without_pixels(&self, place: StepPosition, sample: SampleIndex) -> TrainingExample {
         let asked = self.augmenter.asked(place, sample);
-        let index = shown(&asked);
+        let index = asked.perturbed.shown_case(asked.sample.case);
         let images = if asked.perturbed.frame.without_images {
             Vec::new()
         } else {
@@ -229,7 +229,7 @@ impl<'a> ExampleBuilder<'a> {
     }
 
     fn images(&mut self, asked: &AugmentedQuestion) -> Result<Vec<Arc<Prepared>>, ExampleError> {
-        let index = shown(asked);
+        let index = asked.perturbed.shown_case(asked.sample.case);
         let as_they_are = asked.perturbed.pictures.key().is_empty() && !asked.perturbed.frame.without_images;
         if as_they_are && let Some(known) = self.cut.get(&index) {
             return Ok(known.clone());
@@ -251,13 +251,5 @@ impl<'a> ExampleBuilder<'a> {
             self.cut.insert(index, images.clone());
         }
         Ok(images)
-    }
-}
-
-/// Index of the case whose images are shown.
-fn shown(asked: &AugmentedQuestion) -> usize {
-    match &asked.perturbed.pictures {
-        ShownImages::Of(other) => *other,
-        ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => asked.sample.case,
     }
 }

@@ -1,6 +1,7 @@
 //! Checkpoints of a run. They are written to a temporary folder and renamed, verified by digests, and linked as
 //! `best` and `last`.
 
+pub mod delivered;
 pub mod source;
 
 mod digest;
@@ -12,6 +13,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+pub use delivered::{Delivered, Reason};
 pub use digest::{DIGEST_FILE, verify};
 pub use links::{BEST, LAST, link, linked, unlink};
 pub use retention::{prune, superfluous};

@@ -22,9 +22,7 @@ impl RunFolder {
     /// [`CheckpointError::NotFolder`] when the path or a parent is a file. [`CheckpointError::Occupied`] when a new run
     /// is started in a folder that contains a run. [`CheckpointError::Io`] when the folder cannot be created or read.
     pub fn open(root: &Path, resume: bool) -> Result<Self, CheckpointError> {
-        if let Some(file) = root.ancestors().find(|path| path.is_file()) {
-            return Err(CheckpointError::NotFolder { path: file.into() });
-        }
+        Self::check_path(root)?;
         fs::create_dir_all(root).map_err(CheckpointError::io(root))?;
         let folder = Self { root: root.into() };
         if !resume && (folder.log().exists() || !steps(root)?.is_empty()) {
@@ -32,6 +30,17 @@ impl RunFolder {
         }
         clear_leftovers(root)?;
         Ok(folder)
+    }
+
+    /// Checks that `root` can be a folder.
+    ///
+    /// # Errors
+    /// [`CheckpointError::NotFolder`] when the path or a parent is a file.
+    pub fn check_path(root: &Path) -> Result<(), CheckpointError> {
+        match root.ancestors().find(|path| path.is_file()) {
+            Some(file) => Err(CheckpointError::NotFolder { path: file.into() }),
+            None => Ok(()),
+        }
     }
 
     /// Returns the path of the folder.

@@ -9,11 +9,11 @@ use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::{AdapterError, load_adapter};
 use stepwise_vlm::pipeline::{PipelineError, VlmPipeline};
 
-use crate::checkpoint::{self, BEST, CheckpointError, LAST, STATE_FILE, TrainerState};
+use crate::checkpoint::{self, CheckpointError, Delivered, STATE_FILE, TrainerState};
 use crate::train::prompt_digest;
 
 /// A model source on disk, with the folders that belong to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ModelSource {
     /// Folder of the adapter; None if there is no adapter.
     pub adapter: Option<PathBuf>,
@@ -25,6 +25,8 @@ pub struct ModelSource {
     pub recipe: Option<PathBuf>,
     /// Folder of the checkpoint; None if the path is not a checkpoint.
     pub checkpoint: Option<PathBuf>,
+    /// Which checkpoint of a run was taken, and why; None if the path is not the folder of a run.
+    pub delivered: Option<Delivered>,
 }
 
 /// Why a model source cannot be found or loaded.
@@ -35,6 +37,9 @@ pub enum ModelSourceError {
         "{0}: neither a run, a checkpoint, a PEFT folder nor a model folder -> name a folder with recipe.resolved.toml, adapter_config.json or config.json"
     )]
     Unknown(String),
+    /// The path is a link to nothing.
+    #[error("{0}: leads to {1}, which does not exist -> restore that folder, or name the run or another checkpoint")]
+    Nowhere(String, String),
     /// The run has no complete checkpoint.
     #[error("{0}: the run has no complete checkpoint yet -> start the training, or continue it with `--resume`")]
     NoCheckpoint(String),
@@ -69,19 +74,22 @@ pub enum ModelSourceError {
 const RECIPE: &str = "recipe.resolved.toml";
 
 impl ModelSource {
-    /// Determines what `path` is: a run, a checkpoint, a PEFT folder or a model folder. For a run, the checkpoint
-    /// `best` is taken, or `last` if there is none. `base` overrides the base model that the adapter or the run names.
-    /// No weights are read.
+    /// Determines what `path` is: a run, a checkpoint, a PEFT folder or a model folder. For a run, the delivered checkpoint
+    /// is taken ([`Delivered::of_run`]). `base` overrides the base model that the adapter or the run names. No weights are
+    /// read.
     ///
     /// # Errors
     /// When the path is none of the accepted kinds, the run has no checkpoint, or the recipe or adapter config cannot
     /// be read.
     pub fn find(path: &Path, base: Option<&Path>) -> Result<Self, ModelSourceError> {
         if path.join(RECIPE).is_file() {
-            let linked = [BEST, LAST].iter().filter_map(|name| checkpoint::linked(path, name));
-            let step = linked.into_iter().find(|step| path.join(checkpoint::name(*step)).is_dir());
-            let step = step.ok_or_else(|| ModelSourceError::NoCheckpoint(path.display().to_string()))?;
-            return Self::find(&path.join(checkpoint::name(step)), base);
+            let delivered = Delivered::of_run(path);
+            let delivered = delivered.ok_or_else(|| ModelSourceError::NoCheckpoint(path.display().to_string()))?;
+            let found = Self::find(&delivered.folder, base)?;
+            return Ok(Self { delivered: Some(delivered), ..found });
+        }
+        if let Some(target) = std::fs::read_link(path).ok().filter(|_| !path.exists()) {
+            return Err(ModelSourceError::Nowhere(path.display().to_string(), target.display().to_string()));
         }
         let recipe = path.canonicalize().ok().and_then(|path| Some(path.parent()?.join(RECIPE)));
         let recipe = recipe.filter(|recipe| recipe.is_file());
@@ -96,11 +104,18 @@ impl ModelSource {
                 Some(base) => base,
                 None => base_of_adapter(&path.join("adapter_config.json"))?,
             };
-            return Ok(Self { adapter: Some(path.to_path_buf()), model, base: None, recipe, checkpoint });
+            return Ok(Self {
+                adapter: Some(path.to_path_buf()),
+                model,
+                base: None,
+                recipe,
+                checkpoint,
+                delivered: None,
+            });
         }
         if path.join("config.json").is_file() {
             let base = trained_from.filter(|base| base != path);
-            return Ok(Self { adapter: None, model: path.to_path_buf(), base, recipe, checkpoint });
+            return Ok(Self { adapter: None, model: path.to_path_buf(), base, recipe, checkpoint, delivered: None });
         }
         Err(ModelSourceError::Unknown(path.display().to_string()))
     }

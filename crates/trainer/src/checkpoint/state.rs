@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use stepwise_data::io::atomic::write_atomic;
@@ -94,13 +94,31 @@ pub struct StepLoss {
 }
 
 /// Why a checkpoint cannot be continued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Incompatible {
     /// The recipe differs in settings that affect the weights.
     #[error(
-        "the checkpoint was made with another recipe -> resume with the run's own `recipe.toml` and `--set` arguments"
+        "the checkpoint was made with another recipe: {changes} -> undo the change, or resume with the recipe of the run, \
+         {}; for a new run, name another `output_dir`",
+        resolved.display()
     )]
-    Recipe,
+    Recipe {
+        /// The keys that differ, each with its old and its new value.
+        changes: String,
+        /// Complete recipe of the run.
+        resolved: PathBuf,
+    },
+    /// The training so far has another number of steps than the recipe and the cases give.
+    #[error(
+        "the checkpoint is from a run of {then} steps, and recipe and cases now give {now} -> restore the cases of that \
+         run, or name another `output_dir` for a new run"
+    )]
+    Steps {
+        /// Optimiser steps of the checkpoint's run.
+        then: u64,
+        /// Optimiser steps of this run.
+        now: u64,
+    },
     /// Prompts, tokenizer or pixel pipeline differ from the training so far.
     #[error(
         "the checkpoint was trained with other prompts, another tokenizer or another pixel pipeline -> use the version of stepwise and the base model of that training"
@@ -166,15 +184,12 @@ impl TrainerState {
         serde_json::from_slice(&json).map_err(|error| CheckpointError::Io { path, source: error.into() })
     }
 
-    /// Checks that a run with these digests of recipe and prompts, and with the random scheme of this program, can
-    /// continue this state.
+    /// Checks that a run with this digest of prompts, and with the random scheme of this program, can continue this state.
     ///
     /// # Errors
-    /// The first difference: recipe, prompts, or scheme of random numbers.
-    pub fn continues(&self, recipe_digest: &str, prompt_digest: &str) -> Result<(), Incompatible> {
-        if self.recipe_digest != recipe_digest {
-            Err(Incompatible::Recipe)
-        } else if self.prompt_digest != prompt_digest {
+    /// The first difference: prompts, or scheme of random numbers.
+    pub fn continues(&self, prompt_digest: &str) -> Result<(), Incompatible> {
+        if self.prompt_digest != prompt_digest {
             Err(Incompatible::Prompt)
         } else if self.random_scheme != RANDOM_SCHEME {
             Err(Incompatible::RandomScheme)

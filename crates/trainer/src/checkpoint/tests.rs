@@ -265,18 +265,17 @@ fn state() -> TrainerState {
 }
 
 #[test]
-fn a_state_is_read_again_exactly_and_checks_its_recipe_and_prompts() {
+fn a_state_is_read_again_exactly_and_checks_its_prompts() {
     let folder = tempfile::tempdir().expect("writable");
     let state = state();
     state.write(folder.path()).expect("written");
     assert_eq!(TrainerState::read(folder.path()).expect("there"), state);
     let steps = [(ModelPart::Vision, 9), (ModelPart::Connector, 9), (ModelPart::Decoder, 4)];
     assert_eq!(state.steps(), steps.into());
-    assert_eq!(state.continues("r", "p"), Ok(()));
-    assert_eq!(state.continues("x", "p"), Err(Incompatible::Recipe));
-    assert_eq!(state.continues("r", "x"), Err(Incompatible::Prompt));
+    assert_eq!(state.continues("p"), Ok(()));
+    assert_eq!(state.continues("x"), Err(Incompatible::Prompt));
     let other = TrainerState { random_scheme: "other/1".into(), ..state };
-    assert_eq!(other.continues("r", "p"), Err(Incompatible::RandomScheme));
+    assert_eq!(other.continues("p"), Err(Incompatible::RandomScheme));
     fs::write(folder.path().join(STATE_FILE), "{\"global_step\": 1}").expect("writable");
     assert!(TrainerState::read(folder.path()).expect_err("incomplete").to_string().contains("missing field"));
 }
@@ -337,4 +336,85 @@ proptest! {
         let still_means_the_same = file == 2 && meaning(&bytes) == meaning(&whole);
         prop_assert_eq!(verify(&path).is_ok(), still_means_the_same);
     }
+}
+
+/// A run whose last checkpoint was written after step 12, and whose best one, where `best` names it, after step 4.
+#[cfg(unix)]
+fn run_with(best: Option<u64>) -> tempfile::TempDir {
+    let run = tempfile::tempdir().expect("writable");
+    let choice = best.map(|step| Best {
+        metric: "robust_accuracy".into(),
+        value: 0.25,
+        guard: "accuracy:clean".into(),
+        guard_value: Some(0.5),
+        epoch: 1,
+        step,
+    });
+    for step in [4, 8, 12] {
+        let mut state = TrainerState { global_step: step, ..state() };
+        state.selection.best = choice.clone();
+        write(run.path(), step, |folder| state.write(folder)).expect("written");
+    }
+    best.iter().for_each(|step| link(run.path(), BEST, *step).expect("linked"));
+    link(run.path(), LAST, 12).expect("linked");
+    run
+}
+
+#[cfg(unix)]
+fn told(run: &Path) -> (u64, String, Vec<String>) {
+    let found = Delivered::of_run(run).expect("a checkpoint");
+    let hide = |text: String| text.replace(&run.display().to_string(), "run");
+    (found.step, hide(found.to_string()), found.warnings.into_iter().map(hide).collect())
+}
+
+#[cfg(unix)]
+#[test]
+fn the_best_checkpoint_is_delivered_and_else_the_newest_with_the_reason() {
+    let run = run_with(Some(4));
+    let (step, reason, warnings) = told(run.path());
+    assert_eq!((step, warnings.len()), (4, 0));
+    assert_eq!(
+        reason,
+        "run/checkpoint-4 is taken: `best`, epoch 1, step 4: robust_accuracy 0.250, accuracy:clean 0.500"
+    );
+    assert_eq!(Delivered::of_run(run.path()).map(|found| found.label()), Some("checkpoint-4, best".to_owned()));
+
+    // `best` leads nowhere: the newest is taken, and that is said.
+    fs::remove_dir_all(run.path().join("checkpoint-4")).expect("removed");
+    let (step, reason, warnings) = told(run.path());
+    assert_eq!(
+        (step, reason.as_str()),
+        (12, "run/checkpoint-12 is taken: the newest (`last`), because `best` leads nowhere")
+    );
+    assert_eq!(
+        warnings,
+        ["run/best: leads to checkpoint-4, which is no checkpoint -> restore that folder, or name another checkpoint"]
+    );
+
+    // `last` leads nowhere as well.
+    fs::remove_dir_all(run.path().join("checkpoint-12")).expect("removed");
+    let (step, reason, warnings) = told(run.path());
+    assert_eq!((step, warnings.len()), (8, 2));
+    assert!(reason.contains("neither `best` nor `last`"), "{reason}");
+
+    let without = run_with(None);
+    let (step, reason, warnings) = told(without.path());
+    assert_eq!((step, warnings.len()), (12, 0));
+    assert!(reason.contains("the newest (`last`)") && reason.contains("there is no `best`"), "{reason}");
+    assert_eq!(Delivered::of_run(tempfile::tempdir().expect("writable").path()), None);
+}
+
+/// Copies of a run may have absolute links, or folders in place of links.
+#[cfg(unix)]
+#[test]
+fn absolute_links_and_copied_folders_are_followed() {
+    let run = run_with(Some(8));
+    fs::remove_file(run.path().join(BEST)).expect("removed");
+    let target = run.path().join("checkpoint-4").canonicalize().expect("there");
+    std::os::unix::fs::symlink(target, run.path().join(BEST)).expect("linked");
+    assert_eq!(told(run.path()).0, 4);
+    fs::remove_file(run.path().join(BEST)).expect("removed");
+    fs::rename(run.path().join("checkpoint-8"), run.path().join(BEST)).expect("renamed");
+    let found = Delivered::of_run(run.path()).expect("a checkpoint");
+    assert_eq!((found.step, found.folder, found.warnings.len()), (8, run.path().join(BEST), 0));
 }

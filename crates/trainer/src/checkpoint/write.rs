@@ -70,8 +70,16 @@ fn sync_tree(folder: &Path) -> Result<(), CheckpointError> {
 }
 
 /// Files and links of a run that are written to a temporary file and renamed.
-const WRITTEN_BESIDE: [&str; 7] =
-    [BEST, LAST, "environment.json", "recipe.resolved.toml", "recipe.toml", "report.html", "trainer_log.jsonl"];
+const WRITTEN_BESIDE: [&str; 8] = [
+    BEST,
+    LAST,
+    "environment.json",
+    "inputs.json",
+    "recipe.resolved.toml",
+    "recipe.toml",
+    "report.html",
+    "trainer_log.jsonl",
+];
 
 /// Folders of a run that only the run writes to.
 const OWN_FOLDERS: [&str; 2] = ["benchmark", "predicted"];

@@ -12,20 +12,26 @@ use stepwise_benchmark::store;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::{PhaseRecipe, Recipe};
+use stepwise_report::EpochResult;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::cases::Cases;
+use crate::checkpoint::delivered::preferred;
+use crate::evaluation::curve;
 use crate::evaluation::error::BenchmarkError;
+use crate::evaluation::eval_loss::eval_loss;
 use crate::evaluation::evaluate::{AnswerStore, Evaluated, Evaluation, ModelUnderTest};
 use crate::evaluation::files::{
-    FORGETTING, OUTCOMES, earlier_epochs, forgotten, read_forgetting, scalars, write_json, write_summary,
+    EVAL_LOSS, FORGETTING, OUTCOMES, earlier_epochs, forgotten, read_forgetting, scalars, write_json, write_summary,
 };
-use crate::evaluation::report::{LastEvaluation, LoadedModels, RunReport};
+use crate::evaluation::report::{LoadedModels, ModelEvaluation, RunReport};
 use crate::evaluation::suite::{check_rules, recipe_suite};
 use crate::interrupt::Interrupt;
+use crate::log::Work;
 use crate::progress::Progress;
 use crate::selection::{Best, Rule, Selection, Weighed};
+use crate::standings::Standings;
 
 /// Benchmark of a run in progress: suite, rule for the best epoch, and results so far.
 pub struct EpochEvaluator {
@@ -40,6 +46,10 @@ pub struct EpochEvaluator {
     base_key: String,
     /// Outcome file with answers of the same base from another run.
     base_answers: Option<PathBuf>,
+    /// Questions that this process asked, with the time that they took.
+    asked: Work,
+    /// Questions of one evaluation; 0 before the base was evaluated.
+    questions: u64,
     /// Facts in the head of the report, as name and value.
     facts: Vec<(String, String)>,
     base: Option<(Vec<Outcome>, Summary)>,
@@ -132,6 +142,8 @@ impl EpochEvaluator {
             digest: format!("{}:{prompt_digest}", recipe.digest()),
             base_key: format!("base:{}:{prompt_digest}:{device}", recipe.base_digest()),
             base_answers: base_answers.map(Path::to_owned),
+            asked: Work::default(),
+            questions: 0,
             facts,
             base: None,
             epochs,
@@ -162,12 +174,15 @@ impl EpochEvaluator {
         let folder = self.folder.join("base");
         let model = ModelUnderTest { key: &self.base_key, pipeline: eval_context.pipeline, pass: Pass::BASE };
         let plan = Plan::new(suite, &eval_context.cases.eval);
-        let Evaluated { outcomes, skips, .. } = self.ask(&plan, "base", model, None, eval_context)?;
+        let Evaluated { outcomes, skips, asked, time, .. } = self.ask(&plan, "base", model, None, eval_context)?;
+        let questions = plan.entries.len() as u64;
         eval_context.progress.note(&describe(&power(&plan, Some(&outcomes))));
         let summary = Summary::new(suite, &skips, &outcomes, None);
         write_summary(&folder, &summary)?;
         self.forgetting.get_or_insert_with(|| Forgetting::new(&summary));
         self.base = Some((outcomes, summary));
+        self.asked.add(time, asked as u64);
+        self.questions = questions;
         Ok(())
     }
 
@@ -194,14 +209,17 @@ impl EpochEvaluator {
         let model = ModelUnderTest { key: &key, pipeline: eval_context.pipeline, pass: Pass::ANSWER };
         let base = base.map(|pipeline| ModelUnderTest { key: &self.base_key, pipeline, pass: Pass::BASE });
         let plan = Plan::new(suite, &eval_context.cases.eval);
-        let Evaluated { outcomes, skips, .. } = self.ask(&plan, &name, model, base, eval_context)?;
+        let Evaluated { outcomes, skips, asked, time, .. } = self.ask(&plan, &name, model, base, eval_context)?;
         let summary = Summary::new(suite, &skips, &outcomes, Some(base_outcomes));
         write_summary(&self.folder.join(&name), &summary)?;
         let mut scalars = scalars(&summary);
+        let loss = eval_loss(&plan, &outcomes);
+        scalars.extend(loss.map(|loss| (EVAL_LOSS.to_owned(), loss)));
         let weigh = |rule| selection.weigh(rule, base_summary, (epoch, end.step), &summary);
         let weighed = self.rule.as_ref().map(weigh);
         let stops = weighed.as_ref().is_some_and(|weighed| weighed.stop);
         self.epochs.push((epoch, summary));
+        self.asked.add(time, asked as u64);
         let advances_early = !end.ends_phase && self.advances_early(end);
         if let (true, Some(forgetting), Some((_, summary))) =
             (end.ends_phase || advances_early || stops, &mut self.forgetting, self.epochs.last())
@@ -210,10 +228,18 @@ impl EpochEvaluator {
             write_json(&self.folder.join(FORGETTING), forgetting)?;
             scalars.extend(forgotten(forgetting));
         }
-        let models = LoadedModels { model, surrogate: base };
+        let delivered = preferred(selection.best.as_ref().map(|best| best.epoch), Some(epoch)).unwrap_or(epoch);
+        let stored: Vec<Outcome>;
+        let (outcomes, models) = if delivered == epoch {
+            (&outcomes, Some(LoadedModels { model, surrogate: base }))
+        } else {
+            stored = store::read(&self.folder.join(format!("epoch-{delivered}")).join(OUTCOMES))?;
+            (&stored, None)
+        };
         let pictures = &eval_context.cases.pictures;
-        let last = LastEvaluation { plan: &plan, pictures, outcomes: &outcomes, base: base_outcomes, models };
-        self.write_report(base_summary, last, selection.best.as_ref())?;
+        let model = ModelEvaluation { plan: &plan, pictures, outcomes, base: base_outcomes, models };
+        let loss = loss.map(|loss| (end.step, loss));
+        self.write_report(base_summary, model, loss, (delivered, selection.best.as_ref()))?;
         Ok(EvaluatedEpoch { metrics: scalars, advances_early, weighed })
     }
 
@@ -228,22 +254,51 @@ impl EpochEvaluator {
     }
 
     /// Writes `report.html` about the base and all epochs evaluated so far, and its tables as CSV into
-    /// `benchmark/tables`. `last` is the evaluation of the last epoch.
+    /// `benchmark/tables`. The report is about the epoch `delivered`, whose evaluation is `model`; `loss` is the evaluation
+    /// loss of the last epoch with its step, which the log does not hold yet; `best` is the chosen epoch.
     fn write_report(
         &self,
         base: &Summary,
-        last: LastEvaluation<'_>,
-        best: Option<&Best>,
+        model: ModelEvaluation<'_>,
+        loss: Option<(u64, f64)>,
+        (delivered, best): (u32, Option<&Best>),
     ) -> Result<(), BenchmarkError> {
-        let tested: Vec<_> = self.epochs.iter().map(|(epoch, summary)| (epoch.to_string(), summary)).collect();
         let run = self.folder.parent().unwrap_or(&self.folder);
         let title = run.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let forgetting = self.forgetting.as_ref();
-        let chosen = best.map_or_else(|| "no epoch fulfils the guard".to_owned(), ToString::to_string);
-        let facts: Vec<_> = self.facts.iter().cloned().chain([("Best".to_owned(), chosen)]).collect();
-        let (title, facts, tested, last) = (&title, &facts, &tested, Some(last));
-        RunReport { title, facts, base, tested, last, forgetting }
-            .write(&run.join("report.html"), &self.folder.join("tables"))
+        let standings = self.standings(Some(delivered));
+        let warning = standings.as_ref().and_then(Standings::warning);
+        let remark = |place: usize| standings.as_ref().map_or("", |standings| standings.epochs[place].remark());
+        let labels: Vec<String> = self.epochs.iter().map(|(epoch, _)| epoch.to_string()).collect();
+        let tested: Vec<EpochResult<'_>> = (self.epochs.iter().zip(&labels).enumerate())
+            .map(|(place, ((_, summary), label))| EpochResult { label, summary, remark: remark(place) })
+            .collect();
+        let mut training = curve::read(&run.join("trainer_log.jsonl"));
+        training.evaluations.splice(..0, eval_loss(model.plan, model.base).map(|loss| (0, loss)));
+        training.evaluations.extend(loss);
+        let chosen = best.map_or_else(
+            || format!("epoch {delivered}, the newest: no epoch stays within `best_model_max_drop`"),
+            |best| format!("`best`, {best}"),
+        );
+        let facts: Vec<_> = self.facts.iter().cloned().chain([("Delivered".to_owned(), chosen)]).collect();
+        RunReport {
+            title: &title,
+            facts: &facts,
+            base,
+            tested: &tested,
+            delivered: self.epochs.iter().position(|(epoch, _)| *epoch == delivered),
+            warning: warning.as_deref(),
+            training: Some(&training),
+            model: Some(model),
+            forgetting: self.forgetting.as_ref(),
+        }
+        .write(&run.join("report.html"), &self.folder.join("tables"))
+    }
+
+    /// All epochs evaluated so far next to the base; None without a suite. `delivered` is the delivered epoch.
+    #[must_use]
+    pub fn standings(&self, delivered: Option<u32>) -> Option<Standings> {
+        let epochs = self.epochs.iter().map(|(epoch, summary)| (*epoch, summary));
+        Some(Standings::new(self.rule.as_ref()?, epochs, delivered))
     }
 
     /// Evaluates the questions that are not in `NAME/outcomes.jsonl` and, for the base, not in `base_answers`. Until
@@ -268,6 +323,18 @@ impl EpochEvaluator {
         // All answers are in the outcome file now.
         std::fs::remove_file(&journal).map_err(|error| BenchmarkError::file(&journal, error))?;
         Ok(answers)
+    }
+
+    /// Questions that this process asked, with the time that they took.
+    #[must_use]
+    pub fn asked(&self) -> Work {
+        self.asked
+    }
+
+    /// Questions of one evaluation; 0 before the base was evaluated.
+    #[must_use]
+    pub fn questions(&self) -> u64 {
+        self.questions
     }
 
     /// Returns the forgetting table of the completed phases; None before the base was evaluated.

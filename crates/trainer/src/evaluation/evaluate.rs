@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
@@ -18,7 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
 /// Queries sent to the model at once.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 
 /// A model under evaluation.
 #[derive(Clone, Copy)]
@@ -92,6 +93,8 @@ pub struct Evaluated {
     pub asked: usize,
     /// Number of answers taken from the answer store.
     pub remembered: usize,
+    /// Time of the evaluation.
+    pub time: Duration,
 }
 
 impl Evaluation<'_> {
@@ -107,7 +110,8 @@ impl Evaluation<'_> {
         progress: &mut dyn Progress,
         interrupt: &Interrupt,
     ) -> Result<Evaluated, BenchmarkError> {
-        let task = format!("benchmark {}", self.name);
+        let (task, began) = (format!("benchmark {}", self.name), Instant::now());
+        progress.begin(&task, 0, self.plan.entries.len() as u64);
         let AnswerStore { known, journal } = memory;
         let mut unkept = None;
         let mut surrogate = self.surrogate.map(|of| (of.key, VlmModel::new(of.pipeline, of.pass, interrupt)));
@@ -131,6 +135,6 @@ impl Evaluation<'_> {
         }
         let run = ran?;
         let skips = run.skips(self.plan);
-        Ok(Evaluated { outcomes: run.outcomes, skips, asked: run.asked, remembered: run.reused })
+        Ok(Evaluated { outcomes: run.outcomes, skips, asked: run.asked, remembered: run.reused, time: began.elapsed() })
     }
 }

@@ -63,6 +63,9 @@ pub(super) fn forgotten(forgetting: &Forgetting) -> BTreeMap<String, f64> {
     by_stage.chain(transfer).collect()
 }
 
+/// Name of the evaluation loss among the metrics of an epoch.
+pub const EVAL_LOSS: &str = "eval_loss";
+
 /// A summary as named numbers: the metrics, and their gains over the base. `/` separates the levels of a name.
 pub(super) fn scalars(summary: &Summary) -> BTreeMap<String, f64> {
     let mut scalars = BTreeMap::new();

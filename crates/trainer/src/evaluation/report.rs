@@ -10,7 +10,7 @@ use stepwise_benchmark::summary::Summary;
 use stepwise_benchmark::worst_cases;
 use stepwise_benchmark::worst_cases::WorstCase;
 use stepwise_data::io::atomic::write_atomic;
-use stepwise_report::{self, EpochResult, ReportInput};
+use stepwise_report::{self, EpochResult, ReportInput, TrainingCurve};
 
 use crate::cases::CaseImages;
 use crate::evaluation::error::BenchmarkError;
@@ -29,17 +29,23 @@ pub struct RunReport<'a> {
     pub facts: &'a [(String, String)],
     /// Summary of the untouched base, or of the evaluated model if there is no separate base.
     pub base: &'a Summary,
-    /// Models compared with the base, in order. Each has a label, for example the number of its epoch.
-    pub tested: &'a [(String, &'a Summary)],
-    /// Evaluation of the last model, from which the worst cases are chosen; None shows no cases.
-    pub last: Option<LastEvaluation<'a>>,
+    /// Models compared with the base, in order.
+    pub tested: &'a [EpochResult<'a>],
+    /// Index in `tested` of the delivered model, which the report is about; None for the last model.
+    pub delivered: Option<usize>,
+    /// Plain sentence below the main result; None for none.
+    pub warning: Option<&'a str>,
+    /// Loss and learning rate of the training; None without a log.
+    pub training: Option<&'a TrainingCurve>,
+    /// Evaluation of the model that the report is about, from which the worst cases are chosen; None shows no cases.
+    pub model: Option<ModelEvaluation<'a>>,
     /// Forgetting table of the run; None if no phase has ended.
     pub forgetting: Option<&'a Forgetting>,
 }
 
-/// Evaluation of the last model of a report, whose mistakes are shown.
+/// Evaluation of the model that a report is about, whose mistakes are shown.
 #[derive(Clone, Copy)]
-pub struct LastEvaluation<'a> {
+pub struct ModelEvaluation<'a> {
     /// Questions of the evaluation.
     pub plan: &'a Plan<'a>,
     /// Source of the cases' images.
@@ -48,8 +54,8 @@ pub struct LastEvaluation<'a> {
     pub outcomes: &'a [Outcome],
     /// Outcomes of the base.
     pub base: &'a [Outcome],
-    /// Loaded models that re-create attacked images.
-    pub models: LoadedModels<'a>,
+    /// Loaded models that re-create attacked images; None shows no attacked images.
+    pub models: Option<LoadedModels<'a>>,
 }
 
 /// Models that are loaded, so that their attacks can be repeated.
@@ -68,12 +74,10 @@ impl RunReport<'_> {
     /// # Errors
     /// When an image cannot be read, an attack cannot be repeated, or a file cannot be written.
     pub fn write(&self, report: &Path, tables: &Path) -> Result<(), BenchmarkError> {
-        let worst = self.last.map_or_else(|| Ok(Vec::new()), LastEvaluation::worst)?;
-        let tested: Vec<EpochResult<'_>> =
-            self.tested.iter().map(|(label, summary)| EpochResult { label, summary }).collect();
-        let Self { title, facts, base, forgetting, .. } = *self;
-        let rendered =
-            stepwise_report::render(&ReportInput { title, facts, base, epochs: &tested, worst: &worst, forgetting });
+        let worst = self.model.map_or_else(|| Ok(Vec::new()), ModelEvaluation::worst)?;
+        let Self { title, facts, base, tested: epochs, delivered, warning, training, forgetting, .. } = *self;
+        let input = ReportInput { title, facts, base, epochs, delivered, warning, training, worst: &worst, forgetting };
+        let rendered = stepwise_report::render(&input);
         std::fs::create_dir_all(tables).map_err(|error| BenchmarkError::file(tables, error))?;
         let tables = rendered.tables.iter().map(|table| (tables.join(&table.name), &table.text));
         for (path, text) in tables.chain([(report.to_path_buf(), &rendered.html)]) {
@@ -83,9 +87,11 @@ impl RunReport<'_> {
     }
 }
 
-impl LastEvaluation<'_> {
+impl ModelEvaluation<'_> {
     fn worst(self) -> Result<Vec<WorstCase>, RunError> {
-        let LoadedModels { model, surrogate } = self.models;
+        let Some(LoadedModels { model, surrogate }) = self.models else {
+            return worst_cases::pick(self.plan, self.pictures, self.outcomes, self.base, WORST, None);
+        };
         // Not interruptible: the evaluation is complete, and a resumed run would not write this report again.
         let never = Interrupt::new();
         let mut model = VlmModel::new(model.pipeline, model.pass, &never);

@@ -1,7 +1,9 @@
 //! Connects a model (adapted, or as its untouched base) to the benchmark.
 
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Weak};
 
+use image::RgbImage;
 use stepwise_benchmark::model::{
     Model, ModelError, Objective, OptionLikelihood, PixelGradient, PixelGrid, Query, QueryImage, Request, Response,
 };
@@ -19,13 +21,16 @@ pub struct VlmModel<'a> {
     pipeline: &'a VlmPipeline,
     pass: Pass,
     interrupt: &'a Interrupt,
-    /// Cache of recently prepared images with the address of each image. Consecutive queries about a case show
-    /// the same images.
-    recent: Vec<(*const image::RgbImage, Arc<image::RgbImage>, Arc<Prepared>)>,
+    /// Cache of recently prepared images with the decoded image of each. Consecutive queries about a case show the same
+    /// images.
+    recent: VecDeque<(Weak<RgbImage>, Arc<Prepared>)>,
 }
 
-/// Size of the cache of prepared images.
+/// Number of images in the cache of prepared images.
 const RECENT: usize = 64;
+/// Largest size in bytes of the prepared images of questions that are scored together, and of the cache of prepared
+/// images. A single question or image may take more.
+pub(crate) const PREPARED_AT_ONCE: usize = 128 << 20;
 /// Number of questions scored between two checks of the interrupt.
 const SCORED_AT_ONCE: usize = 256;
 /// Number of gradients computed between two checks of the interrupt.
@@ -36,11 +41,46 @@ impl<'a> VlmModel<'a> {
     /// `interrupt` was requested, every query fails with [`ModelError::Stopped`].
     #[must_use]
     pub fn new(pipeline: &'a VlmPipeline, pass: Pass, interrupt: &'a Interrupt) -> Self {
-        Self { pipeline, pass, interrupt, recent: Vec::new() }
+        Self { pipeline, pass, interrupt, recent: VecDeque::new() }
     }
 
     fn go_on(&self) -> Result<(), ModelError> {
         if self.interrupt.requested() { Err(ModelError::Stopped) } else { Ok(()) }
+    }
+
+    /// Order in which queries are prepared: their own, or by image if their prepared images do not fit into memory
+    /// together.
+    fn order(&self, queries: &[Query]) -> Vec<usize> {
+        let processor = &self.pipeline.processor;
+        let mut numbers: HashMap<*const RgbImage, usize> = HashMap::new();
+        let mut bytes = 0;
+        let mut number = |query: &Query| {
+            let Some(QueryImage::Image(first)) = query.images.first() else { return 0 };
+            let next = numbers.len() + 1;
+            *numbers.entry(Arc::as_ptr(first)).or_insert_with(|| {
+                bytes += processor.grid(first.width(), first.height()).tiles() * processor.tile_size();
+                next
+            })
+        };
+        let shown: Vec<usize> = queries.iter().map(&mut number).collect();
+        let mut order: Vec<usize> = (0..queries.len()).collect();
+        if bytes > PREPARED_AT_ONCE {
+            order.sort_by_key(|index| shown[*index]);
+        }
+        order
+    }
+
+    /// Scores the waiting questions and stores the responses at their places.
+    fn score(&self, waiting: Waiting, replies: &mut [Option<Response>]) -> Result<(), ModelError> {
+        self.go_on()?;
+        let scored = self.pipeline.score(&waiting.asked, &self.pass).map_err(ModelError::new)?;
+        for (place, scores) in waiting.places.into_iter().zip(scored) {
+            let scores = scores
+                .into_iter()
+                .map(|score| OptionLikelihood { loglikelihood: score.loglikelihood, tokens: score.token_ids.len() });
+            replies[place] = Some(Response::Options(scores.collect()));
+        }
+        Ok(())
     }
 
     fn example(&mut self, query: &Query) -> Result<EncodableExample, ModelError> {
@@ -51,16 +91,19 @@ impl<'a> VlmModel<'a> {
     fn prepared(&mut self, shown: &QueryImage) -> Result<Arc<Prepared>, ModelError> {
         match shown {
             QueryImage::Image(picture) => {
-                let address = Arc::as_ptr(picture);
-                // The cache holds the image, so its address cannot be reused by another image.
-                if let Some((_, _, known)) = self.recent.iter().find(|(known, _, _)| *known == address) {
+                // A weak reference keeps the address from being reused by another image, but not the pixels in memory.
+                let is_same = |known: &Weak<RgbImage>| known.as_ptr() == Arc::as_ptr(picture);
+                if let Some((_, known)) = self.recent.iter().find(|(known, _)| is_same(known)) {
                     return Ok(Arc::clone(known));
                 }
                 let prepared = Arc::new(self.pipeline.processor.prepare(picture).map_err(ModelError::new)?);
-                if self.recent.len() == RECENT {
-                    self.recent.remove(0);
+                self.recent.push_back((Arc::downgrade(picture), Arc::clone(&prepared)));
+                let bytes = |recent: &VecDeque<(_, Arc<Prepared>)>| {
+                    recent.iter().map(|(_, known)| known.bytes()).sum::<usize>()
+                };
+                while self.recent.len() > RECENT || (self.recent.len() > 1 && bytes(&self.recent) > PREPARED_AT_ONCE) {
+                    self.recent.pop_front();
                 }
-                self.recent.push((address, Arc::clone(picture), Arc::clone(&prepared)));
                 Ok(prepared)
             }
             QueryImage::Pixels(pixels) => {
@@ -72,14 +115,51 @@ impl<'a> VlmModel<'a> {
     }
 }
 
+/// Questions with options that are scored together.
+#[derive(Default)]
+struct Waiting {
+    /// Index of each question among the queries.
+    places: Vec<usize>,
+    asked: Vec<(EncodableExample, Vec<String>)>,
+    /// Prepared images of the questions, by address, and their size in bytes.
+    images: HashSet<*const Prepared>,
+    bytes: usize,
+}
+
+impl Waiting {
+    /// Whether a further question fits.
+    fn has_room(&self, example: &EncodableExample) -> bool {
+        let more: usize = self.unseen(example).map(|image| image.bytes()).sum();
+        self.asked.is_empty()
+            || (self.asked.len() < SCORED_AT_ONCE && (more == 0 || self.bytes + more <= PREPARED_AT_ONCE))
+    }
+
+    fn push(&mut self, place: usize, example: EncodableExample, options: Vec<String>) {
+        self.bytes += self.unseen(&example).map(|image| image.bytes()).sum::<usize>();
+        self.images.extend(example.images.iter().map(Arc::as_ptr));
+        self.places.push(place);
+        self.asked.push((example, options));
+    }
+
+    fn unseen<'e>(&self, example: &'e EncodableExample) -> impl Iterator<Item = &'e Arc<Prepared>> {
+        example.images.iter().filter(|image| !self.images.contains(&Arc::as_ptr(image)))
+    }
+}
+
 impl Model for VlmModel<'_> {
     fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError> {
         let mut replies: Vec<Option<Response>> = vec![None; queries.len()];
-        let mut scored = Vec::new();
-        for (index, query) in queries.iter().enumerate() {
+        let mut waiting = Waiting::default();
+        for index in self.order(queries) {
+            let query = &queries[index];
             let example = self.example(query)?;
             match &query.ask {
-                Request::Options(options) => scored.push((index, (example, options.clone()))),
+                Request::Options(options) => {
+                    if !waiting.has_room(&example) {
+                        self.score(std::mem::take(&mut waiting), &mut replies)?;
+                    }
+                    waiting.push(index, example, options.clone());
+                }
                 Request::Generate { max_new_tokens } => {
                     self.go_on()?;
                     let generated = self.pipeline.generate(&example, *max_new_tokens, &self.pass);
@@ -88,18 +168,7 @@ impl Model for VlmModel<'_> {
                 }
             }
         }
-        let (places, asked): (Vec<usize>, Vec<_>) = scored.into_iter().unzip();
-        let mut scores = Vec::with_capacity(asked.len());
-        for asked in asked.chunks(SCORED_AT_ONCE) {
-            self.go_on()?;
-            scores.extend(self.pipeline.score(asked, &self.pass).map_err(ModelError::new)?);
-        }
-        for (place, scores) in places.into_iter().zip(scores) {
-            let scores = scores
-                .into_iter()
-                .map(|score| OptionLikelihood { loglikelihood: score.loglikelihood, tokens: score.token_ids.len() });
-            replies[place] = Some(Response::Options(scores.collect()));
-        }
+        self.score(waiting, &mut replies)?;
         Ok(replies.into_iter().flatten().collect())
     }
 
@@ -152,7 +221,7 @@ fn pixel_objective(objective: &Objective) -> PixelObjective {
 
 #[cfg(test)]
 mod tests {
-    use image::{Rgb, RgbImage};
+    use image::Rgb;
     use stepwise_data::conversation::{Conversation, Part, Role};
     use stepwise_testing::model::pipeline;
 
@@ -169,6 +238,19 @@ mod tests {
             images: vec![shown],
             ask: Request::Options(vec!["CT".to_owned(), "MRI".to_owned()]),
         }
+    }
+
+    #[test]
+    fn decoded_images_are_not_kept_and_prepared_ones_are_found_again() {
+        let pipeline = pipeline();
+        let interrupt = Interrupt::new();
+        let mut model = VlmModel::new(&pipeline, Pass::BASE, &interrupt);
+        let picture = Arc::new(RgbImage::from_pixel(900, 900, Rgb([9, 99, 200])));
+        let shown = QueryImage::Image(Arc::clone(&picture));
+        let first = model.prepared(&shown).expect("prepared");
+        assert!(Arc::ptr_eq(&first, &model.prepared(&shown).expect("prepared")));
+        drop(shown);
+        assert_eq!(Arc::strong_count(&picture), 1);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Lines of the training log.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use stepwise_benchmark::forgetting::Forgetting;
@@ -26,7 +25,7 @@ pub struct StepLine {
     pub percentage: f64,
     /// Time since this process began to train, as `h:mm:ss`.
     pub elapsed_time: String,
-    /// Estimated remaining time at the present pace, as `h:mm:ss`.
+    /// Estimated remaining time as `h:mm:ss`: steps and benchmarks that are left, each at its own pace in this process.
     pub remaining_time: String,
     /// Name of the phase.
     pub phase: String,
@@ -40,6 +39,10 @@ pub struct StepLine {
     pub wait_for_data: f64,
     /// Mean wall-clock time of a step, in seconds.
     pub seconds_per_step: f64,
+    /// Tokens of the training examples per second of wall-clock time, images and prompts included. Tokens that several
+    /// examples share count once for each of them.
+    #[serde(default)]
+    pub tokens_per_second: f64,
     /// Peak resident memory of this process in MiB; None if the system does not provide it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory_mib: Option<f64>,
@@ -61,68 +64,4 @@ pub struct MetricsLine<'a> {
     /// Forgetting table, if the epoch ended a phase; otherwise None.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forgetting: Option<&'a Forgetting>,
-}
-
-/// Pace of the steps in this process.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    began: Instant,
-    first: u64,
-}
-
-impl Pace {
-    /// Starts the clock of this process; `steps_done` steps were completed before.
-    #[must_use]
-    pub fn start(steps_done: u64) -> Self {
-        Self { began: Instant::now(), first: steps_done }
-    }
-
-    /// Returns the elapsed time since the start, and the remaining time to `total` steps at the same pace, both as
-    /// `h:mm:ss`. `current` is the number of completed steps of the run; before the first step of this process the
-    /// remaining time is 0.
-    #[must_use]
-    pub fn times(&self, current: u64, total: u64) -> (String, String) {
-        let elapsed = self.began.elapsed();
-        (clock(elapsed), clock(remaining(elapsed, current.saturating_sub(self.first), total.saturating_sub(current))))
-    }
-}
-
-/// Time for `left` steps if `done` steps took `elapsed`; zero if `done` is 0.
-fn remaining(elapsed: Duration, done: u64, left: u64) -> Duration {
-    let seconds = if done == 0 { 0.0 } else { elapsed.as_secs_f64() * left as f64 / done as f64 };
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
-}
-
-/// Text of a duration in whole seconds like Python's `timedelta`: `0:00:10`, `2 days, 3:04:05`.
-fn clock(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let clock = format!("{}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60);
-    match days {
-        0 => clock,
-        1 => format!("1 day, {clock}"),
-        _ => format!("{days} days, {clock}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_written_like_in_python() {
-        // str(timedelta(seconds=...))
-        for (seconds, written) in
-            [(0, "0:00:00"), (3_661, "1:01:01"), (86_400, "1 day, 0:00:00"), (183_845, "2 days, 3:04:05")]
-        {
-            assert_eq!(clock(Duration::from_secs(seconds)), written);
-        }
-    }
-
-    #[test]
-    fn the_remaining_time_follows_from_the_pace() {
-        assert_eq!(remaining(Duration::from_secs(20), 4, 10), Duration::from_secs(50));
-        assert_eq!(remaining(Duration::from_secs(20), 0, 10), Duration::ZERO);
-        assert_eq!(remaining(Duration::from_secs(u64::MAX), 1, u64::MAX), Duration::MAX);
-    }
 }

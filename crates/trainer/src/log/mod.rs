@@ -7,6 +7,8 @@ mod lines;
 
 mod append;
 mod events;
+mod pace;
+mod tags;
 mod tally;
 mod trainer_log;
 
@@ -14,7 +16,8 @@ use std::io;
 use std::path::Path;
 
 pub use events::Events;
-pub use lines::{MetricsLine, Pace, StepLine};
+pub use lines::{MetricsLine, StepLine};
+pub use pace::{Pace, Work, clock};
 pub use tally::Tally;
 pub use trainer_log::{Resumed, TrainerLog, tested_steps};
 
@@ -36,25 +39,27 @@ impl RunLog {
         Ok(Self { lines: TrainerLog::open(&run.join("trainer_log.jsonl"), resumed)?, events })
     }
 
-    /// Writes a line, and its numbers as TensorBoard scalars `train/*`, `phase/NAME/loss` and `stage/N/loss`. Returns
-    /// warnings about failed writes; empty if all went well.
+    /// Writes a line, and its numbers as scalars with the tags of [`tags`]. Returns warnings
+    /// about failed writes; empty if all went well.
     #[must_use]
     pub fn step(&mut self, line: &StepLine) -> Vec<String> {
         if let Some(events) = &mut self.events {
-            let step = line.current_steps;
-            events.scalar("train/loss", step, line.loss);
-            events.scalar("train/lr", step, line.lr);
-            events.scalar("train/grad_norm", step, line.grad_norm);
-            events.scalar("train/epoch", step, line.epoch);
-            events.scalar("train/supervised_tokens", step, line.supervised_tokens as f64);
-            events.scalar("train/wait_for_data", step, line.wait_for_data);
-            events.scalar("train/seconds_per_step", step, line.seconds_per_step);
+            let mut scalar =
+                |name: &str, value: f64| events.scalar(&tags::of_training(name), line.current_steps, value);
+            scalar("loss", line.loss);
+            scalar("lr", line.lr);
+            scalar("grad_norm", line.grad_norm);
+            scalar("epoch", line.epoch);
+            scalar("supervised_tokens", line.supervised_tokens as f64);
+            scalar("tokens_per_second", line.tokens_per_second);
+            scalar("wait_for_data", line.wait_for_data);
+            scalar("seconds_per_step", line.seconds_per_step);
             if let Some(mebibytes) = line.peak_memory_mib {
-                events.scalar("train/peak_memory_mib", step, mebibytes);
+                scalar("peak_memory_mib", mebibytes);
             }
-            events.scalar(&format!("phase/{}/loss", line.phase), step, line.loss);
+            scalar(&format!("phase/{}/loss", line.phase), line.loss);
             for (stage, loss) in &line.stage_loss {
-                events.scalar(&format!("stage/{stage}/loss"), step, *loss);
+                scalar(&format!("stage/{stage}/loss"), *loss);
             }
         }
         self.lines.append(line);
@@ -66,8 +71,8 @@ impl RunLog {
     #[must_use]
     pub fn metrics(&mut self, line: &MetricsLine<'_>) -> Vec<String> {
         if let Some(events) = &mut self.events {
-            for (tag, value) in line.metrics {
-                events.scalar(tag, line.current_steps, *value);
+            for (name, value) in line.metrics {
+                events.scalar(&tags::of_metric(name), line.current_steps, *value);
             }
             if let Some(forgetting) = line.forgetting {
                 events.text("forgetting", line.current_steps, &forgetting.markdown());

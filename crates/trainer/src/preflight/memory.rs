@@ -55,9 +55,11 @@ pub struct MemoryUse {
 /// Memory estimate of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryEstimate {
-    /// Uses of memory that add up at the peak: during a step, during the benchmark, or both. The first one is memory
-    /// in use now.
+    /// Uses of memory that add up at the peak: during a step, during the benchmark, or both. Memory in use now is one of
+    /// them, if the system provides its size.
     pub uses: Vec<MemoryUse>,
+    /// Memory in use now, in bytes; 0 if unknown.
+    pub held: u64,
     /// Peak memory of the process so far, in bytes. It exceeds the sum only if loading needed most; 0 if unknown.
     pub reached: u64,
 }
@@ -72,7 +74,7 @@ impl MemoryEstimate {
     /// Returns the number of bytes that are needed in addition to the memory in use now.
     #[must_use]
     pub fn to_come(&self) -> u64 {
-        self.peak().saturating_sub(self.uses.first().map_or(0, |held| held.bytes))
+        self.peak().saturating_sub(self.held)
     }
 
     /// Returns the advice for reducing memory, for the largest use first, as one sentence without a full stop.
@@ -88,7 +90,7 @@ impl MemoryEstimate {
     }
 }
 
-/// Tile counts of the images of a run.
+/// Sizes of the images of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageStats {
     /// Distinct tiles of all training examples.
@@ -97,11 +99,39 @@ pub struct ImageStats {
     pub tested: u64,
     /// Tiles of the image with most tiles.
     pub most: u64,
+    /// Largest decoded images in memory at once, in bytes.
+    pub decoded: DecodedBytes,
+}
+
+/// Largest sizes in memory at once of decoded images and of what is made of them, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DecodedBytes {
+    /// Training images: one image and the copy that its decoder makes.
+    pub learned: u64,
+    /// Images of the questions that the benchmark answers together.
+    pub tested: u64,
+    /// Tiles of these images.
+    pub tiles: u64,
+    /// Temporary memory while an image is decoded or changed.
+    pub temporary: u64,
+}
+
+impl DecodedBytes {
+    /// Memory that the images of the benchmark add to its answers, and to a step if small freed blocks are `kept`.
+    fn beside(&self, stepping: u64, answering: u64, kept: bool) -> u64 {
+        match kept {
+            // Small blocks take the place of a step's freed tensors. Large ones are additional.
+            true if self.temporary > LARGEST_KEPT => self.temporary + self.tested.saturating_sub(stepping),
+            true => (self.tested + self.temporary).saturating_sub(stepping),
+            // Images are changed before the questions about them are answered.
+            false => self.tested + self.temporary.saturating_sub(answering),
+        }
+    }
 }
 
 /// Estimates the memory of a run before its first step; call it when the model is loaded, because the memory in use now
 /// is measured. `config` describes the model; `trainable` and `largest` belong to one freeze group; `pictures` are the
-/// tile counts of the run.
+/// sizes of the images of the run.
 #[must_use]
 pub fn estimate(
     recipe: &Recipe,
@@ -110,7 +140,7 @@ pub fn estimate(
     largest: &LargestBatch,
     pictures: ImageStats,
 ) -> MemoryEstimate {
-    let ImageStats { learned, tested, most } = pictures;
+    let ImageStats { learned, tested, most, decoded } = pictures;
     let Shapes { decoder, attending, read, tile, backward, encode } = Shapes::new(recipe, config, trainable);
     let rows = largest.rows as u64;
     let seeing = trainable.learns(ModelPart::Vision) || trainable.learns(ModelPart::Connector);
@@ -143,22 +173,26 @@ pub fn estimate(
     let wide = (2 * config.text.hidden_size + 3 * config.text.intermediate_size) as u64;
     // Attacks need the gradient of an image's pixels through image encoder and decoder.
     let attack = (tile + encode) * most + ATTACKED_ROWS * decoder;
-    let test = [MemoryUse {
-        what: "the benchmark",
-        bytes: if recipe.benchmark.suite != SuiteChoice::None { (SCORED_ROWS * wide).max(attack) * VALUE } else { 0 },
-        advice: None,
-    }];
+    let tests = recipe.benchmark.suite != SuiteChoice::None;
+    let answering = (SCORED_ROWS * wide).max(attack) * VALUE + decoded.tiles * tile_bytes;
     let sum = |uses: &[MemoryUse]| uses.iter().map(|one| one.bytes).sum::<u64>();
+    let (stepping, answering) = (sum(&step), if tests { answering } else { 0 });
     // Small freed blocks stay with the allocator, and a step can rarely reuse the blocks of the benchmark: both add up.
     let kept = SCORED_ROWS * config.text.intermediate_size as u64 * VALUE <= LARGEST_KEPT;
-    let hardest: Vec<MemoryUse> = match (kept, sum(&step) >= sum(&test)) {
+    let shown = if tests { decoded.beside(stepping, answering, kept) } else { decoded.learned };
+    let test = [
+        MemoryUse { what: "the benchmark", bytes: answering, advice: None },
+        MemoryUse { what: "decoded images", bytes: shown, advice: Some("make large images smaller") },
+    ];
+    let hardest: Vec<MemoryUse> = match (kept, stepping >= sum(&test)) {
         (true, _) => step.into_iter().chain(test).collect(),
         (false, true) => step.to_vec(),
         (false, false) => test.to_vec(),
     };
 
+    let held = held();
     let mut uses = vec![
-        MemoryUse { what: "in use now: program, cases, weights", bytes: held(), advice: held_smaller(recipe) },
+        MemoryUse { what: "in use now: program, cases, weights", bytes: held, advice: held_smaller(recipe) },
         MemoryUse {
             what: "gradients and optimiser",
             bytes: (trainable.parameters() as u64 * PER_LEARNING_VALUE + trainable.resting as u64 * PER_RESTING_VALUE)
@@ -174,7 +208,7 @@ pub fn estimate(
     ];
     uses.extend(hardest);
     uses.retain(|one| one.bytes > 0);
-    MemoryEstimate { uses, reached: (peak_memory_mib().unwrap_or(0.0) * f64::from(1 << 20)) as u64 }
+    MemoryEstimate { uses, held, reached: (peak_memory_mib().unwrap_or(0.0) * f64::from(1 << 20)) as u64 }
 }
 
 /// Advice for a smaller base in memory. Only frozen weights can be stored in fewer bits.
@@ -337,9 +371,20 @@ mod tests {
     #[test]
     fn advice_starts_with_the_largest_use() {
         let one = |bytes, advice| MemoryUse { what: "", bytes, advice };
-        let of = |uses| MemoryEstimate { uses, reached: 0 }.advice();
+        let of = |uses| MemoryEstimate { uses, ..MemoryEstimate::default() }.advice();
         assert_eq!(of(vec![one(1, Some("a")), one(3, Some("b")), one(2, None)]), "b, then a");
         assert_eq!(of(vec![one(2, None)]), "use a machine with more memory");
+    }
+
+    #[test]
+    fn memory_in_use_is_not_needed_again_and_unknown_use_takes_nothing_off() {
+        let one = |bytes| MemoryUse { what: "", bytes, advice: None };
+        let of = |held, reached| MemoryEstimate { uses: vec![one(held), one(30), one(40)], held, reached };
+        assert_eq!((of(20, 0).peak(), of(20, 0).to_come()), (90, 70));
+        assert_eq!((of(20, 100).peak(), of(20, 100).to_come()), (100, 80));
+        // Without `/proc`, no use stands for the memory in use now.
+        let unknown = MemoryEstimate { uses: vec![one(30), one(40)], ..MemoryEstimate::default() };
+        assert_eq!((unknown.peak(), unknown.to_come()), (70, 70));
     }
 
     #[test]

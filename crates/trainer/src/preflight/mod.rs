@@ -2,25 +2,22 @@
 
 pub mod dry_run;
 pub mod freeze_groups;
+mod image_stats;
+pub mod images;
+pub mod leaks;
 pub mod memory;
 pub mod plan_summary;
 pub mod token_stats;
 
-use std::collections::HashSet;
-
-use stepwise_benchmark::perturb::ShownImages;
-use stepwise_benchmark::plan::Plan;
 use stepwise_curriculum::run_plan::{RunPlan, cases_per_step};
 use stepwise_recipe::{Recipe, Tuning};
-use stepwise_vlm::processor::Processor;
 
 use crate::batches::examples::ExampleError;
 use crate::cases::Cases;
-use crate::evaluation::suite::recipe_suite;
 use crate::learner::Learner;
 use crate::parameters::TrainableParameters;
 use crate::preflight::freeze_groups::FreezeGroup;
-use crate::preflight::memory::{ImageStats, MemoryEstimate};
+use crate::preflight::memory::MemoryEstimate;
 use crate::preflight::plan_summary::PlanSummary;
 use crate::preflight::token_stats::TokenStats;
 use crate::progress::Progress;
@@ -67,10 +64,7 @@ impl Preflight {
         let processor = &learner.pipeline.processor;
         let token_stats = TokenStats::new(recipe, cases, run_plan, processor, progress)?;
         PlanSummary::new(recipe, &cases.train, run_plan).idle(recipe).iter().for_each(|line| progress.warning(line));
-        let images = cases.train.iter().chain(&cases.eval).flat_map(|case| &case.images);
-        let most = images.map(|image| processor.grid(image.width, image.height).tiles() as u64).max();
-        let (learned, tested) = (token_stats.tiles as u64, tested(recipe, cases, processor));
-        let pictures = ImageStats { learned, tested, most: most.unwrap_or(0) };
+        let pictures = image_stats::of(recipe, cases, processor, token_stats.tiles as u64);
         let trainable = TrainableParameters::of(&mut learner.pipeline.model);
         let freeze_groups = FreezeGroup::all(recipe, &token_stats);
         let config = learner.pipeline.model.config();
@@ -94,24 +88,4 @@ impl Preflight {
             memory,
         })
     }
-}
-
-/// Number of tiles of all images that the benchmark shows. Equal images count once; attacked images are left out.
-/// Returns 0 when the suite cannot be read, because the run reports this error when it opens the suite.
-fn tested(recipe: &Recipe, cases: &Cases, processor: &Processor) -> u64 {
-    let Ok(Some(suite)) = recipe_suite(recipe) else { return 0 };
-    let plan = Plan::new(&suite, &cases.eval);
-    let mut shown: HashSet<(usize, String)> = HashSet::new();
-    for entry in &plan.entries {
-        let Some(perturbed) = plan.perturbed(*entry) else { continue };
-        let case = match &perturbed.pictures {
-            ShownImages::Of(other) => *other,
-            ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => entry.case,
-        };
-        if !perturbed.frame.without_images {
-            shown.insert((case, perturbed.pictures.key()));
-        }
-    }
-    let images = shown.iter().flat_map(|(case, _)| &cases.eval[*case].images);
-    images.map(|image| processor.grid(image.width, image.height).tiles() as u64).sum()
 }

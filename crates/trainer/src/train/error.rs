@@ -1,5 +1,8 @@
 //! Errors that end a run.
 
+use std::path::PathBuf;
+
+use stepwise_benchmark::suite_file::SuiteError;
 use stepwise_curriculum::PlanError;
 
 use crate::batches::examples::ExampleError;
@@ -69,6 +72,9 @@ pub enum TrainError {
     /// The benchmark failed.
     #[error(transparent)]
     Benchmark(#[from] BenchmarkError),
+    /// The suite cannot be read.
+    #[error(transparent)]
+    Suite(#[from] SuiteError),
     /// A file of the run cannot be written.
     #[error("{path}: {error} -> check that the folder is writable and the disk has room")]
     File {
@@ -84,6 +90,29 @@ pub enum TrainError {
         path: String,
         /// Difference.
         error: Incompatible,
+    },
+    /// The inputs of the run have changed since the training that the newest checkpoint holds.
+    #[error(
+        "{}: what the recipe names has changed since the run began: {changes} -> restore it ({} has the digests), or name \
+         another `output_dir` for a new run",
+        path.display(),
+        record.display()
+    )]
+    Inputs {
+        /// Folder of the checkpoint.
+        path: PathBuf,
+        /// The changes, each with its key, its old and its new digest.
+        changes: String,
+        /// File with the recorded digests.
+        record: PathBuf,
+    },
+    /// The digests that the run recorded cannot be read.
+    #[error("{}: {error} -> restore the file, or name another `output_dir` for a new run", path.display())]
+    Record {
+        /// File with the recorded digests.
+        path: PathBuf,
+        /// Cause.
+        error: std::io::Error,
     },
     /// A trainable tensor gets no gradient.
     #[error(transparent)]

@@ -1,9 +1,11 @@
 //! Training loop: phases, epochs and steps, with a benchmark of the base at the start and of the model
 //! after its epochs.
 
+mod begun;
 mod epoch_end;
 mod error;
 mod prepare;
+mod remaining;
 mod resume;
 mod save;
 mod stopwatch;
@@ -23,7 +25,7 @@ pub use resume::prompt_digest;
 
 use crate::batches::prefetch::{BatchSource, Prefetcher};
 use crate::cases::Cases;
-use crate::checkpoint::{RunFolder, StepLoss, TrainerState};
+use crate::checkpoint::{Delivered, RunFolder, StepLoss, TrainerState};
 use crate::environment::peak_memory_mib;
 use crate::evaluation::epochs::{EpochEvaluator, EvalContext};
 use crate::evaluation::predicted::PredictedAnswers;
@@ -35,6 +37,8 @@ use crate::optim::learning_rates::Rates;
 use crate::optim::step::{StepError, StepOptions, step};
 use crate::progress::Progress;
 use crate::selection::Best;
+use crate::standings::Standings;
+use remaining::benchmarks_left;
 use stopwatch::Stopwatch;
 
 /// Number of logged losses stored in a checkpoint.
@@ -74,6 +78,10 @@ pub struct Finished {
     pub epochs: Vec<(u32, Summary)>,
     /// Epoch that is linked as `best`; None if no epoch was evaluated or none fulfils the guard.
     pub best: Option<Best>,
+    /// Checkpoint that `eval`, `export` and `ask` take; None before the first checkpoint.
+    pub delivered: Option<Delivered>,
+    /// All evaluated epochs next to the base and the guard; None without a suite.
+    pub standings: Option<Standings>,
     /// Whether early stopping ended the run.
     pub stopped_early: bool,
 }
@@ -164,6 +172,7 @@ impl Run<'_> {
             Err(error) if error.is_interrupt() => return Ok(None),
             predicted => predicted?.map(Arc::new),
         };
+        progress.begin("train", done, self.run_plan.total);
         self.stopwatch.started = Instant::now();
         let source = self.batch_source(self.run_plan.clone(), predicted);
         Ok(Some(Prefetcher::start(source, done, self.run_plan.phase_end(done))))
@@ -201,6 +210,8 @@ impl Run<'_> {
         let (share, cutoff_len) = (recipe.train.share_prefix, recipe.cutoff_len);
         let made = pending.into_iter().map(|batch| batch.finish(&self.learner.pipeline, share, cutoff_len));
         let micro_batches = made.collect::<Result<Vec<_>, _>>()?;
+        let lengths = micro_batches.iter().flat_map(|micro| &micro.batch.layout.lengths);
+        self.stopwatch.tokens += lengths.sum::<usize>() as u64;
         let phase = &recipe.curriculum.phase[position.phase];
         let rates = Rates::at(recipe, position, (done, self.run_plan.planned));
         let options = StepOptions {
@@ -253,9 +264,13 @@ impl Run<'_> {
 
     fn log_step(&mut self, grad_norm: f64, lr: f64, phase: &str, progress: &mut dyn Progress) {
         let (done, total) = (self.state.global_step, self.run_plan.total);
-        let (elapsed_time, remaining_time) = self.pace.times(done, total);
-        let Stopwatch { started, waited, steps } = std::mem::replace(&mut self.stopwatch, Stopwatch::start());
-        let seconds = started.elapsed().as_secs_f64();
+        let Stopwatch { started, waited, steps, tokens } = std::mem::replace(&mut self.stopwatch, Stopwatch::start());
+        let time = started.elapsed();
+        let seconds = time.as_secs_f64();
+        self.pace.steps.add(time, steps);
+        let (asked, questions) = (self.evaluator.asked(), self.evaluator.questions());
+        let questions_left = questions * benchmarks_left(&self.run_plan, self.recipe.benchmark.every, done);
+        let (elapsed_time, remaining_time) = self.pace.times(total.saturating_sub(done), asked, questions_left);
         let tally = std::mem::take(&mut self.state.since_line);
         let line = StepLine {
             current_steps: done,
@@ -272,6 +287,7 @@ impl Run<'_> {
             grad_norm,
             wait_for_data: waited / seconds,
             seconds_per_step: seconds / steps as f64,
+            tokens_per_second: tokens as f64 / seconds,
             peak_memory_mib: peak_memory_mib(),
         };
         self.log.step(&line).iter().for_each(|warning| progress.warning(warning));
@@ -283,8 +299,12 @@ impl Run<'_> {
     }
 
     fn finished(self, interrupted: bool) -> Finished {
+        let delivered = Delivered::of_run(self.folder.root());
+        let epoch = delivered.as_ref().and_then(|delivered| delivered.epoch(self.folder.root()));
         Finished {
             folder: self.folder.root().to_path_buf(),
+            standings: self.evaluator.standings(epoch),
+            delivered,
             global_step: self.state.global_step,
             interrupted,
             report: Some(self.folder.report()).filter(|report| report.is_file()),

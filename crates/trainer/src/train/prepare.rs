@@ -3,14 +3,18 @@
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_recipe::{Freeze, Recipe};
 
+use super::begun::Begun;
 use super::{Finished, Run, TrainError, TrainOptions};
 use crate::cases::Cases;
 use crate::checkpoint::RunFolder;
+use crate::evaluation::suite::recipe_suite;
+use crate::inputs::Inputs;
 use crate::interrupt::Interrupt;
 use crate::learner::Learner;
 use crate::preflight::Preflight;
 use crate::preflight::dry_run::dry_run;
 use crate::preflight::freeze_groups::FreezeGroup;
+use crate::preflight::images;
 use crate::preflight::token_stats::LargestBatch;
 use crate::progress::Progress;
 
@@ -23,21 +27,32 @@ pub struct PreparedRun<'a> {
 }
 
 impl<'a> PreparedRun<'a> {
-    /// Loads cases and model, measures every training example, and opens the run's folder. With `resume` it restores the
-    /// newest complete checkpoint.
+    /// Loads the cases and looks at all images, loads the model, measures every training example, and opens the run's
+    /// folder. With `resume` it restores the newest complete checkpoint.
     ///
     /// # Errors
-    /// When the cases or the model cannot be loaded, a phase has no questions, a training example cannot be encoded or is
-    /// longer than `cutoff_len`, the folder is occupied, or the checkpoint belongs to another recipe.
+    /// When the cases or the model cannot be loaded, an image is damaged or refused, a patient or an image is on both
+    /// sides of the split, a phase has no questions, a training example cannot be encoded or is longer than
+    /// `cutoff_len`, the folder is occupied, or the checkpoint belongs to another recipe or other inputs.
     pub fn new(options: &TrainOptions<'a>, progress: &mut dyn Progress) -> Result<Self, TrainError> {
         let recipe = options.recipe;
+        // What was trained so far is compared first: other data or another model may not even load.
+        let begun = if options.resume { Begun::find(recipe, progress)? } else { None };
         let cases = Cases::open(&recipe.data)?;
+        let inputs = Inputs::of(recipe, &cases, recipe_suite(recipe)?.as_ref(), progress);
+        if let Some(begun) = &begun {
+            begun.compare(&inputs, progress)?;
+        }
         let run_plan = RunPlan::new(recipe, &cases.train)?;
+        images::check(&cases, progress)?;
         let mut learner = Learner::new(recipe, &options.device, progress)?;
         let preflight = Preflight::new(recipe, &cases, &run_plan, &mut learner, progress)?;
         let planned = run_plan.clone();
-        let folder = RunFolder::open(&recipe.output_dir, options.resume)?;
-        let run = Run::open(options, cases, run_plan, learner, folder, progress)?;
+        let begun = match begun {
+            Some(begun) => begun,
+            None => Begun { folder: RunFolder::open(&recipe.output_dir, options.resume)?, checkpoint: None },
+        };
+        let run = Run::open(options, (cases, &inputs), run_plan, learner, begun, progress)?;
         Ok(Self { run, preflight, planned })
     }
 

@@ -7,13 +7,15 @@ use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::prompt::PROMPT_VERSION;
 use stepwise_vlm::pipeline::VlmPipeline;
 
+use super::begun::Begun;
 use super::stopwatch::Stopwatch;
 use super::{Run, TrainError, TrainOptions};
 use crate::cases::Cases;
-use crate::checkpoint::{self, RunFolder, TrainerState};
+use crate::checkpoint::{Incompatible, TrainerState};
 use crate::environment::Environment;
 use crate::evaluation::epochs::EpochEvaluator;
 use crate::frozen::FrozenDigests;
+use crate::inputs::{INPUTS_FILE, Inputs};
 use crate::learner::Learner;
 use crate::log::{Pace, Resumed, RunLog};
 use crate::progress::Progress;
@@ -26,21 +28,25 @@ pub fn prompt_digest(pipeline: &VlmPipeline) -> String {
 }
 
 impl<'a> Run<'a> {
-    /// Opens the run, and restores the newest complete checkpoint with `resume`. Files of the run are changed only after
-    /// all inputs have been checked.
+    /// Opens the run, and restores its checkpoint if it has one. Files of the run are changed only after all inputs have
+    /// been checked.
     pub(super) fn open(
         options: &TrainOptions<'a>,
-        cases: Cases,
+        (cases, inputs): (Cases, &Inputs),
         mut run_plan: RunPlan,
         mut learner: Learner,
-        folder: RunFolder,
+        Begun { folder, checkpoint }: Begun,
         progress: &mut dyn Progress,
     ) -> Result<Self, TrainError> {
         let recipe = options.recipe;
         let fresh = TrainerState::new(recipe.seed, recipe.digest(), prompt_digest(&learner.pipeline));
-        let state = match options.resume {
-            true => restore(fresh, &folder, &mut run_plan, &mut learner, progress)?,
-            false => fresh,
+        let state = match checkpoint {
+            Some((path, found)) => {
+                restore(&found, &path, &fresh.prompt_digest, &mut run_plan, &mut learner)?;
+                progress.note(&format!("resumed after step {} of {}", found.global_step, run_plan.total));
+                found
+            }
+            None => fresh,
         };
         let done = state.global_step;
         let evaluator = EpochEvaluator::open(
@@ -54,15 +60,20 @@ impl<'a> Run<'a> {
         folder.write_recipe(options.recipe_text, recipe)?;
         let resumed = options.resume.then_some(Resumed { step: done, untested: state.untested });
         let tensorboard = !recipe.train.report_to.is_empty();
+        inputs.write(folder.root()).map_err(|error| {
+            let path = folder.root().join(INPUTS_FILE).display().to_string();
+            TrainError::File { path, error }
+        })?;
         let file = |path: &Path| {
             let path = path.display().to_string();
             move |error| TrainError::File { path, error }
         };
         let log = RunLog::open(folder.root(), tensorboard, resumed).map_err(file(&folder.log()))?;
         let seeds = [("seed".to_owned(), recipe.seed)].into_iter().collect();
-        let digests =
-            [("prompt".to_owned(), state.prompt_digest.clone()), ("recipe".to_owned(), state.recipe_digest.clone())];
-        Environment::here("burn 0.22.1", options.device_name, seeds, digests.into_iter().collect())
+        let mut digests = inputs.by_key();
+        digests.insert("prompt".to_owned(), state.prompt_digest.clone());
+        digests.insert("recipe".to_owned(), state.recipe_digest.clone());
+        Environment::here("burn 0.22.1", options.device_name, seeds, digests)
             .write(&folder.environment())
             .map_err(file(&folder.environment()))?;
         Ok(Self {
@@ -73,7 +84,7 @@ impl<'a> Run<'a> {
             learner,
             folder,
             log,
-            pace: Pace::start(done),
+            pace: Pace::start(),
             evaluator,
             saved: done,
             state,
@@ -82,31 +93,26 @@ impl<'a> Run<'a> {
     }
 }
 
-/// State, weights and plan of the newest complete checkpoint; `fresh` where the folder has none.
+/// Restores weights and plan from the checkpoint at `path`, whose state is `found`.
 fn restore(
-    fresh: TrainerState,
-    folder: &RunFolder,
+    found: &TrainerState,
+    path: &Path,
+    prompt_digest: &str,
     run_plan: &mut RunPlan,
     learner: &mut Learner,
-    progress: &mut dyn Progress,
-) -> Result<TrainerState, TrainError> {
-    let (newest, skipped) = checkpoint::newest_complete(folder.root())?;
-    skipped.iter().for_each(|message| progress.warning(message));
-    let Some(step) = newest else {
-        progress.note("nothing to resume from: starting at step 1");
-        return Ok(fresh);
-    };
-    let path = folder.root().join(checkpoint::name(step));
-    let found = TrainerState::read(&path)?;
+) -> Result<(), TrainError> {
     let incompatible = |error| TrainError::Incompatible { path: path.display().to_string(), error };
-    found.continues(&fresh.recipe_digest, &fresh.prompt_digest).map_err(incompatible)?;
-    learner.restore(&path, found.steps())?;
+    found.continues(prompt_digest).map_err(incompatible)?;
     found.advanced_early.iter().for_each(|(phase, steps)| run_plan.cut(*phase, *steps));
     if found.stopped_early {
         run_plan.end_after(found.global_step);
     }
-    progress.note(&format!("resumed after step {step} of {}", run_plan.total));
-    Ok(found)
+    // Inputs are compared before, but a run of an earlier version has recorded none.
+    let is_whole = found.advanced_early.is_empty() && !found.stopped_early;
+    if found.global_step > run_plan.total || (is_whole && found.max_steps != run_plan.total) {
+        return Err(incompatible(Incompatible::Steps { then: found.max_steps, now: run_plan.total }));
+    }
+    learner.restore(path, found.steps()).map_err(TrainError::from)
 }
 
 /// Number of epochs whose benchmark is complete. The benchmarks of later epochs are repeated.

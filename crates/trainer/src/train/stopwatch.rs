@@ -10,11 +10,13 @@ pub(super) struct Stopwatch {
     pub waited: f64,
     /// Number of steps.
     pub steps: u64,
+    /// Number of tokens of the training examples.
+    pub tokens: u64,
 }
 
 impl Stopwatch {
     /// Starts a stopwatch now, without steps.
     pub fn start() -> Self {
-        Self { started: Instant::now(), waited: 0.0, steps: 0 }
+        Self { started: Instant::now(), waited: 0.0, steps: 0, tokens: 0 }
     }
 }

@@ -39,6 +39,15 @@ impl Prepared {
         let digests = (0..grid.tiles()).map(digest).collect();
         Self { pixels: PreparedPixels::Unit(Arc::new(Vec::new())), grid, digests }
     }
+
+    /// Size of the pixels in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.pixels {
+            PreparedPixels::Cut(tiles) => tiles.bytes.len(),
+            PreparedPixels::Unit(values) => size_of_val(values.as_slice()),
+        }
+    }
 }
 
 impl Processor {

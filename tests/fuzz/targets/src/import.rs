@@ -1,12 +1,13 @@
-//! Fuzz target for recipes of other tools.
+//! Fuzz target for recipes and training commands of other tools.
 
 use std::path::Path;
 
-use stepwise_recipe::{ConvertError, Recipe, Tool, convert};
+use stepwise_recipe::{ConvertError, Recipe, Request, Tool, convert};
 
 use crate::support::refused;
 
-/// Translates a YAML recipe of LLaMA-Factory, ms-swift or TRL. If the keys do not identify the tool, each is tried.
+/// Translates a YAML recipe of a training tool, or a script that begins with `#!`. If the keys do not identify the tool,
+/// each is tried.
 ///
 /// # Errors
 /// When a translation fails.
@@ -16,8 +17,9 @@ use crate::support::refused;
 pub fn import(data: &[u8]) -> Result<(), String> {
     let text = String::from_utf8_lossy(data);
     let path = Path::new("recipe.yaml");
-    let converted = match convert(path, &text, None) {
-        Err(ConvertError::Tool { .. }) => Tool::ALL.into_iter().map(|tool| convert(path, &text, Some(tool))).collect(),
+    let of_tool = |from: Option<Tool>| convert(path, &text, &Request { from, ..Request::default() });
+    let converted = match of_tool(None) {
+        Err(ConvertError::Tool { .. }) => Tool::ALL.into_iter().map(|tool| of_tool(Some(tool))).collect(),
         of_one => of_one.map(|converted| vec![converted]),
     };
     for converted in converted.map_err(refused)? {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stepwise_recipe::Recipe;
+use stepwise_recipe::{Recipe, RecipeError};
 
 use crate::support::{files, refused};
 
@@ -13,14 +13,23 @@ use crate::support::{files, refused};
 /// When the recipe or an argument is invalid.
 ///
 /// # Panics
-/// When the written recipe differs after reading.
+/// When the written recipe differs after reading, or a problem of a refused recipe has no advice.
 pub fn recipe(data: &[u8]) -> Result<(), String> {
     let [text, overrides] = files(data).map(|part| String::from_utf8_lossy(part).into_owned());
     let overrides: Vec<String> = overrides.lines().map(str::to_owned).collect();
     let path = Path::new("recipe.toml");
-    let recipe = Recipe::parse(path, text, &overrides).map_err(|error| error.to_string())?;
+    let recipe = Recipe::parse(path, text, &overrides).map_err(advised)?;
     let again = Recipe::parse(path, recipe.to_toml(), &[]).map_err(refused).expect("what was written can be read");
     assert_eq!(again, recipe);
     assert_eq!(again.digest(), recipe.digest());
     Ok(())
+}
+
+/// Returns the text of an error, all of whose problems have advice.
+fn advised(error: RecipeError) -> String {
+    if let RecipeError::Invalid { problems, .. } = &error {
+        let without = problems.iter().find(|problem| problem.help.is_none());
+        assert!(without.is_none(), "a problem gives no advice: {without:?}");
+    }
+    refused(error)
 }

@@ -137,6 +137,10 @@ impl Edit for Blur {
         format!("region_blur:{}:{:?}", self.share, self.regions)
     }
 
+    fn bytes_per_pixel(&self) -> u64 {
+        84
+    }
+
     fn apply(&self, index: usize, picture: &mut RgbImage) {
         let sharp = Raster::of(picture);
         for rect in rects(&self.regions, index) {

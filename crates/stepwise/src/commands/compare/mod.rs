@@ -18,6 +18,7 @@ use stepwise_trainer::evaluation::suite::recipe_suite;
 
 use crate::commands::split::SplitChoice;
 use crate::exit::{CommandResult, Failure};
+use crate::heartbeat::Heartbeat;
 use crate::table::Table;
 use evaluated_suite::same_suite;
 use side::SideSource;
@@ -64,6 +65,7 @@ enum Format {
 /// [`Failure::Input`] when one side has no outcomes, the sides used different suites, or the outcomes do not fit the
 /// suite or the cases.
 pub fn run(args: &Args) -> CommandResult {
+    let _heartbeat = Heartbeat::start("comparing");
     let (a, b) = (SideSource::at(&args.a), SideSource::at(&args.b));
     let (a, b) = both(a, b)?;
     same_suite(&a, &b)?;
@@ -86,13 +88,16 @@ pub fn run(args: &Args) -> CommandResult {
     if args.reference.is_empty() {
         reference.extend(a.history.iter().flat_map(|history| history.reference().cloned()));
     }
-    let side_a = Side { name: &a.name, outcomes: &of_a, history: a.history.as_ref() };
-    let side_b = Side { name: &b.name, outcomes: &of_b, history: b.history.as_ref() };
+    let side_a =
+        Side { checkpoint: a.checkpoint.as_deref(), outcomes: &of_a, history: a.history.as_ref(), name: &a.name };
+    let side_b =
+        Side { checkpoint: b.checkpoint.as_deref(), outcomes: &of_b, history: b.history.as_ref(), name: &b.name };
     let comparison = compare(&suite, side_a, side_b, &reference).map_err(Failure::input)?;
-    print(args, &comparison)
+    [&a, &b].into_iter().filter_map(|side| side.note.as_ref()).for_each(|note| tell!("{note}"));
+    print(args, &comparison, [&a, &b])
 }
 
-fn print(args: &Args, comparison: &Comparison) -> CommandResult {
+fn print(args: &Args, comparison: &Comparison, sides: [&SideSource; 2]) -> CommandResult {
     if args.json {
         say!("{}", serde_json::to_string_pretty(comparison).map_err(Failure::run)?);
         return Ok(());
@@ -102,7 +107,7 @@ fn print(args: &Args, comparison: &Comparison) -> CommandResult {
         Format::Markdown => Table::markdown,
         Format::Latex => Table::latex,
     };
-    let tables: Vec<String> = tables::all(comparison).iter().map(write).collect();
+    let tables: Vec<String> = tables::all(comparison, sides).iter().map(write).collect();
     say!("{}", tables.join("\n").trim_end());
     Ok(())
 }
@@ -153,7 +158,7 @@ fn cases(args: &Args, sides: [&SideSource; 2]) -> Result<Option<Vec<Case>>, Fail
             return Ok(None);
         }
         let recipe = sides.into_iter().find_map(|side| side.recipe.as_ref());
-        return recipe.map(|recipe| Ok(Cases::open(&recipe.data).map_err(Failure::input)?.eval)).transpose();
+        return recipe.map(|recipe| Ok(Cases::for_evaluation(&recipe.data).map_err(Failure::input)?.eval)).transpose();
     };
     let split = args.split.map(Split::from);
     let cases = check::load(path).map_err(Failure::input)?.cases;

@@ -6,16 +6,24 @@ use std::path::{Path, PathBuf};
 use stepwise_benchmark::compare::History;
 use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::Recipe;
-use stepwise_trainer::checkpoint::{STATE_FILE, TrainerState};
+use stepwise_trainer::checkpoint::{Delivered, STATE_FILE, TrainerState};
 use stepwise_trainer::evaluation::files::read_forgetting;
+use stepwise_trainer::evaluation::suite::recipe_suite;
 use stepwise_trainer::log::tested_steps;
+use stepwise_trainer::selection::Rule;
+use stepwise_trainer::standings::Standings;
 
 use super::evaluated_suite::EvaluatedSuite;
 use crate::commands::eval::{ALONE, TUNED};
 use crate::exit::Failure;
+use crate::source;
 
 const RECIPE: &str = "recipe.resolved.toml";
 const OUTCOMES: &str = "outcomes.jsonl";
+
+/// Name of an epoch that is taken in place of the delivered checkpoint, and the answers taken.
+const NEW: &str = "newest evaluated";
+const NEWEST: &str = "the answers are those of the newest evaluated epoch,";
 
 /// Files of one side of a comparison.
 pub struct SideSource {
@@ -27,6 +35,12 @@ pub struct SideSource {
     pub recipe: Option<Recipe>,
     /// Summaries of the run's epochs up to this one; None if the path belongs to no run.
     pub history: Option<History>,
+    /// Epoch and checkpoint of a run that the outcomes belong to; None if the path is not the folder of a run.
+    pub checkpoint: Option<String>,
+    /// Which checkpoint of a run is taken, and why; None if the path is not the folder of a run.
+    pub note: Option<String>,
+    /// All evaluated epochs of a run; None if the path is not the folder of a run.
+    pub standings: Option<Standings>,
     /// Whether the path is a file, which may come from another tool.
     pub is_file: bool,
     /// Suite and options of the evaluation; None without a summary next to the outcomes.
@@ -44,9 +58,7 @@ impl SideSource {
             return Self::of(path, path.to_owned(), path.with_file_name("summary.json"), None);
         }
         if path.join(RECIPE).is_file() {
-            let epoch = tested(path).pop();
-            let epoch = epoch.ok_or_else(|| no_outcomes(path, "the run has evaluated no epoch"))?;
-            return Self::of_run(path, path, epoch);
+            return Self::of_delivered(path);
         }
         if path.join(STATE_FILE).is_file() {
             return Self::of_checkpoint(path);
@@ -62,6 +74,47 @@ impl SideSource {
         let advice =
             "a JSONL file, or a folder with recipe.resolved.toml, trainer_state.json or outcomes.jsonl is expected";
         Err(Failure::input(format!("{}: {what} -> {advice}", path.display())))
+    }
+
+    /// Finds the epoch of the delivered checkpoint of a run, and says which one it is. Where that checkpoint was not
+    /// evaluated, the newest evaluated epoch is taken.
+    fn of_delivered(path: &Path) -> Result<Self, Failure> {
+        let all = tested(path);
+        let newest = all.last().copied().ok_or_else(|| no_outcomes(path, "the run has evaluated no epoch"))?;
+        let delivered = Delivered::of_run(path);
+        let of_delivered = delivered.as_ref().and_then(|delivered| delivered.epoch(path));
+        let of_delivered = of_delivered.filter(|epoch| all.contains(epoch));
+        let epoch = of_delivered.unwrap_or(newest);
+        delivered.iter().for_each(source::warn);
+        let name = path.display();
+        let (note, label) = match (&delivered, of_delivered) {
+            (Some(delivered), Some(_)) => (
+                format!("{delivered}; its answers are those of epoch {epoch}"),
+                format!("epoch {epoch} ({})", delivered.label()),
+            ),
+            (Some(delivered), None) => {
+                let folder = delivered.folder.display();
+                (format!("{folder} was not evaluated: {NEWEST} {epoch}"), format!("epoch {epoch} ({NEW})"))
+            }
+            (None, _) => {
+                (format!("{name}: the run has no checkpoint: {NEWEST} {epoch}"), format!("epoch {epoch} ({NEW})"))
+            }
+        };
+        let found = Self::of_run(path, path, epoch)?;
+        let mut history = found.history.unwrap_or_default();
+        let mut ranked: Vec<(u32, &Summary)> =
+            all.iter().copied().filter(|tested| *tested <= epoch).zip(&history.epochs).collect();
+        let later: Vec<u32> = all.into_iter().filter(|tested| *tested > epoch).collect();
+        let summaries = summaries(path, &later)?;
+        ranked.extend(later.iter().copied().zip(&summaries));
+        let suite = found.recipe.as_ref().and_then(|recipe| Some((recipe, recipe_suite(recipe).ok()??)));
+        let standings = suite.map(|(recipe, suite)| {
+            let train = &recipe.train;
+            let rule = Rule::new(&train.best_model, train.early_stopping, &suite);
+            Standings::new(&rule, ranked, of_delivered)
+        });
+        history.later = summaries;
+        Ok(Self { history: Some(history), checkpoint: Some(label), note: Some(note), standings, ..found })
     }
 
     /// Finds the epoch that ended at a checkpoint.
@@ -86,13 +139,9 @@ impl SideSource {
     fn of_run(path: &Path, run: &Path, epoch: u32) -> Result<Self, Failure> {
         let recipe = Recipe::load(&run.join(RECIPE), &[]).map_err(Failure::input)?;
         let epochs: Vec<u32> = tested(run).into_iter().filter(|tested| *tested <= epoch).collect();
-        let mut summaries = Vec::new();
-        for epoch in &epochs {
-            let file = folder(run, *epoch).join("summary.json");
-            summaries.push(read_summary(&file)?.ok_or_else(|| missing(&file))?);
-        }
+        let summaries = summaries(run, &epochs)?;
         let base = read_summary(&run.join("benchmark/base/summary.json"))?;
-        let history = History { base, epochs: summaries, learned: learned(run, &epochs)? };
+        let history = History { base, epochs: summaries, later: Vec::new(), learned: learned(run, &epochs)? };
         let folder = folder(run, epoch);
         let found = Self::of(path, folder.join(OUTCOMES), folder.join("summary.json"), Some(recipe))?;
         Ok(Self { history: Some(history), ..found })
@@ -103,8 +152,27 @@ impl SideSource {
         // A summary next to a file with another name may belong to other outcomes, so it is ignored.
         let own = !is_file || path.file_name().is_some_and(|name| name == OUTCOMES);
         let evaluated_suite = if own { read_summary(&summary)?.map(EvaluatedSuite::from) } else { None };
-        Ok(Self { name: path.display().to_string(), outcomes, recipe, history: None, is_file, evaluated_suite })
+        Ok(Self {
+            name: path.display().to_string(),
+            outcomes,
+            recipe,
+            history: None,
+            checkpoint: None,
+            note: None,
+            standings: None,
+            is_file,
+            evaluated_suite,
+        })
     }
+}
+
+/// Reads the summaries of these epochs of a run.
+fn summaries(run: &Path, epochs: &[u32]) -> Result<Vec<Summary>, Failure> {
+    let read = |epoch: &u32| {
+        let file = folder(run, *epoch).join("summary.json");
+        read_summary(&file)?.ok_or_else(|| missing(&file))
+    };
+    epochs.iter().map(read).collect()
 }
 
 fn folder(run: &Path, epoch: u32) -> PathBuf {

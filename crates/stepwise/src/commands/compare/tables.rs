@@ -5,16 +5,20 @@ use stepwise_benchmark::perturb::Purpose;
 use stepwise_benchmark::stats::FEWEST_CLUSTERS;
 use stepwise_benchmark::summary::LARGE_GROUP;
 
+use super::side::SideSource;
+use crate::standings_table;
 use crate::table::Table;
 use crate::table::cell::{number, p_or_dash, p_value, signed, with_interval};
 
 const DIFFERENCE: &str = "B - A [95 % interval]";
 
-/// Makes all tables that have rows or notes, starting with the two sides: primary endpoints, conditions, stages, main
-/// results, effective robustness and retention.
-pub fn all(comparison: &Comparison) -> Vec<Table> {
+/// Makes all tables that have rows or notes, starting with the two sides: epochs of runs, primary endpoints,
+/// conditions, stages, main results, effective robustness and retention.
+pub fn all(comparison: &Comparison, sources: [&SideSource; 2]) -> Vec<Table> {
+    let standings = ["A", "B"].into_iter().zip(sources).filter_map(|(letter, source)| {
+        standings_table::table(format!("epochs of {letter}, {}", source.name), source.standings.as_ref()?)
+    });
     let tables = [
-        sides(comparison),
         endpoints(comparison),
         conditions(comparison),
         stages(comparison),
@@ -22,14 +26,22 @@ pub fn all(comparison: &Comparison) -> Vec<Table> {
         effective_robustness(comparison),
         retention(comparison),
     ];
-    tables.into_iter().filter(|table| !table.rows.is_empty() || !table.notes.is_empty()).collect()
+    let tables = std::iter::once(sides(comparison)).chain(standings).chain(tables);
+    tables.filter(|table| !table.rows.is_empty() || !table.notes.is_empty()).collect()
 }
 
 fn sides(comparison: &Comparison) -> Table {
     let mut table = Table::new("sides", ["", "path", "answers", "left out"]);
+    let shows_checkpoint = comparison.a.checkpoint.is_some() || comparison.b.checkpoint.is_some();
+    if shows_checkpoint {
+        table.head.insert(2, "model".to_owned());
+    }
     for (letter, side) in [("A", &comparison.a), ("B", &comparison.b)] {
-        let cells = [letter.to_owned(), side.name.clone(), side.outcomes.to_string(), side.alone.to_string()];
-        table.rows.push(cells.into());
+        let mut cells = vec![letter.to_owned(), side.name.clone(), side.outcomes.to_string(), side.alone.to_string()];
+        if shows_checkpoint {
+            cells.insert(2, side.checkpoint.clone().unwrap_or_else(|| "-".to_owned()));
+        }
+        table.rows.push(cells);
     }
     table.notes.push(format!(
         "suite {}: both sides have {} answers to {} items in {} groups with {} questions; intervals and p-values are about \
@@ -152,8 +164,10 @@ fn effective_robustness(comparison: &Comparison) -> Table {
 }
 
 fn retention(comparison: &Comparison) -> Table {
-    let mut table =
-        Table::new("retention (clean accuracy over a run's epochs)", ["", "best before", "last", "forgetting"]);
+    let mut table = Table::new(
+        "retention (clean accuracy over a run's epochs up to the model)",
+        ["", "best before", "model", "forgetting"],
+    );
     let mut add = |letter: &str, side: &SideSummary| {
         for found in &side.retention {
             table.rows.push(vec![

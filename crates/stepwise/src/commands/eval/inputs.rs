@@ -4,6 +4,7 @@ use stepwise_benchmark::score::Scoring;
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::Split;
 use stepwise_recipe::{CaseSource, Data, Recipe, Synth};
+use stepwise_trainer::cases::{Cases, CasesError, word};
 use stepwise_trainer::evaluation::cache::{self, AnswerCache};
 use stepwise_trainer::evaluation::suite::recipe_suite;
 
@@ -36,9 +37,30 @@ pub fn cache(args: &Args) -> Result<Option<AnswerCache>, Failure> {
     }
 }
 
-/// Returns the cases to evaluate: from the command line, the recipe of the run, or 400 synthetic cases. `recipe` is
-/// None where the path belongs to no run.
-pub fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
+/// Loads the cases to evaluate, and returns their source and split too. Where `--data` has cases of one split only,
+/// validation or test, and `--split` is not given, this split is evaluated.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the cases cannot be read, or the split has none.
+pub fn cases(args: &Args, recipe: Option<&Recipe>) -> Result<(Data, Cases), Failure> {
+    let mut data = data(args, recipe);
+    let found = match Cases::for_evaluation(&data) {
+        Err(CasesError::NoSplit { splits, place, .. }) if args.data.is_some() && args.split.is_none() => {
+            if let [split @ (Split::Validation | Split::Test)] = splits.keys().collect::<Vec<_>>()[..] {
+                tell!("{place}: all cases are {} cases: this split is evaluated", word(*split));
+                data.eval_split = *split;
+            }
+            Cases::for_evaluation(&data)
+        }
+        found => found,
+    };
+    Ok((data, found.map_err(Failure::input)?))
+}
+
+/// Returns source and split of the cases to evaluate: from the command line, the recipe of the run, or 400 synthetic
+/// cases. `recipe` is None where the path belongs to no run.
+fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
     let mut data = match recipe {
         Some(recipe) => recipe.data.clone(),
         None => Data {

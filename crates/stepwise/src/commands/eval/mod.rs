@@ -4,6 +4,7 @@
 mod compat_table;
 mod evaluator;
 mod inputs;
+mod leaks;
 mod saved;
 
 use std::path::PathBuf;
@@ -14,7 +15,6 @@ use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::power::{describe, power};
 use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::Recipe;
-use stepwise_trainer::cases::Cases;
 use stepwise_trainer::checkpoint::source::ModelSource;
 use stepwise_trainer::evaluation::cache::model_key;
 use stepwise_trainer::evaluation::evaluate::ModelUnderTest;
@@ -26,7 +26,7 @@ use stepwise_vlm::nn::parameter::Pass;
 use crate::commands::split::SplitChoice;
 use crate::exit::{CommandResult, Failure};
 use crate::progress::ConsoleProgress;
-use crate::{device, folder, gains};
+use crate::{device, folder, gains, source};
 use evaluator::Evaluator;
 use saved::SavedResults;
 
@@ -99,15 +99,18 @@ enum ScoringChoice {
 /// [`Failure::Input`] when the model, the cases, the suite or stored outcomes cannot be used; [`Failure::Run`] when the
 /// evaluation fails or a file cannot be written; [`Failure::Interrupted`] when the user interrupts it.
 pub fn run(args: &Args) -> CommandResult {
+    let progress = ConsoleProgress::new("loading cases and model");
     let chosen = device::choose(args.device.as_deref())?;
-    let source = ModelSource::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
+    let source = source::find(&args.path, args.base.as_deref())?;
     let recipe = match &source.recipe {
         Some(path) => Some(Recipe::load(path, &[]).map_err(Failure::input)?),
         None => None,
     };
-    let data = inputs::data(args, recipe.as_ref());
-    let mut cases = Cases::open(&data).map_err(Failure::input)?;
+    let (data, mut cases) = inputs::cases(args, recipe.as_ref())?;
     cases.identify_pictures().map_err(Failure::input)?;
+    if let Some(recipe) = &recipe {
+        leaks::warn(args, recipe, &cases);
+    }
     let suite = inputs::suite(args, recipe.as_ref())?;
     let splitting = recipe.as_ref().and_then(|recipe| recipe.do_image_splitting);
     // Made before the evaluation, so that no results are lost because the folder cannot be written.
@@ -118,7 +121,7 @@ pub fn run(args: &Args) -> CommandResult {
     let pipeline = source.load(&chosen.device, splitting).map_err(Failure::input)?;
     let other = match &source.base {
         Some(base) => {
-            let base = ModelSource::find(base, None).map_err(Failure::input)?;
+            let base = source::find(base, None)?;
             let pipeline = base.load(&chosen.device, splitting).map_err(Failure::input)?;
             Some((base, pipeline))
         }
@@ -135,9 +138,10 @@ pub fn run(args: &Args) -> CommandResult {
         (None, None) => None,
     };
 
+    [Some(&source), other.as_ref().map(|(base, _)| base)].into_iter().flatten().for_each(source::announce);
     let interrupt = Interrupt::listen(|| tell!("\nstopping; again to leave at once")).map_err(Failure::run)?;
     let plan = Plan::new(&suite, &cases.eval);
-    let (images, progress) = (&cases.pictures, ConsoleProgress::new());
+    let images = &cases.pictures;
     let mut evaluator = Evaluator { plan: &plan, images, out: args.out.as_deref(), cache, interrupt, progress };
     let base = base.as_ref().map(|(key, pipeline)| ModelUnderTest { key, pipeline, pass: Pass::BASE });
     let own = ModelUnderTest { key: &own.0, pipeline: own.1, pass: Pass::ANSWER };
@@ -173,7 +177,7 @@ pub fn run(args: &Args) -> CommandResult {
         say!("{}", serde_json::to_string_pretty(&summary).map_err(Failure::run)?);
         return Ok(());
     }
-    say!("{}", gains::text(&args.path.display().to_string(), &summary));
+    say!("{}", gains::text(&source::title(&args.path, &source), &summary));
     if args.compat {
         say!("\n{}", compat_table::table(&summary.compat).text());
     }

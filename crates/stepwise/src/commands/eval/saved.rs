@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::Data;
+use stepwise_report::EpochResult;
 use stepwise_trainer::cases::CaseImages;
+use stepwise_trainer::checkpoint::Delivered;
 use stepwise_trainer::checkpoint::source::ModelSource;
 use stepwise_trainer::evaluation::evaluate::Evaluated;
 use stepwise_trainer::evaluation::files::write_summary;
-use stepwise_trainer::evaluation::report::{LastEvaluation, LoadedModels, RunReport};
+use stepwise_trainer::evaluation::report::{LoadedModels, ModelEvaluation, RunReport};
 
 use super::TUNED;
 use crate::exit::Failure;
@@ -54,15 +56,25 @@ impl SavedResults<'_> {
             write_summary(&out.join("base"), base).map_err(Failure::run)?;
         }
         write_summary(out, summary).map_err(Failure::run)?;
-        let tested = [(TUNED.to_owned(), summary)];
-        let alone =
-            RunReport { title: &title, facts: &self.facts(), base: summary, tested: &[], last: None, forgetting: None };
+        let tested = [EpochResult { label: TUNED, summary, remark: "" }];
+        let alone = RunReport {
+            title: &title,
+            facts: &self.facts(),
+            base: summary,
+            tested: &[],
+            delivered: None,
+            warning: None,
+            training: None,
+            model: None,
+            forgetting: None,
+        };
         let reported = match &untouched {
             None => alone,
             Some((base, of_base)) => {
                 let outcomes = &answers.outcomes;
-                let last = LastEvaluation { plan: self.plan, pictures: self.images, outcomes, base: of_base, models };
-                RunReport { base, tested: &tested, last: Some(last), ..alone }
+                let (plan, pictures) = (self.plan, self.images);
+                let model = ModelEvaluation { plan, pictures, outcomes, base: of_base, models: Some(models) };
+                RunReport { base, tested: &tested, model: Some(model), ..alone }
             }
         };
         let page = out.join("report.html");
@@ -75,6 +87,7 @@ impl SavedResults<'_> {
         let base = self.source.base.as_ref().or(self.source.adapter.as_ref().map(|_| &self.source.model));
         let facts = [
             ("Model", Some(self.path.display().to_string())),
+            ("Checkpoint", self.source.delivered.as_ref().map(Delivered::label)),
             ("Base", base.map(|base| base.display().to_string())),
             ("Cases", Some(self.data.source.to_string())),
             ("Suite", Some(self.plan.suite.name.clone())),

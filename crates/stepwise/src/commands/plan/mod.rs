@@ -1,5 +1,6 @@
-//! `stepwise train RECIPE --plan`: prints the training examples of a run as counts by phase. Needs the cases, but
-//! neither the model nor the image files.
+//! `stepwise train RECIPE --plan`: prints the training examples of a run as counts by phase. Needs the cases,
+//! but not the model. Image files are read only to find evaluation images that are near-duplicates of training images, and
+//! may be missing.
 
 mod table;
 
@@ -10,10 +11,12 @@ use stepwise_recipe::Recipe;
 use stepwise_report::plan::{PlanInput, PlannedStep, render};
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
+use stepwise_trainer::preflight::leaks;
 use stepwise_trainer::preflight::plan_summary::{self, PlanSummary};
 
 use crate::exit::{CommandResult, Failure};
 use crate::folder;
+use crate::heartbeat::Heartbeat;
 
 /// File format of a plan.
 enum Form {
@@ -33,7 +36,10 @@ pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> CommandResult {
     let file = file.map(|file| Ok::<_, Failure>((file, form(file)?))).transpose()?;
     let suite = recipe_suite(recipe).map_err(Failure::input)?;
     check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;
-    let cases = Cases::open(&recipe.data).map_err(Failure::input)?.train;
+    let _heartbeat = Heartbeat::start("planning the training examples");
+    let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
+    leaks::check(&cases).map_err(Failure::input)?;
+    let cases = cases.train;
     let run_plan = RunPlan::new(recipe, &cases).map_err(Failure::input)?;
     let plan_summary = PlanSummary::new(recipe, &cases, &run_plan);
     say!("{}", table::text(&plan_summary));

@@ -1,7 +1,5 @@
 //! Runs one task in this process, after claiming it.
 
-use stepwise_study::holder::Holder;
-use stepwise_study::jobs::HELD_EXIT_CODE;
 use stepwise_study::task::TaskStatus;
 use stepwise_study::waiting::{WaitError, WaitEvent, wait_for_claim};
 use stepwise_study::{Study, Task};
@@ -11,6 +9,7 @@ use stepwise_trainer::train::{PreparedRun, TrainOptions};
 use super::clock;
 use crate::device;
 use crate::exit::{CommandResult, Failure};
+use crate::lost_claim::leave;
 use crate::progress::ConsoleProgress;
 
 /// Claims the task, starts or resumes its run, and records that it is finished.
@@ -48,7 +47,7 @@ pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> C
         resume: true,
         base_answers: base_answers.as_deref(),
     };
-    let mut progress = ConsoleProgress::new();
+    let mut progress = ConsoleProgress::new("loading cases and model");
     let prepared = PreparedRun::new(&options, &mut progress).map_err(Failure::run)?;
     if let Some(preflight) = prepared.preflight() {
         progress.preflight(preflight);
@@ -80,20 +79,5 @@ fn show(name: &str, event: &WaitEvent<'_>) {
             clock(*waited),
             clock(*left)
         ),
-    }
-}
-
-/// Returns the action for a lost claim: exit at once with code [`HELD_EXIT_CODE`], because another process continues the run
-/// from its last checkpoint. Checkpoints are renamed into place, so that an exit at any moment leaves none half-written.
-fn leave(name: &str) -> impl FnOnce(Option<Holder>) + Clone + Send + 'static {
-    let name = name.to_owned();
-    move |taker| {
-        let why = taker.map_or("the claim was removed".to_owned(), |taker| {
-            format!("{taker} has taken the task over, because this process did not touch its claim for too long")
-        });
-        tell!(
-            "error: {name}: {why} -> no action is needed if the other process runs; this process writes nothing more"
-        );
-        std::process::exit(HELD_EXIT_CODE.into());
     }
 }

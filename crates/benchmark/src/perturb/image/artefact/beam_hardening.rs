@@ -22,6 +22,7 @@ pub struct BeamHardening;
 impl Corruption for BeamHardening {
     const NAME: &'static str = "beam_hardening";
     const MODALITIES: &'static [&'static str] = &["ct"];
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
         let values = Raster::of(picture);

@@ -23,6 +23,7 @@ pub struct Ghost;
 impl Corruption for Ghost {
     const NAME: &'static str = "ghost";
     const MODALITIES: &'static [&'static str] = &["mri", "mr"];
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let values = Raster::of(picture);

@@ -24,6 +24,7 @@ pub struct GridLines;
 impl Corruption for GridLines {
     const NAME: &'static str = "grid_lines";
     const MODALITIES: &'static [&'static str] = XRAY;
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let upright = rng.random::<bool>();

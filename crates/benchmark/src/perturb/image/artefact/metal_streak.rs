@@ -25,6 +25,7 @@ pub struct MetalStreak;
 impl Corruption for MetalStreak {
     const NAME: &'static str = "metal_streak";
     const MODALITIES: &'static [&'static str] = &["ct"];
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let values = Raster::of(picture);

@@ -23,6 +23,7 @@ pub struct Scatter;
 impl Corruption for Scatter {
     const NAME: &'static str = "scatter";
     const MODALITIES: &'static [&'static str] = XRAY;
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
         let sharp = Raster::of(picture);

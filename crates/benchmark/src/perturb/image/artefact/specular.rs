@@ -25,6 +25,7 @@ impl Corruption for Specular {
     const NAME: &'static str = "specular";
     const MODALITIES: &'static [&'static str] =
         &["endoscopy", "colonoscopy", "gastroscopy", "laparoscopy", "fundus", "ophthalmoscopy"];
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let values = Raster::of(picture);

@@ -28,6 +28,7 @@ pub struct StainShift;
 impl Corruption for StainShift {
     const NAME: &'static str = "stain_shift";
     const MODALITIES: &'static [&'static str] = &["histology", "histopathology", "pathology"];
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let powers = [0, 1].map(|_| (1.0 + rng.random::<f64>()) * if rng.random::<bool>() { 1.0 } else { -1.0 });

@@ -24,6 +24,7 @@ pub struct AcousticShadow;
 impl Corruption for AcousticShadow {
     const NAME: &'static str = "acoustic_shadow";
     const MODALITIES: &'static [&'static str] = &["ultrasound", "us"];
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let values = Raster::of(picture);

@@ -21,6 +21,7 @@ pub struct Contrast;
 
 impl Corruption for Contrast {
     const NAME: &'static str = "contrast";
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let harsher = rng.random::<bool>();

@@ -20,6 +20,7 @@ pub struct DefocusBlur;
 
 impl Corruption for DefocusBlur {
     const NAME: &'static str = "defocus_blur";
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
         let sharp = Raster::of(picture);

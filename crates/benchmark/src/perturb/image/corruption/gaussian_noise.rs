@@ -21,6 +21,7 @@ pub struct GaussianNoise;
 
 impl Corruption for GaussianNoise {
     const NAME: &'static str = "gaussian_noise";
+    const BYTES_PER_PIXEL: u64 = 30;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let normals = normals(picture.len(), rng);

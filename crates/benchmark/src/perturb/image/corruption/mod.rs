@@ -49,6 +49,8 @@ pub trait Corruption: Debug + Send + Sync + 'static {
     const NAME: &'static str;
     /// Modalities that the corruption applies to, in lower case without punctuation; empty means all.
     const MODALITIES: &'static [&'static str] = &[];
+    /// Temporary memory in bytes per pixel: copies of the image in bytes, and numbers or copies in `f64`.
+    const BYTES_PER_PIXEL: u64 = 12;
 
     /// Makes all random draws once and returns a function from intensity to corrupted image. `site` tells where the
     /// evidence lies, which local corruptions avoid. Intensity 0 changes nothing and 1 is the strongest. Similarity
@@ -133,6 +135,10 @@ impl<C: Corruption> Edit for Spoilt<C> {
         let solved = solve(picture, TARGETS[self.level - 1], &*spoilt);
         drop(spoilt);
         *picture = solved;
+    }
+
+    fn bytes_per_pixel(&self) -> u64 {
+        C::BYTES_PER_PIXEL
     }
 }
 

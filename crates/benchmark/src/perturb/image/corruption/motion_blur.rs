@@ -21,6 +21,7 @@ pub struct MotionBlur;
 
 impl Corruption for MotionBlur {
     const NAME: &'static str = "motion_blur";
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let angle = std::f64::consts::PI * rng.random::<f64>();

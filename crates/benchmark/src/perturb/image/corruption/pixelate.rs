@@ -21,6 +21,7 @@ pub struct Pixelate;
 
 impl Corruption for Pixelate {
     const NAME: &'static str = "pixelate";
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
         let sharp = Raster::of(picture);

@@ -21,6 +21,7 @@ pub struct SaltPepper;
 
 impl Corruption for SaltPepper {
     const NAME: &'static str = "salt_pepper";
+    const BYTES_PER_PIXEL: u64 = 30;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let drawn: Vec<(f64, bool)> = picture.pixels().map(|_| (rng.random(), rng.random())).collect();

@@ -20,6 +20,7 @@ pub struct ShotNoise;
 
 impl Corruption for ShotNoise {
     const NAME: &'static str = "shot_noise";
+    const BYTES_PER_PIXEL: u64 = 30;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let normals = normals(picture.len(), rng);

@@ -21,6 +21,7 @@ pub struct SpeckleNoise;
 
 impl Corruption for SpeckleNoise {
     const NAME: &'static str = "speckle_noise";
+    const BYTES_PER_PIXEL: u64 = 30;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let normals = normals(picture.len(), rng);

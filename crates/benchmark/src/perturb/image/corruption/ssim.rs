@@ -68,17 +68,18 @@ struct Luma {
 impl Luma {
     fn of(picture: &RgbImage) -> Self {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let samples = picture.as_raw();
         let luma =
             |pixel: &[u8]| 0.299 * f64::from(pixel[0]) + 0.587 * f64::from(pixel[1]) + 0.114 * f64::from(pixel[2]);
-        let values: Vec<f64> = picture.chunks_exact(3).map(luma).collect();
         let block = ((width.min(height) as f64 / 256.0).round() as usize).max(1);
         if block == 1 {
-            return Self { width, height, values };
+            return Self { width, height, values: samples.chunks_exact(3).map(luma).collect() };
         }
         let (columns, rows) = (width / block, height / block);
         let average = |column: usize, row: usize| {
             let lines = (row * block..(row + 1) * block).map(|y| y * width + column * block);
-            lines.map(|start| values[start..start + block].iter().sum::<f64>()).sum::<f64>() / (block * block) as f64
+            let line = |start: usize| samples[3 * start..3 * (start + block)].chunks_exact(3).map(luma).sum::<f64>();
+            lines.map(line).sum::<f64>() / (block * block) as f64
         };
         let averages = (0..rows).flat_map(|row| (0..columns).map(move |column| (column, row)));
         Self { width: columns, height: rows, values: averages.map(|(column, row)| average(column, row)).collect() }

@@ -11,6 +11,7 @@ use stepwise_study::summary::StudySummary;
 
 use crate::exit::{CommandResult, Failure};
 use crate::folder;
+use crate::heartbeat::Heartbeat;
 use crate::table::Table;
 
 /// Arguments of `study report`.
@@ -33,6 +34,7 @@ pub struct Args {
 /// [`Failure::Input`] when the study, its manifest or its outcomes cannot be read, or the output folder cannot be
 /// created; [`Failure::Run`] when a file cannot be written.
 pub fn run(args: &Args) -> CommandResult {
+    let _heartbeat = Heartbeat::start("comparing the arms");
     let study = Study::load(&args.study).map_err(Failure::input)?;
     let manifest = Manifest::stored(&study).map_err(Failure::input)?;
     let runs = collect(&study, &manifest).map_err(Failure::input)?;

@@ -15,7 +15,9 @@ pub fn all(summary: &StudySummary) -> Vec<Table> {
         summary.endpoints.iter().filter(|(_, endpoint)| endpoint.primary).collect();
     let effective: Vec<(&String, &Endpoint)> =
         summary.endpoints.iter().filter(|(id, _)| id.starts_with(EFFECTIVE)).collect();
-    let mut tables = vec![values(summary, &primary), differences(summary, &primary), budget(summary)];
+    let mut tables = vec![values(summary, &primary)];
+    tables.extend(delivered(summary, &primary));
+    tables.extend([differences(summary, &primary), budget(summary)]);
     if !summary.lines.is_empty() {
         tables.push(lines(summary));
     }
@@ -62,6 +64,26 @@ fn values(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
         table.notes.push(format!("seeds added after the first run: {}", seeds.join(", ")));
     }
     table
+}
+
+/// Table of the delivered checkpoints; None where every run delivers its last checkpoint.
+fn delivered(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Option<Table> {
+    summary.delivered.iter().find(|run| run.is_earlier())?;
+    let mut table = Table::new("delivered checkpoint of each run", ["arm", "seed", "delivered"]);
+    for (id, _) in endpoints {
+        table.head.extend([format!("{id}, delivered"), format!("{id}, last epoch")]);
+    }
+    for run in &summary.delivered {
+        let values = endpoints.iter().flat_map(|(id, _)| run.endpoints.get(*id).copied().unwrap_or_default());
+        let first = [run.arm.clone(), run.seed.to_string(), run.checkpoint.clone()];
+        table.rows.push(first.into_iter().chain(values.map(number)).collect());
+    }
+    table.notes.push(
+        "all other tables are about the last epoch, so that arms are compared at equal training; `eval`, `export` and \
+         `ask` take the delivered checkpoint"
+            .to_owned(),
+    );
+    Some(table)
 }
 
 /// Name of the base in the column of arms.

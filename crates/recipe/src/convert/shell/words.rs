@@ -1,0 +1,133 @@
+//! Reads the commands of training tools in a script, with their words, variables and environment.
+
+use shlex::Shlex;
+
+use super::expand::{Value, Variables, expanded};
+use super::program::{Command, command};
+use super::statements::{Statement, statements};
+
+/// Why a command cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::convert) struct Broken {
+    /// Line, counted from 1.
+    pub line: usize,
+    pub problem: String,
+}
+
+/// Commands of known tools in `script`, in order, and lines that look like arguments but are outside of any command.
+///
+/// # Errors
+/// When a quote of such a command is not closed.
+pub(in crate::convert) fn commands(script: &str) -> Result<(Vec<Command>, Vec<usize>), Broken> {
+    let mut variables = Variables::new();
+    let mut exported: Vec<(String, String)> = Vec::new();
+    let (mut found, mut strays) = (Vec::new(), Vec::new());
+    for Statement { line, text } in statements(script) {
+        if let Some((name, words, more)) = list(&text, &variables) {
+            let before = match variables.get(&name) {
+                Some(Value::List(before)) if more => before.clone(),
+                _ => Vec::new(),
+            };
+            variables.insert(name, Value::List([before, words].concat()));
+            continue;
+        }
+        let Some(words) = split(line, &expanded(&text, &variables)) else {
+            if looks_known(&text) {
+                return Err(Broken { line, problem: "a quote is not closed".to_owned() });
+            }
+            continue;
+        };
+        let words = without_redirections(words);
+        let mut words = words.as_slice();
+        while let [(_, first), rest @ ..] = words
+            && KEYWORDS.contains(&first.as_str())
+        {
+            words = rest;
+        }
+        let exports = matches!(words, [(_, first), ..] if ["export", "declare", "local", "readonly", "set"].contains(&first.as_str()));
+        let assigned = words.iter().skip(usize::from(exports)).map_while(|(_, word)| assignment(word));
+        let assigned: Vec<(String, String)> = assigned.collect();
+        let rest = &words[(assigned.len() + usize::from(exports)).min(words.len())..];
+        if rest.is_empty() || exports {
+            for (name, value) in assigned {
+                if exports {
+                    exported.push((name.clone(), value.clone()));
+                }
+                let value = match variables.get(name.trim_end_matches('+')) {
+                    Some(Value::Text(before)) if name.ends_with('+') => format!("{before}{value}"),
+                    _ => value,
+                };
+                variables.insert(name.trim_end_matches('+').to_owned(), Value::Text(value));
+            }
+            continue;
+        }
+        if rest.first().is_some_and(|(_, word)| word.starts_with("--")) {
+            strays.push(line);
+            continue;
+        }
+        let environment: Vec<(String, String)> = exported.iter().cloned().chain(assigned).collect();
+        found.extend(command(line, rest, environment));
+    }
+    Ok((found, strays))
+}
+
+/// Words that stand before a command and do not change it.
+const KEYWORDS: &[&str] =
+    &["then", "do", "else", "{", "(", "!", "time", "nohup", "exec", "sudo", "command", "env", "srun", "eval", "-E"];
+
+/// Words of a statement, each with its line. None when a quote is not closed.
+fn split(line: usize, text: &str) -> Option<Vec<(usize, String)>> {
+    let mut lexer = Shlex::new(text);
+    let mut words = Vec::new();
+    while let Some(word) = lexer.next() {
+        words.push((line + lexer.line_no.saturating_sub(1), word));
+    }
+    (!lexer.had_error).then_some(words)
+}
+
+/// `NAME=VALUE` of a word.
+fn assignment(word: &str) -> Option<(String, String)> {
+    let (name, value) = word.split_once('=')?;
+    let plain = name.trim_end_matches('+');
+    let valid = !plain.is_empty()
+        && !plain.starts_with(|first: char| first.is_ascii_digit())
+        && plain.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    valid.then(|| (name.to_owned(), value.to_owned()))
+}
+
+/// Name and words of a list such as `ARGS=(--a b)`, and whether they are added to the list.
+fn list(text: &str, variables: &Variables) -> Option<(String, Vec<String>, bool)> {
+    let (name, rest) = text.trim().split_once('=')?;
+    let inner = rest.strip_prefix('(')?.strip_suffix(')')?;
+    let (name, more) = match name.strip_suffix('+') {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    assignment(&format!("{name}="))?;
+    let words = shlex::split(&expanded(inner, variables))?;
+    Some((name.to_owned(), words, more))
+}
+
+/// Words without `> FILE`, `2>&1` and the like.
+fn without_redirections(words: Vec<(usize, String)>) -> Vec<(usize, String)> {
+    let mut kept = Vec::new();
+    let mut target = false;
+    for (line, word) in words {
+        if std::mem::take(&mut target) {
+            continue;
+        }
+        let plain = word.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '&');
+        if let Some(rest) = plain.strip_prefix('>').or_else(|| plain.strip_prefix('<')) {
+            target = rest.trim_start_matches(['>', '<']).is_empty();
+        } else {
+            kept.push((line, word));
+        }
+    }
+    kept
+}
+
+fn looks_known(text: &str) -> bool {
+    let tools =
+        ["swift", "megatron", "llamafactory", "trl", "axolotl", "accelerate", "torchrun", "deepspeed", "python"];
+    tools.iter().any(|tool| text.split_whitespace().any(|word| word.ends_with(tool)))
+}

@@ -1,0 +1,64 @@
+//! Images that would be decoded to something else than they show: every command that reads images refuses them by name.
+
+use std::io::Cursor;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{ImageBuffer, ImageFormat, Luma, Rgb, RgbImage};
+use serde_json::Value;
+use stepwise_data::image::sha256_hex;
+
+use crate::common::Workplace;
+
+/// File name, content and expected problem of images of 64 x 64 pixels.
+fn refused_images() -> [(&'static str, Vec<u8>, &'static str); 2] {
+    let twelve_bits = ImageBuffer::<Luma<u16>, Vec<u16>>::from_fn(64, 64, |x, y| Luma([(64 * y + x) as u16]));
+    let mut png = Cursor::new(Vec::new());
+    twelve_bits.write_to(&mut png, ImageFormat::Png).expect("encodes");
+    let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 3) as u8, (y * 3) as u8, ((x ^ y) * 4) as u8]));
+    let mut jpeg = Vec::new();
+    picture.write_with_encoder(JpegEncoder::new(&mut jpeg)).expect("encodes");
+    jpeg.truncate(jpeg.len() * 3 / 4);
+    [
+        ("deep.png", png.into_inner(), "deep.png: is a 16-bit image with values up to 4095, "),
+        ("cut.jpg", jpeg, "cut.jpg: cannot be decoded: the file is cut off -> copy it again"),
+    ]
+}
+
+/// Puts an image into the first case of a side of the split.
+fn put(place: &Workplace, side: &str, name: &str, bytes: &[u8]) {
+    place.write(&format!("cases/images/{name}"), bytes);
+    let text = place.read("cases/cases.jsonl");
+    let mut cases: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let case = cases.iter_mut().find(|case| case["split"] == side).expect("a case");
+    let image = case["images"][0].as_object_mut().expect("an image");
+    image.insert("path".into(), format!("images/{name}").into());
+    image.insert("sha256".into(), sha256_hex(bytes).into());
+    image.remove("phash");
+    place.write("cases/cases.jsonl", cases.iter().map(|case| format!("{case}\n")).collect::<String>());
+}
+
+#[test]
+fn every_command_refuses_narrow_16_bit_images_and_cut_files() {
+    let place = Workplace::with_run();
+    place.edit("recipe.toml", "files.toml", "synth = { cases = 24, seed = 2, image_size = 64 }", "dataset = \"cases\"");
+    for (name, bytes, expected) in refused_images() {
+        for side in ["train", "validation"] {
+            std::fs::remove_dir_all(place.path("cases")).ok();
+            place.done("data synth cases --cases 24 --seed 2 --image-size 64");
+            put(&place, side, name, &bytes);
+            let mut commands = vec!["check cases", "check files.toml", "train files.toml --set output_dir=new"];
+            if side == "validation" {
+                commands.push("eval run --data cases --no-cache");
+            }
+            for line in commands {
+                let ran = place.run(line);
+                assert!(matches!(ran.code, Some(1 | 2)), "{line}: {}{}", ran.stdout, ran.stderr);
+                assert!(ran.stdout.contains(expected) || ran.stderr.contains(expected), "{line}: {}", ran.stderr);
+            }
+            assert!(!place.path("new").exists(), "{name}: training has begun");
+        }
+        place.write(name, &bytes);
+        let said = place.refused(&format!("ask --model_name_or_path model --question Which? --image {name}"));
+        assert!(said.contains(expected), "{said}");
+    }
+}

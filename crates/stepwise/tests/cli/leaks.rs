@@ -1,0 +1,184 @@
+//! Patients and images on both sides of the split: every command that uses cases refuses them, in one folder and across
+//! folders, and `eval` warns.
+
+use std::fs;
+use std::io::Cursor;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{FilterType, resize};
+use image::{ImageFormat, RgbImage};
+use serde_json::{Value, json};
+use stepwise_data::dhash::{phash, phash_hex};
+use stepwise_data::image::{load_image, sha256_hex};
+
+use crate::common::Workplace;
+
+/// A recipe on the folders `a` and `b`, in which no image is on two sides.
+fn furnished() -> Workplace {
+    let place = Workplace::new();
+    for (folder, seed) in [("a", 2), ("b", 3)] {
+        place.done(&format!("data synth {folder} --cases 24 --seed {seed} --image-size 64"));
+    }
+    place.edit(
+        "recipe.toml",
+        "both.toml",
+        "synth = { cases = 24, seed = 2, image_size = 64 }",
+        "dataset = [\"a\", \"b\"]",
+    );
+    place.write(
+        "study.toml",
+        "base = \"both.toml\"\noutput_dir = \"study\"\nseeds = [1]\nreference = \"joint\"\nprimary = [\"chain_accuracy\"]\n\
+         unequal_budget = { steps = \"a test\" }\n\
+         [axes.order]\njoint = { curriculum.order = \"shuffled\" }\nstepwise = { curriculum.order = \"stepwise\" }\n",
+    );
+    place
+}
+
+fn cases(place: &Workplace, folder: &str) -> Vec<Value> {
+    let text = place.read(&format!("{folder}/cases.jsonl"));
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// Index of the first case of a side.
+fn of(cases: &[Value], split: &str) -> usize {
+    cases.iter().position(|case| case["split"] == split).expect("a case")
+}
+
+/// Changes the first validation case of `folder`.
+fn change(place: &Workplace, folder: &str, change: impl Fn(&mut Value)) {
+    let mut cases = cases(place, folder);
+    let index = of(&cases, "validation");
+    change(&mut cases[index]);
+    place.write(&format!("{folder}/cases.jsonl"), cases.iter().map(|case| format!("{case}\n")).collect::<String>());
+}
+
+/// Puts an image into the first validation case of `folder`. `hashed`: with its difference hash.
+fn put(place: &Workplace, folder: &str, name: &str, bytes: &[u8], hashed: bool) {
+    place.write(&format!("{folder}/images/{name}"), bytes);
+    let picture = load_image(&place.path(folder).join("images").join(name)).expect("decodes");
+    change(place, folder, |case| {
+        let image = case["images"][0].as_object_mut().expect("an image");
+        image.insert("path".into(), format!("images/{name}").into());
+        image.insert("sha256".into(), sha256_hex(bytes).into());
+        image.insert("width".into(), picture.width().into());
+        image.insert("height".into(), picture.height().into());
+        image.remove("phash");
+        if hashed {
+            image.insert("phash".into(), phash_hex(phash(&picture)).into());
+        }
+        // Regions of the old image do not matter here.
+        case["regions"] = json!([]);
+        let items = case["chain"].as_array_mut().expect("items");
+        items.retain(|item| item["evidence"].as_array().is_none_or(Vec::is_empty) && item["answer"]["type"] != "box");
+        let ids: Vec<Value> = items.iter().map(|item| item["id"].clone()).collect();
+        for item in items {
+            item["parents"].as_array_mut().expect("parents").retain(|parent| ids.contains(parent));
+        }
+    });
+}
+
+/// File of the first training case of `a`, and its pixels.
+fn trained(place: &Workplace) -> (Vec<u8>, RgbImage) {
+    let cases = cases(place, "a");
+    let path = cases[of(&cases, "train")]["images"][0]["path"].as_str().expect("a path").to_owned();
+    let path = place.path("a").join(path);
+    (fs::read(&path).expect("there"), load_image(&path).expect("decodes"))
+}
+
+fn jpeg(picture: &RgbImage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, 85)).expect("encodes");
+    bytes
+}
+
+fn png(picture: &RgbImage) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png).expect("encodes");
+    bytes.into_inner()
+}
+
+/// Every command that uses the cases of a recipe refuses them with `problem`, and trains nothing.
+fn is_refused(place: &Workplace, problem: &str) {
+    for line in ["check both.toml", "train both.toml", "train both.toml --plan", "study run study.toml"] {
+        let said = place.refused(line);
+        assert!(said.contains(problem), "{line}: {said}\nexpected: {problem}");
+    }
+    assert!(!place.path("run").exists() && !place.path("study/joint").exists());
+}
+
+#[test]
+fn clean_folders_are_accepted() {
+    let place = furnished();
+    for line in ["check both.toml", "train both.toml --plan", "study run study.toml --dry-run"] {
+        place.done(line);
+    }
+}
+
+#[test]
+fn a_file_or_a_patient_in_two_folders_is_refused() {
+    let place = furnished();
+    let row = |split| of(&cases(&place, "a"), split) + 1;
+    let group = cases(&place, "a")[of(&cases(&place, "a"), "train")]["group_id"].clone();
+    let (bytes, _) = trained(&place);
+    let validation = of(&cases(&place, "b"), "validation") + 1;
+    put(&place, "b", "copy.png", &bytes, true);
+    is_refused(
+        &place,
+        &format!(
+            "b/cases.jsonl:{validation}: images[0].sha256: the same image is in train (a/cases.jsonl:{}) and validation \
+             (row {validation}) -> keep an image on one side of the split",
+            row("train")
+        ),
+    );
+    let place = furnished();
+    change(&place, "b", |case| case["group_id"] = group.clone());
+    let name = group.as_str().expect("text");
+    is_refused(&place, &format!("group \"{name}\" is in train (a/cases.jsonl:"));
+}
+
+#[test]
+fn a_training_image_that_was_saved_again_is_refused_in_every_folder() {
+    for folder in ["a", "b"] {
+        let place = furnished();
+        let (_, picture) = trained(&place);
+        let smaller = resize(&picture, 56, 56, FilterType::Triangle);
+        let mut brighter = picture.clone();
+        brighter.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|value| value.saturating_add(2)));
+        let validation = of(&cases(&place, folder), "validation") + 1;
+        let copies = [jpeg(&picture), png(&smaller), png(&brighter)];
+        for (number, (bytes, hashed)) in copies.iter().zip([true, false, true]).enumerate() {
+            put(&place, folder, &format!("copy-{number}"), bytes, hashed);
+            let field =
+                format!("{folder}/cases.jsonl:{validation}: images[0].phash: a near-duplicate image is in train (");
+            is_refused(&place, &field);
+        }
+    }
+}
+
+#[test]
+fn evaluation_of_training_images_warns() {
+    let place = Workplace::with_run();
+    let line = "eval run --data a --no-cache --max-cases 1";
+    for (folder, seed) in [("a", 2), ("b", 3)] {
+        place.done(&format!("data synth {folder} --cases 24 --seed {seed} --image-size 64"));
+    }
+    // The run was trained on cases of its generator, which have no files.
+    assert!(!place.done(line).stderr.contains("training data"));
+    place.edit(
+        "run/recipe.resolved.toml",
+        "run/recipe.resolved.toml",
+        "eval_split = \"validation\"\n\n[data.synth]\ncases = 24\nseed = 2\nimage_size = 64\n",
+        "eval_split = \"validation\"\ndataset = \"b\"\n",
+    );
+    assert!(!place.done(line).stderr.contains("training data"));
+    let text = place.read("b/cases.jsonl");
+    let cases: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let path = cases[of(&cases, "train")]["images"][0]["path"].as_str().expect("a path");
+    let picture = load_image(&place.path("b").join(path)).expect("decodes");
+    put(&place, "a", "copy.jpg", &jpeg(&picture), true);
+    let said = place.done(line).stderr;
+    assert!(said.contains("warning: 1 of ") && said.contains("such as a/cases.jsonl:"), "{said}");
+    fs::remove_dir_all(place.path("b")).expect("removed");
+    let said = place.done(line).stderr;
+    assert!(said.contains("warning: evaluated images are not compared with those of the training: "), "{said}");
+}

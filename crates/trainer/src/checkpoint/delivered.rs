@@ -1,0 +1,165 @@
+//! Delivered checkpoint: the checkpoint of a run that `eval`, `export` and `ask` take, and that reports show first.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{BEST, LAST, STATE_FILE, TrainerState, name, step_of, steps};
+use crate::log::tested_steps;
+use crate::selection::Best;
+
+/// Delivered checkpoint of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivered {
+    /// Folder of the checkpoint.
+    pub folder: PathBuf,
+    /// Optimiser step of the checkpoint.
+    pub step: u64,
+    /// Why this checkpoint is taken.
+    pub reason: Reason,
+    /// Links of the run that lead nowhere, one message each; every command shows them as warnings.
+    pub warnings: Vec<String>,
+}
+
+/// Why a checkpoint is the delivered one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// `best` leads to the checkpoint. The choice is None where the state of the checkpoint does not record it.
+    Best(Option<Best>),
+    /// `last` leads to the checkpoint, and `best` does not exist. `evaluated` is false before the first benchmark.
+    NoBest {
+        /// Whether an epoch was evaluated, so that no evaluated epoch fulfils the guard.
+        evaluated: bool,
+    },
+    /// `best` leads nowhere; `last` leads to the checkpoint.
+    BestLost,
+    /// No link leads to a checkpoint; this is the newest one.
+    Newest,
+}
+
+/// The rule: the checkpoint of the best epoch, else the newest one. `None` where a run has neither.
+#[must_use]
+pub fn preferred<T>(best: Option<T>, newest: Option<T>) -> Option<T> {
+    best.or(newest)
+}
+
+impl Delivered {
+    /// Finds the delivered checkpoint in the folder of a run: `best`, else `last`, else the newest checkpoint. `None` if
+    /// the run has no checkpoint.
+    #[must_use]
+    pub fn of_run(run: &Path) -> Option<Self> {
+        let (best, last) = (Link::read(run, BEST), Link::read(run, LAST));
+        let warnings: Vec<String> = [&best, &last].iter().filter_map(|link| link.warning(run)).collect();
+        let newest = || {
+            let step = steps(run).ok()?.pop()?;
+            Some((step, run.join(name(step)), Reason::Newest))
+        };
+        let best_is_lost = matches!(best, Link::Lost(..));
+        let of_best = best.found().map(|(step, folder)| {
+            let choice = TrainerState::read(&folder).ok().and_then(|state| state.selection.best);
+            (step, folder, Reason::Best(choice.filter(|best| best.step == step)))
+        });
+        let of_last = last.found().map(|(step, folder)| {
+            let reason = match TrainerState::read(&folder) {
+                _ if best_is_lost => Reason::BestLost,
+                Ok(state) => Reason::NoBest { evaluated: state.selection.has_evaluated() },
+                Err(_) => Reason::NoBest { evaluated: false },
+            };
+            (step, folder, reason)
+        });
+        let (step, folder, reason) = preferred(of_best, of_last.or_else(newest))?;
+        Some(Self { folder, step, reason, warnings })
+    }
+
+    /// Epoch at whose end the checkpoint was written, by the choice or by the log of the run; None within an epoch.
+    #[must_use]
+    pub fn epoch(&self, run: &Path) -> Option<u32> {
+        if let Reason::Best(Some(best)) = &self.reason {
+            return Some(best.epoch);
+        }
+        let ends = tested_steps(&run.join("trainer_log.jsonl")).ok()?;
+        ends.into_iter().find(|(_, step)| *step == self.step).map(|(epoch, _)| epoch)
+    }
+
+    /// Short name for titles and tables: `checkpoint-8, best`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let how = match self.reason {
+            Reason::Best(_) => BEST,
+            Reason::NoBest { .. } | Reason::BestLost => LAST,
+            Reason::Newest => "newest",
+        };
+        format!("{}, {how}", name(self.step))
+    }
+}
+
+impl fmt::Display for Delivered {
+    /// Writes which checkpoint is taken, and why.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is taken: ", self.folder.display())?;
+        match &self.reason {
+            Reason::Best(Some(best)) => write!(f, "`best`, {best}"),
+            Reason::Best(None) => write!(f, "`best` leads to it"),
+            Reason::NoBest { evaluated: true } => {
+                write!(
+                    f,
+                    "the newest (`last`); no evaluated epoch stays within `best_model_max_drop`, so there is no `best`"
+                )
+            }
+            Reason::NoBest { evaluated: false } => {
+                write!(f, "the newest (`last`); no evaluated epoch was chosen, so there is no `best`")
+            }
+            Reason::BestLost => write!(f, "the newest (`last`), because `best` leads nowhere"),
+            Reason::Newest => write!(f, "the newest checkpoint, because neither `best` nor `last` leads to one"),
+        }
+    }
+}
+
+/// What a link of a run leads to.
+enum Link {
+    Absent,
+    /// Step and folder of a checkpoint.
+    Found(u64, PathBuf),
+    /// Name of the link, and target that is no checkpoint.
+    Lost(&'static str, String),
+}
+
+impl Link {
+    /// Reads a link. A folder in place of the link, as some copies of a run have, is a checkpoint too.
+    fn read(run: &Path, link: &'static str) -> Self {
+        let path = run.join(link);
+        if fs::symlink_metadata(&path).is_err() {
+            return Self::Absent;
+        }
+        let target = fs::read_link(&path).unwrap_or_else(|_| path.clone());
+        let Some(folder) = path.canonicalize().ok().filter(|folder| folder.is_dir()) else {
+            return Self::Lost(link, target.display().to_string());
+        };
+        let named = folder.file_name().and_then(|name| step_of(&name.to_string_lossy()));
+        let stored = || TrainerState::read(&folder).ok().map(|state| state.global_step);
+        match named.or_else(stored) {
+            Some(step) => {
+                let own = run.join(name(step));
+                let is_own = own.canonicalize().is_ok_and(|own| own == folder);
+                Self::Found(step, if is_own { own } else { path })
+            }
+            None => Self::Lost(link, format!("{}, a folder without {STATE_FILE}", target.display())),
+        }
+    }
+
+    fn found(self) -> Option<(u64, PathBuf)> {
+        match self {
+            Self::Found(step, folder) => Some((step, folder)),
+            Self::Absent | Self::Lost(..) => None,
+        }
+    }
+
+    fn warning(&self, run: &Path) -> Option<String> {
+        let Self::Lost(link, target) = self else { return None };
+        let link = run.join(link);
+        Some(format!(
+            "{}: leads to {target}, which is no checkpoint -> restore that folder, or name another checkpoint",
+            link.display()
+        ))
+    }
+}

@@ -1,0 +1,95 @@
+//! Sizes of the images of a run, for the memory estimate. No image is read: the cases state the sizes.
+
+use std::collections::HashSet;
+
+use stepwise_benchmark::perturb::{Perturbed, ShownImages};
+use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::runner::DECODED_AT_ONCE;
+use stepwise_data::case::Case;
+use stepwise_recipe::Recipe;
+use stepwise_vlm::processor::Processor;
+
+use crate::cases::Cases;
+use crate::evaluation::evaluate::BATCH;
+use crate::evaluation::suite::recipe_suite;
+use crate::evaluation::vlm_model::PREPARED_AT_ONCE;
+use crate::preflight::memory::{DecodedBytes, ImageStats};
+
+/// Bytes per pixel of a decoded image.
+const PIXEL: u64 = 3;
+
+/// Sizes of the images of a run. `learned` is the number of distinct tiles of its training examples. Equal images of
+/// the benchmark count once; attacked images are left out. Images of the benchmark do not count when the suite cannot
+/// be read, because the run reports this error when it opens the suite.
+pub(super) fn of(recipe: &Recipe, cases: &Cases, processor: &Processor, learned: u64) -> ImageStats {
+    let images = cases.train.iter().chain(&cases.eval).flat_map(|case| &case.images);
+    let most = images.map(|image| processor.grid(image.width, image.height).tiles() as u64).max().unwrap_or(0);
+    let largest = cases.train.iter().map(largest).max().unwrap_or(0);
+    let mut stats = ImageStats {
+        learned,
+        tested: 0,
+        most,
+        decoded: DecodedBytes { learned: 2 * PIXEL * largest, ..Default::default() },
+    };
+    if let Ok(Some(suite)) = recipe_suite(recipe) {
+        let plan = Plan::new(&suite, &cases.eval);
+        measure(&plan, processor, &mut stats);
+    }
+    stats
+}
+
+/// Adds the images of the benchmark.
+fn measure(plan: &Plan<'_>, processor: &Processor, stats: &mut ImageStats) {
+    let mut all: HashSet<(usize, String)> = HashSet::new();
+    let mut batch: HashSet<(usize, String)> = HashSet::new();
+    let (mut planned, mut bytes, mut tiles) = (0, 0, 0);
+    for of_case in plan.entries.chunk_by(|a, b| a.case == b.case) {
+        for entry in of_case {
+            let Some(perturbed) = plan.perturbed(*entry) else { continue };
+            if perturbed.frame.without_images {
+                continue;
+            }
+            let index = perturbed.shown_case(entry.case);
+            let shown = (index, perturbed.pictures.key());
+            let case = &plan.pool.cases()[index];
+            let own: usize = case.images.iter().map(|image| processor.grid(image.width, image.height).tiles()).sum();
+            if !all.contains(&shown) {
+                stats.tested += own as u64;
+                all.insert(shown.clone());
+            }
+            if batch.insert(shown) {
+                bytes += decoded(case, &perturbed);
+                tiles += own;
+                stats.decoded.temporary = stats.decoded.temporary.max(temporary(case, &perturbed));
+            }
+        }
+        let most_tiles = (PREPARED_AT_ONCE / processor.tile_size()).max(stats.most as usize);
+        // Images of earlier questions take up to a quarter more.
+        stats.decoded.tested = stats.decoded.tested.max(bytes.min(DECODED_AT_ONCE / 4 * 5));
+        stats.decoded.tiles = stats.decoded.tiles.max(tiles.min(most_tiles) as u64);
+        planned += of_case.len();
+        if planned >= BATCH {
+            batch.clear();
+            (planned, bytes, tiles) = (0, 0, 0);
+        }
+    }
+}
+
+fn decoded(case: &Case, perturbed: &Perturbed) -> u64 {
+    let copies = if matches!(perturbed.pictures, ShownImages::Edited(_)) { 2 } else { 1 };
+    copies * PIXEL * case.images.iter().map(|image| u64::from(image.width) * u64::from(image.height)).sum::<u64>()
+}
+
+/// Temporary bytes of the decoder, which has a copy of its own, and of the change.
+fn temporary(case: &Case, perturbed: &Perturbed) -> u64 {
+    let changing = match &perturbed.pictures {
+        ShownImages::Edited(edit) => edit.bytes_per_pixel(),
+        ShownImages::Own | ShownImages::Of(_) | ShownImages::MeanOf(_) => 0,
+    };
+    largest(case) * changing.max(PIXEL)
+}
+
+/// Pixels of the largest image of a case.
+fn largest(case: &Case) -> u64 {
+    case.images.iter().map(|image| u64::from(image.width) * u64::from(image.height)).max().unwrap_or(0)
+}

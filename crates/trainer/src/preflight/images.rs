@@ -1,0 +1,44 @@
+//! Look at all images before the run, so that a damaged or refused file does not stop it hours later, and so that no
+//! evaluation image is a near-duplicate of a training image.
+
+use std::num::NonZero;
+
+use stepwise_benchmark::runner::load;
+use stepwise_data::case::Case;
+use stepwise_data::check::{Fingerprint, Fingerprints};
+use stepwise_data::parallel;
+
+use super::leaks;
+use crate::cases::{CaseImages, Cases, CasesError};
+use crate::progress::Progress;
+
+/// Number of cases for each thread between two reports of progress.
+const CASES_AT_ONCE: usize = 8;
+
+/// Decodes every image of the training and evaluation cases once, on all CPU threads, and compares the images of the two
+/// sides. Synthetic images are left out.
+///
+/// # Errors
+/// When an image is missing, damaged or refused, or differs from the recorded one; the error names the first one. When
+/// evaluation images are near-duplicates of training images; the error names all of them.
+pub fn check(cases: &Cases, progress: &mut dyn Progress) -> Result<(), CasesError> {
+    if matches!(cases.pictures, CaseImages::Drawn { .. }) {
+        return Ok(());
+    }
+    let all: Vec<&Case> = cases.train.iter().chain(&cases.eval).collect();
+    let look = |case: &&Case| {
+        let images = 0..case.images.len();
+        images
+            .map(|index| Ok(Fingerprint::of(&*load(&cases.pictures, case, index)?)))
+            .collect::<Result<_, CasesError>>()
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let mut fingerprints: Vec<Vec<Fingerprint>> = Vec::with_capacity(all.len());
+    for part in all.chunks(threads * CASES_AT_ONCE) {
+        for looked in parallel::map(part, look) {
+            fingerprints.push(looked?);
+        }
+        progress.advance("checking images", fingerprints.len() as u64, all.len() as u64);
+    }
+    leaks::compare(cases, &Fingerprints::Known(&fingerprints))
+}
