@@ -99,7 +99,7 @@ impl World {
         let mut rates = Rates::default();
         for draw in 0..draws {
             let [base, tuned] = self.answers(&suite, &mut ChaCha8Rng::seed_from_u64(draw));
-            let side = |outcomes| Side { name: "m", outcomes, history: None };
+            let side = |outcomes| Side { name: "m", checkpoint: None, outcomes, history: None };
             let found = compare(&suite, side(&base), side(&tuned), &[]).expect("comparable");
             let clean = &found.conditions[0];
             let [low, high] = clean.difference.ci.expect("a known range bounds every interval");

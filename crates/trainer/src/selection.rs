@@ -185,7 +185,6 @@ mod tests {
                 base: None,
                 gain_vs_base: None,
                 primary: false,
-                test: None,
             };
             summary.metrics.insert(id.into(), metric);
         }

@@ -9,6 +9,7 @@ mod forgetting;
 mod input;
 mod primary;
 
+use stepwise_benchmark::stats::{FEWEST_CLUSTERS, FEWEST_SEEDS};
 use stepwise_report::markup::{escape, plural};
 use stepwise_report::page::Page;
 use stepwise_report::section::ReportSection;
