@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use stepwise_config::nearest::nearest;
+use stepwise_data::io::bounded;
 use stepwise_data::prompt::AnswerForm;
 use toml::Spanned;
 
@@ -105,8 +106,7 @@ impl Suite {
     /// # Errors
     /// [`SuiteError::Read`] when the file cannot be read; [`SuiteError::Content`] with all problems of the file.
     pub fn load(path: &Path) -> Result<Self, SuiteError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| SuiteError::Read { path: path.to_owned(), source })?;
+        let text = bounded::text(path).map_err(|source| SuiteError::Read { path: path.to_owned(), source })?;
         Self::parse(&text, path)
     }
 

@@ -230,6 +230,55 @@ fn answers_and_verdicts_of_another_tool_are_taken_as_they_are() {
 }
 
 #[test]
+fn chains_with_a_line_of_unknown_stage_are_left_out() {
+    let suite = suite();
+    let stages =
+        |case: usize, item: usize| if (case, item) == (0, 4) { String::new() } else { format!(", \"stage\": {item}") };
+    let line = |case: usize, item: usize| {
+        let verdict = if case == 0 && item == 4 { "wrong" } else { "right" };
+        let stage = stages(case, item);
+        format!(
+            "{{\"case_id\": \"case-00{case}\", \"item_id\": \"q{item}\", \"condition\": \"clean\", \"verdict\": \"{verdict}\"{stage}}}\n"
+        )
+    };
+    let text: String = (0..3).flat_map(|case| (1..=4).map(move |item| line(case, item))).collect();
+    let told = foreign::read(&file("stages", &text), &suite, None).expect("sound");
+    let summary = Summary::new(&suite, &[], &told, None, BOOTSTRAP);
+    let of = |id: &str| {
+        let found = summary.estimate(id).expect("a metric");
+        (found.n, found.value)
+    };
+    assert_eq!((of("accuracy:clean"), of("accuracy:clean:stage_1")), ((12, Some(11.0 / 12.0)), (3, Some(1.0))));
+    // The wrong answer is not an error in stage 1, and the case without a fourth stage is no chain.
+    assert_eq!((of("chain_accuracy"), of("first_error:stage_1")), ((2, Some(1.0)), (2, Some(0.0))));
+    assert_eq!(of("stage_fall"), (2, Some(0.0)));
+}
+
+#[test]
+fn a_file_of_another_format_is_one_message_and_a_mark_is_none() {
+    let (suite, cases) = (suite(), cases(2));
+    let plan = Plan::new(&suite, &cases);
+    let lines: Vec<String> = (1..=4)
+        .map(|item| {
+            format!(r#"{{"case_id": "case-000", "item_id": "q{item}", "condition": "clean", "verdict": "right"}}"#)
+        })
+        .collect();
+    let read = |name: &str, text: &str| foreign::read(&file(name, text), &suite, Some(&plan));
+    assert_eq!(read("marked", &format!("\u{FEFF}{}", lines.join("\r\n"))).expect("sound").len(), 4);
+    for (name, text, what) in [
+        ("array", format!("[\n  {}\n]", lines.join(",\n  ")), "is a JSON array, not JSON Lines"),
+        ("indented", lines.join("\n").replace("{", "{\n  "), "is JSON over several lines, not JSON Lines"),
+        ("table", "case_id,item_id,verdict\ncase-000,q1,right\n".to_owned(), "is a table with comma-separated columns"),
+    ] {
+        let said = read(name, &text).expect_err("refused").to_string();
+        assert!(said.contains(what) && said.lines().count() == 1, "{said}");
+    }
+    let sepia = lines.join("\n").replace("clean", "sepia");
+    let said = read("sepia", &sepia).expect_err("refused").to_string();
+    assert!(said.contains("`sepia` is not in the suite `s` (and 3 more, rows 2, 3, 4) -> give"), "{said}");
+}
+
+#[test]
 fn all_problems_of_a_file_are_reported_at_once_with_their_rows() {
     let (suite, cases) = (suite(), cases(2));
     let plan = Plan::new(&suite, &cases);

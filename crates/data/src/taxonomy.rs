@@ -1,12 +1,12 @@
 //! Taxonomy of clinical stages and question categories, read from a TOML file. Stepwise's own taxonomy is built in.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::io::bounded;
 use crate::problem::{Problem, Problems};
 
 /// Name of the only taxonomy schema that this version reads, which every taxonomy file states in the key `schema`.
@@ -101,7 +101,7 @@ impl Taxonomy {
     /// When the file cannot be read, is not valid TOML of this schema, or breaks a rule of the taxonomy. All broken
     /// rules are reported at once.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        let text = fs::read_to_string(path).map_err(|error| {
+        let text = bounded::text(path).map_err(|error| {
             Problem::new(path, format!("cannot be read: {error}"), "check that the file exists and may be read")
         })?;
         let taxonomy: Self = toml::from_str(&text).map_err(|error| {
@@ -187,7 +187,7 @@ mod tests {
     fn problems(text: &str) -> String {
         let folder = tempfile::tempdir().expect("writable");
         let path = folder.path().join("t.toml");
-        fs::write(&path, text).expect("written");
+        std::fs::write(&path, text).expect("written");
         let problems = Taxonomy::load(&path).expect_err("refused").to_string();
         problems.replace(&format!("{}/", folder.path().display()), "")
     }

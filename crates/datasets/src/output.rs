@@ -11,6 +11,7 @@ use stepwise_data::dataset::{CASE_FILE, Dataset};
 use stepwise_data::dhash::{phash, phash_hex};
 use stepwise_data::image::{Mask, decode_image, read_file, sha256_hex};
 use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::io::bounded;
 use stepwise_data::problem::Problem;
 
 use super::{ImportError, ImportReport};
@@ -140,7 +141,7 @@ pub(super) fn list(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, I
 /// # Errors
 /// When the file cannot be read or is not UTF-8.
 pub(super) fn read_text(path: &Path) -> Result<String, ImportError> {
-    fs::read_to_string(path).map_err(|error| {
+    bounded::text(path).map_err(|error| {
         let advice = "check that the file exists, may be read and is UTF-8";
         Problem::new(path, format!("cannot be read: {error}"), advice).into()
     })

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use stepwise_benchmark::metrics::endpoints;
 use stepwise_benchmark::suite::Suite;
 use stepwise_config::nearest::nearest;
+use stepwise_data::io::bounded;
 use stepwise_recipe::study_file::{AxisArm, StudyFile};
 use stepwise_trainer::cases::{Cases, CasesError};
 use stepwise_trainer::evaluation::files::base_outcomes;
@@ -60,11 +61,10 @@ impl Study {
     /// When the study, its base or a suite cannot be read, a recipe is not valid, two arms have the same name or
     /// recipe, the arms have different suites, or the reference or a primary endpoint does not exist.
     pub fn load(path: &Path) -> Result<Self, StudyError> {
-        let text =
-            |path: &Path| std::fs::read(path).and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other));
-        let written = text(path).map_err(|source| StudyError::Read { path: path.into(), source })?;
+        let written = bounded::text(path).map_err(|source| StudyError::Read { path: path.into(), source })?;
         let file = StudyFile::parse(path, written).map_err(StudyError::Invalid)?;
-        let base_text = text(&file.base).map_err(|source| StudyError::Read { path: file.base.clone(), source })?;
+        let base_text =
+            bounded::text(&file.base).map_err(|source| StudyError::Read { path: file.base.clone(), source })?;
         let senseless = |what: String, advice: String| StudyError::Senseless { path: path.into(), what, advice };
         let arms = arms(&file);
         if let Some(twice) =

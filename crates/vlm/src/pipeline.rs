@@ -39,6 +39,16 @@ pub enum PipelineError {
         "weights in bf16 or four bits are supported on the CPU only -> leave `bf16` and `load_in_4bit` out, or choose `--device cpu`"
     )]
     Precision,
+    /// A question with its answer has more tokens than the model has positions.
+    #[error(
+        "the question has {tokens} tokens with its answer, max_position_embeddings of the model is {positions} -> shorten it, or lower the image's size"
+    )]
+    TooLong {
+        /// Number of tokens.
+        tokens: usize,
+        /// `max_position_embeddings` of the model.
+        positions: usize,
+    },
     /// A pixel gradient is undefined for this input, for the reason in the field.
     #[error("{0}")]
     NoGradient(&'static str),
@@ -178,7 +188,7 @@ impl VlmPipeline {
     /// the end of its turn, as training supervises it. Equal prefixes and tiles are computed once.
     ///
     /// # Errors
-    /// Errors of [`Processor::encode_options`].
+    /// Errors of [`Processor::encode_options`], and [`PipelineError::TooLong`].
     pub fn score(
         &self,
         asked: &[(EncodableExample, Vec<String>)],
@@ -188,6 +198,7 @@ impl VlmPipeline {
         let mut waiting = Scoring::default();
         for (example, options) in asked {
             let (prompt, answers) = self.processor.encode_options(&example.conversation, &example.grids(), options)?;
+            self.fits(prompt.ids.len() + answers.iter().map(Vec::len).max().unwrap_or(0))?;
             waiting.push(&prompt, &answers, example);
             scores.push(
                 answers.into_iter().map(|token_ids| OptionScore { token_ids, loglikelihood: 0.0 }).collect::<Vec<_>>(),
@@ -198,6 +209,12 @@ impl VlmPipeline {
         }
         self.settle(waiting, &mut scores, pass);
         Ok(scores)
+    }
+
+    /// Checks that the model has positions for `tokens` tokens.
+    fn fits(&self, tokens: usize) -> Result<(), PipelineError> {
+        let positions = self.model.config().text.max_position_embeddings;
+        if tokens > positions { Err(PipelineError::TooLong { tokens, positions }) } else { Ok(()) }
     }
 
     fn settle(&self, waiting: Scoring, scores: &mut [Vec<OptionScore>], pass: &Pass) {
@@ -220,10 +237,11 @@ impl VlmPipeline {
     }
 
     /// Generates an answer to one example by greedy decoding, with at most `max_new_tokens` tokens. The answer ends
-    /// earlier after an end token of the processor ([`Processor::ends`]), which is included.
+    /// earlier after an end token of the processor ([`Processor::ends`]), which is included, or where
+    /// the model has no position left.
     ///
     /// # Errors
-    /// Errors of [`Processor::encode`].
+    /// Errors of [`Processor::encode`], and [`PipelineError::TooLong`] where there is no position for an answer.
     pub fn generate(
         &self,
         example: &EncodableExample,
@@ -231,6 +249,9 @@ impl VlmPipeline {
         pass: &Pass,
     ) -> Result<Generated, PipelineError> {
         let encoded = self.encode(example, true)?;
+        self.fits(encoded.ids.len() + 1)?;
+        let left = self.model.config().text.max_position_embeddings.saturating_sub(encoded.ids.len());
+        let max_new_tokens = max_new_tokens.min(left);
         let mut tiles = TileSet::default();
         let prompt = tiles.sequence(&encoded, &example.images, encoded.ids.clone(), Vec::new());
         let features = self.features(&tiles, pass);

@@ -33,7 +33,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
             });
             Metric::mean(id, format!("cue alignment accuracy, {label} (questions about marks)"), Better::Higher, sums)
         };
-        let wrong = table.of_kind("cue_wrong").find(|(_, wrong)| wrong.control.as_ref() == Some(&condition.id));
+        let wrong = table.counterpart("cue_wrong", condition, &condition.id);
         metrics.push(aligned(name("cue_alignment_accuracy"), "true mark", Some(c)));
         metrics.push(aligned(name("cue_alignment_accuracy:no_mark"), "no mark", Some(clean)));
         metrics.push(aligned(name("cue_alignment_accuracy:wrong_mark"), "wrong mark", wrong.map(|(c, _)| c)));

@@ -14,7 +14,8 @@ struct Trio<'a> {
 }
 
 /// Returns the effect of hints for every `hint_minus` (wrong hint) whose control, the neutral hint, also serves a
-/// `hint_plus` (right hint). Every metric is over the items evaluated under the hints that it compares:
+/// `hint_plus` (right hint); of several, the one with the parameters of the wrong hint is taken. Every metric is over the
+/// items evaluated under the hints that it compares:
 ///
 /// - `hint_reliance`: accuracy with the right hint less accuracy with the neutral one;
 /// - `misleading_susceptibility`: accuracy with the neutral hint less accuracy with the wrong one;
@@ -33,7 +34,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         .of_kind("hint_minus")
         .filter_map(|(minus, condition)| {
             let (zero, _) = table.control(condition)?;
-            let (plus, _) = table.of_kind("hint_plus").find(|(_, plus)| plus.control == condition.control)?;
+            let (plus, _) = table.counterpart("hint_plus", condition, condition.control.as_ref()?)?;
             Some(Trio { plus, minus, zero, named_by: condition })
         })
         .collect();
@@ -98,4 +99,40 @@ fn of(table: &OutcomeTable<'_>, trio: &Trio<'_>, first: bool) -> Vec<Metric> {
             }),
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::metrics::Clusters;
+    use crate::suite::Suite;
+
+    #[test]
+    fn hints_of_one_control_are_paired_by_their_parameters() {
+        let condition =
+            |id: &str, kind: &str, more: &str| format!("[[condition]]\nid = \"{id}\"\nkind = \"{kind}\"\n{more}\n");
+        let zero = "control = \"zero\"";
+        let of = |persona: &str| format!("{zero}\npersona = \"{persona}\"");
+        let text = [
+            "name = \"s\"\nversion = 1\nseed = 1\n".to_owned(),
+            condition("clean", "clean", ""),
+            condition("zero", "hint_zero", "control = \"clean\""),
+            condition("plus_patient", "hint_plus", &of("patient")),
+            condition("plus", "hint_plus", zero),
+            condition("minus", "hint_minus", &of("neutral")),
+            condition("minus_patient", "hint_minus", &of("patient")),
+            condition("minus_trainee", "hint_minus", &of("trainee")),
+        ];
+        let suite = Suite::parse(&text.concat(), Path::new("s.toml")).expect("a suite");
+        let table = OutcomeTable::new(&suite, &Clusters::default(), []);
+        let plus = |minus: &str| {
+            let condition = suite.condition(minus).expect("there");
+            table.counterpart("hint_plus", condition, "zero").map(|(_, plus)| plus.id.as_str())
+        };
+        assert_eq!(plus("minus"), Some("plus"));
+        assert_eq!(plus("minus_patient"), Some("plus_patient"));
+        assert_eq!(plus("minus_trainee"), None);
+    }
 }

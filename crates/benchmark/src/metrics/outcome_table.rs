@@ -241,6 +241,17 @@ impl<'a> OutcomeTable<'a> {
         self.conditions().find(|(_, other)| Some(&other.id) == condition.control.as_ref())
     }
 
+    /// Returns the number and the condition of the counterpart of `condition` among the conditions of `kind` whose control
+    /// is `control`: the only one or, of several, the one with the parameters of `condition`. None where there is none.
+    #[must_use]
+    pub fn counterpart(&self, kind: &str, condition: &Condition, control: &str) -> Option<(usize, &'a Condition)> {
+        let all = self.of_kind(kind).filter(|(_, other)| other.control.as_deref() == Some(control));
+        match all.collect::<Vec<_>>()[..] {
+            [only] => Some(only),
+            ref several => several.iter().copied().find(|(_, other)| other.has_parameters_of(condition)),
+        }
+    }
+
     /// Sums `value` over the items for which it is defined.
     pub fn sums<const N: usize>(&self, value: impl Fn(&ItemRow<'a>) -> Option<[f64; N]>) -> ClusterSums<N> {
         let values = self.rows.iter().filter_map(|row| Some((row.cell, value(row)?)));

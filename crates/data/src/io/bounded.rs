@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use crate::io::encoding;
+
 /// Largest accepted file in bytes, 64 MiB; real configs, tokenizers and indices have up to 20 MB.
 pub const LARGEST: u64 = 64 << 20;
 
@@ -22,15 +24,12 @@ pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a UTF-8 text file of at most [`LARGEST`] bytes.
+/// Reads a UTF-8 text file of at most [`LARGEST`] bytes, without its byte order mark.
 ///
 /// # Errors
-/// When [`bytes`] fails, or the content is not UTF-8; the message gives the first invalid byte, counted from 1.
+/// When [`bytes`] fails, or the content is not UTF-8; see [`encoding::text`].
 pub fn text(path: &Path) -> io::Result<String> {
-    String::from_utf8(bytes(path)?).map_err(|error| {
-        let place = error.utf8_error().valid_up_to() + 1;
-        io::Error::new(io::ErrorKind::InvalidData, format!("is not UTF-8 from byte {place} on"))
-    })
+    encoding::text(bytes(path)?).map_err(|problem| io::Error::new(io::ErrorKind::InvalidData, problem))
 }
 
 #[cfg(test)]

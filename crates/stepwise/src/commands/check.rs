@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::check::{CheckOptions, CheckSummary, Files, check_file, summary};
-use stepwise_data::problem::Problem;
+use stepwise_data::problem::{Problem, Problems};
 use stepwise_data::taxonomy::Taxonomy;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::cases::Cases;
@@ -73,7 +73,9 @@ pub fn run(args: &Args) -> CommandResult {
         if let Some(found) = &found {
             print_summary(found);
         }
-        problems.iter().for_each(|problem| say!("{problem}"));
+        if !problems.is_empty() {
+            say!("{}", Problems(problems.clone()));
+        }
     }
     match problems.len() {
         0 => Ok(()),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::PossibleValue;
 use stepwise_data::case::Split;
 use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::io::bounded;
 use stepwise_recipe::{Converted, Fate, Questions, Request, Tool, Translated, convert};
 
 use crate::exit::{CommandResult, Failure};
@@ -81,7 +82,7 @@ fn text(path: &Path) -> io::Result<String> {
     if bytes > MOST_BYTES {
         return Err(io::Error::other(format!("{bytes} bytes are too many for a recipe")));
     }
-    std::fs::read_to_string(path)
+    bounded::text(path)
 }
 
 /// Reads the file `name` beside the script that names it. None when the script has no folder.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use stepwise_data::case::Case;
+use stepwise_data::io::bounded;
 use stepwise_data::prompt::{PromptOptions, prompt};
 use stepwise_data::synth::{self, SynthOptions};
 use stepwise_vlm::create::{FreshConfig, FreshError, create};
@@ -38,8 +39,8 @@ pub fn run(args: &Args) -> CommandResult {
         None => FreshConfig::default(),
         Some(path) => {
             let failed = |problem: String| Failure::input(format!("{}: {problem}", path.display()));
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| failed(format!("{error} -> check the path of the sizes")))?;
+            let text =
+                bounded::text(path).map_err(|error| failed(format!("{error} -> check the path of the sizes")))?;
             toml::from_str(&text).map_err(|error| failed(error.to_string()))?
         }
     };

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use stepwise_data::io::bounded;
 use stepwise_recipe::Recipe;
 use stepwise_study::cluster::quoted;
 use stepwise_trainer::checkpoint::{BEST, LAST};
@@ -48,7 +49,7 @@ pub fn run(args: &Args) -> CommandResult {
     if let Some(file) = &args.plan {
         return plan::run(&recipe, &args.recipe, file.as_deref());
     }
-    let recipe_text = std::fs::read_to_string(&args.recipe).map_err(Failure::input)?;
+    let recipe_text = bounded::text(&args.recipe).map_err(Failure::input)?;
     let mut progress = ConsoleProgress::new("loading cases and model");
     let chosen = device::choose(args.device.as_deref())?;
     let interrupt =

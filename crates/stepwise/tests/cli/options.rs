@@ -14,6 +14,7 @@ seed = 5
 
 [data]
 dataset = "cases"
+eval_split = "test"
 
 [train]
 per_device_train_batch_size = 8

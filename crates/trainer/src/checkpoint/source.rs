@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::recipe_to_model::precision;
 use burn::tensor::Device;
 use serde_json::Value;
+use stepwise_data::io::bounded;
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::{AdapterError, load_adapter};
 use stepwise_vlm::pipeline::{PipelineError, VlmPipeline};
@@ -152,7 +153,7 @@ impl ModelSource {
 
 fn read_recipe(path: &Path) -> Result<toml::Table, ModelSourceError> {
     let failed = |problem: String| ModelSourceError::File { path: path.display().to_string(), problem };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(format!("{error} -> check its permissions")))?;
+    let text = bounded::text(path).map_err(|error| failed(format!("{error} -> check its permissions")))?;
     text.parse().map_err(|error: toml::de::Error| {
         failed(format!("{} -> the file was changed after the run: restore it, or train again", error.message()))
     })
@@ -181,7 +182,7 @@ fn precision_of_recipe(path: &Path) -> Result<Precision, ModelSourceError> {
 fn base_of_adapter(path: &Path) -> Result<PathBuf, ModelSourceError> {
     let failed = |problem: String| ModelSourceError::File { path: path.display().to_string(), problem };
     let unread = |error: &dyn std::fmt::Display| failed(format!("{error} -> name a complete folder saved by PEFT"));
-    let text = std::fs::read_to_string(path).map_err(|error| unread(&error))?;
+    let text = bounded::text(path).map_err(|error| unread(&error))?;
     let json: Value = serde_json::from_str(&text).map_err(|error| unread(&error))?;
     match json.get("base_model_name_or_path").and_then(Value::as_str) {
         Some(base) if Path::new(base).is_dir() => Ok(base.into()),

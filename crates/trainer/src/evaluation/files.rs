@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::summary::Summary;
 use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::io::encoding::without_mark;
 
 use crate::evaluation::error::BenchmarkError;
 
@@ -24,7 +25,10 @@ pub(super) fn earlier_epochs(folder: &Path) -> Result<Vec<(u32, Summary)>, Bench
         let path = entry.path().join("summary.json");
         let Some(epoch) = epoch.filter(|_| path.is_file()) else { continue };
         let json = std::fs::read(&path).map_err(|error| BenchmarkError::file(&path, error))?;
-        epochs.push((epoch, serde_json::from_slice(&json).map_err(|error| BenchmarkError::file(&path, error.into()))?));
+        epochs.push((
+            epoch,
+            serde_json::from_slice(without_mark(&json)).map_err(|error| BenchmarkError::file(&path, error.into()))?,
+        ));
     }
     epochs.sort_unstable_by_key(|(epoch, _)| *epoch);
     Ok(epochs)
@@ -49,7 +53,9 @@ pub const FORGETTING: &str = "forgetting.json";
 pub fn read_forgetting(folder: &Path) -> Result<Option<Forgetting>, BenchmarkError> {
     let path = folder.join(FORGETTING);
     match std::fs::read(&path) {
-        Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|error| BenchmarkError::file(&path, error.into())),
+        Ok(json) => serde_json::from_slice(without_mark(&json))
+            .map(Some)
+            .map_err(|error| BenchmarkError::file(&path, error.into())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(BenchmarkError::file(&path, error)),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
-use stepwise_data::io::bounded;
+use stepwise_data::io::{bounded, encoding};
 
 use super::ProcessorError;
 use super::config::PixelConfig;
@@ -66,7 +66,7 @@ fn bytes(folder: &Path, file: &str) -> Result<Vec<u8>, ProcessorError> {
 }
 
 fn text(folder: &Path, file: &str) -> Result<String, ProcessorError> {
-    String::from_utf8(bytes(folder, file)?).map_err(|error| problem(folder, file, error))
+    encoding::text(bytes(folder, file)?).map_err(|error| problem(folder, file, error))
 }
 
 fn json(folder: &Path, file: &str) -> Result<Value, ProcessorError> {

@@ -140,6 +140,9 @@ fn suite(args: &Args, sides: [&SideSource; 2]) -> Result<Suite, Failure> {
     };
     candidates.iter().find_map(|suite| evaluated.recognised(suite)).ok_or_else(|| {
         let (side, name) = (&side.name, &evaluated.suite.name);
+        if let Some(what) = evaluated.other_version() {
+            return Failure::input(format!("{side}: {what}"));
+        }
         Failure::input(match &args.suite {
             Some(path) => format!(
                 "--suite {}: {side} was evaluated with another suite, `{name}` -> name the unchanged file of that suite",

@@ -20,6 +20,7 @@ use stepwise_trainer::evaluation::cache::model_key;
 use stepwise_trainer::evaluation::evaluate::ModelUnderTest;
 use stepwise_trainer::evaluation::report::LoadedModels;
 use stepwise_trainer::interrupt::Interrupt;
+use stepwise_trainer::preflight::texts::TextCheck;
 use stepwise_trainer::progress::Progress;
 use stepwise_vlm::nn::parameter::Pass;
 
@@ -99,7 +100,7 @@ enum ScoringChoice {
 /// [`Failure::Input`] when the model, the cases, the suite or stored outcomes cannot be used; [`Failure::Run`] when the
 /// evaluation fails or a file cannot be written; [`Failure::Interrupted`] when the user interrupts it.
 pub fn run(args: &Args) -> CommandResult {
-    let progress = ConsoleProgress::new("loading cases and model");
+    let mut progress = ConsoleProgress::new("loading cases and model");
     let chosen = device::choose(args.device.as_deref())?;
     let source = source::find(&args.path, args.base.as_deref())?;
     let recipe = match &source.recipe {
@@ -142,6 +143,12 @@ pub fn run(args: &Args) -> CommandResult {
     let interrupt = Interrupt::listen(|| tell!("\nstopping; again to leave at once")).map_err(Failure::run)?;
     let plan = Plan::new(&suite, &cases.eval);
     let images = &cases.pictures;
+    for pipeline in std::iter::once(&pipeline).chain(other.as_ref().map(|(_, pipeline)| pipeline)) {
+        let positions = pipeline.model.config().text.max_position_embeddings;
+        let (processor, answer_form) = (&pipeline.processor, suite.form());
+        let texts = TextCheck { processor, images, answer_form, cutoff_len: None, positions };
+        texts.check([], Some(&plan), &mut progress).map_err(Failure::input)?;
+    }
     let mut evaluator = Evaluator { plan: &plan, images, out: args.out.as_deref(), cache, interrupt, progress };
     let base = base.as_ref().map(|(key, pipeline)| ModelUnderTest { key, pipeline, pass: Pass::BASE });
     let own = ModelUnderTest { key: &own.0, pipeline: own.1, pass: Pass::ANSWER };
