@@ -243,7 +243,7 @@ fn chains_with_a_line_of_unknown_stage_are_left_out() {
     };
     let text: String = (0..3).flat_map(|case| (1..=4).map(move |item| line(case, item))).collect();
     let told = foreign::read(&file("stages", &text), &suite, None).expect("sound");
-    let summary = Summary::new(&suite, &[], &told, None, BOOTSTRAP);
+    let summary = Summary::new(&suite, &[], &told, None);
     let of = |id: &str| {
         let found = summary.estimate(id).expect("a metric");
         (found.n, found.value)

@@ -178,14 +178,8 @@ mod tests {
             ("attack_success", lost, Better::Lower),
         ] {
             let estimate = Estimate { value, n: 100, ..Estimate::default() };
-            let metric = MetricSummary {
-                label: id.into(),
-                better,
-                estimate,
-                base: None,
-                gain_vs_base: None,
-                primary: false,
-            };
+            let metric =
+                MetricSummary { label: id.into(), better, estimate, base: None, gain_vs_base: None, primary: false };
             summary.metrics.insert(id.into(), metric);
         }
         summary

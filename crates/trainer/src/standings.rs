@@ -137,8 +137,7 @@ mod tests {
 
     /// Summary of an epoch with clean and robust accuracy; the base has 0.6 and 0.3.
     fn epoch(clean: f64, robust: f64) -> Summary {
-        let mut summary =
-            Summary::new(&Suite::fast(), &[], &[], None);
+        let mut summary = Summary::new(&Suite::fast(), &[], &[], None);
         summary.metrics.clear();
         for (id, value, base) in [("accuracy:clean", clean, 0.6), ("robust_accuracy", robust, 0.3)] {
             let of = |value: f64| Estimate { value: Some(value), n: 100, ..Estimate::default() };

@@ -106,7 +106,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::metrics::Clusters;
+    use crate::metrics::Crossing;
     use crate::suite::Suite;
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
             condition("minus_trainee", "hint_minus", &of("trainee")),
         ];
         let suite = Suite::parse(&text.concat(), Path::new("s.toml")).expect("a suite");
-        let table = OutcomeTable::new(&suite, &Clusters::default(), []);
+        let table = OutcomeTable::new(&suite, &Crossing::default(), []);
         let plus = |minus: &str| {
             let condition = suite.condition(minus).expect("there");
             table.counterpart("hint_plus", condition, "zero").map(|(_, plus)| plus.id.as_str())
