@@ -155,6 +155,7 @@ fn bare(verdict: Verdict, [case_id, item_id, condition]: [String; 3], group_id: 
         named: None,
         followed: false,
         scores: Vec::new(),
+        right_scores: Vec::new(),
         scoring: String::new(),
         reply: None,
         parser: String::new(),

@@ -23,7 +23,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         let name = |base: &str| OutcomeTable::name(base, condition, first);
         // CG = A(cue+) - A(0)
         let gain = paired(table, c, clean);
-        metrics.push(Metric::mean(name("cue_gain"), "cue gain (true mark)", Better::Higher, gain));
+        metrics.push(Metric::mean_difference(name("cue_gain"), "cue gain (true mark)", Better::Higher, gain));
         // CAA = A(cue+) on the categories about marks, with the same items without a mark and with a wrong one
         // for comparison
         let aligned = |id: String, label: &str, of: Option<usize>| {
@@ -41,7 +41,12 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     for (c, condition, first) in table.variants("cue_wrong") {
         // CH = A(0) - A(cue-)
         let name = OutcomeTable::name("cue_harm", condition, first);
-        metrics.push(Metric::mean(name, "false-cue harm (wrong mark)", Better::Lower, paired(table, clean, c)));
+        metrics.push(Metric::mean_difference(
+            name,
+            "false-cue harm (wrong mark)",
+            Better::Lower,
+            paired(table, clean, c),
+        ));
     }
     for (c, condition, first) in table.variants("cue_text_wrong") {
         // TD = P(a = h given a true mark and a wrong claim about it)

@@ -128,7 +128,7 @@ pub fn chance(answer: &Answer, prompt: &Prompt) -> f64 {
 }
 
 /// Judges the response `reply` to `prompt`, which was rendered from `item` of `case` with the answer form `form`.
-/// Option scores are decided by the largest log-likelihood per token, and texts are read by the strict parser. A
+/// Option scores are decided by the largest log-likelihood, and texts are read by the strict parser. A
 /// response that is no answer of the expected kind is unparsed; so are option scores that are NaN or whose number
 /// differs from the number of options.
 #[must_use]

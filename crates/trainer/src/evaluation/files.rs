@@ -104,7 +104,6 @@ pub(super) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use stepwise_benchmark::stats::bootstrap::Bootstrap;
     use stepwise_benchmark::suite::Suite;
 
     use super::*;
@@ -114,7 +113,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         assert!(earlier_epochs(&folder.path().join("none")).expect("nothing yet").is_empty());
         let suite = Suite::fast();
-        let summary = Summary::new(&suite, &[], &[], None, Bootstrap { resamples: 1, ..Bootstrap::default() });
+        let summary = Summary::new(&suite, &[], &[], None);
         for name in ["epoch-10", "epoch-2", "epoch-4", "base", "tables"] {
             let folder = folder.path().join(name);
             std::fs::create_dir_all(&folder).expect("made");

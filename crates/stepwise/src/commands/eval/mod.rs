@@ -13,7 +13,6 @@ use clap::ValueEnum;
 use stepwise_benchmark::compat;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::power::{describe, power};
-use stepwise_benchmark::stats::bootstrap::Bootstrap;
 use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::checkpoint::source::ModelSource;
@@ -162,7 +161,7 @@ pub fn run(args: &Args) -> CommandResult {
     }
     let answers = evaluator.evaluate(if base.is_some() { TUNED } else { ALONE }, own, base)?;
     let base_outcomes = of_base.as_ref().map(|answers| answers.outcomes.as_slice());
-    let mut summary = Summary::new(&suite, &answers.skips, &answers.outcomes, base_outcomes, Bootstrap::default());
+    let mut summary = Summary::new(&suite, &answers.skips, &answers.outcomes, base_outcomes);
     if args.compat {
         summary.compat = compat::scores(&plan, &answers.outcomes);
     }
