@@ -78,7 +78,11 @@ fn one_mistake_in_a_whole_file_is_one_line() {
     of_one.iter_mut().for_each(|case| case["group_id"] = "p1".into());
     let lines = |cases: &[Value]| cases.iter().map(|case| format!("{case}\n")).collect::<String>();
     let split = said(lines(&of_one));
-    assert!(split.contains("group \"p1\" is in ") && split.contains(" more, row"), "{split}");
+    assert!(split.contains("group \"p1\" is in train (row 1), test (row 3) and validation (row 8) -> keep"), "{split}");
+    let mut unknown = cases.clone();
+    unknown.iter_mut().for_each(|case| case["chain"][0]["category"] = "99".into());
+    let category = said(lines(&unknown));
+    assert!(category.contains("there is no category \"99\" (and 11 more, rows 2, 3, 4, 5, 6, ...) -> "), "{category}");
     let array = said(serde_json::to_string_pretty(&cases).expect("JSON"));
     assert!(array.starts_with("cases/cases.jsonl: is a JSON array, not JSON Lines -> "), "{array}");
     let indented = said(cases.iter().map(|case| serde_json::to_string_pretty(case).expect("JSON") + "\n").collect());
