@@ -17,6 +17,7 @@ use stepwise_trainer::preflight::{Preflight, images};
 use crate::exit::{CommandResult, Failure};
 use crate::heartbeat::Heartbeat;
 use crate::progress::ConsoleProgress;
+use crate::table::Table;
 use crate::{device, preflight_tables};
 
 /// Arguments of `check`.
@@ -87,8 +88,8 @@ pub fn run(args: &Args) -> CommandResult {
 /// Loads the recipe, its cases and its model, and prints the preflight tables. Runs no training step and
 /// writes no file.
 fn recipe(args: &Args) -> CommandResult {
-    if args.json || args.taxonomy.is_some() {
-        let problem = "--json and --taxonomy apply to case files only, and this is a recipe -> leave them out";
+    if args.taxonomy.is_some() {
+        let problem = "--taxonomy applies to case files only, and this is a recipe -> leave it out";
         return Err(Failure::input(problem));
     }
     let recipe = Recipe::load(&args.path, &args.overrides).map_err(Failure::input)?;
@@ -101,8 +102,14 @@ fn recipe(args: &Args) -> CommandResult {
     images::check(&cases, &mut progress).map_err(Failure::input)?;
     let mut learner = Learner::new(&recipe, &chosen.device, &mut progress).map_err(Failure::input)?;
     let preflight = Preflight::new(&recipe, &cases, &run_plan, &mut learner, &mut progress).map_err(Failure::input)?;
+    let warning = preflight_tables::warning(&preflight.memory);
+    if args.json {
+        let tables: Vec<_> = preflight_tables::all(&preflight).iter().map(Table::json).collect();
+        say!("{}", json!({ "recipe": args.path, "tables": tables, "memory_warning": warning }));
+        return Ok(());
+    }
     say!("{}", preflight_tables::text(&preflight));
-    if let Some(warning) = preflight_tables::warning(&preflight.memory) {
+    if let Some(warning) = warning {
         tell!("warning: {warning}");
     }
     Ok(())
