@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use stepwise_benchmark::outcome::Outcome;
-use stepwise_benchmark::stats::correction::{benjamini_hochberg, holm};
+use stepwise_benchmark::stats::adjusted_p::{benjamini_hochberg, holm};
 use stepwise_benchmark::stats::design::{design_effect, intra_cluster_correlation, minimum_detectable_difference};
 use stepwise_benchmark::stats::paired::mcnemar_exact;
 use stepwise_benchmark::stats::rate::{rule_of_three, wilson};

@@ -1,9 +1,9 @@
 //! Statistics of answers that are not independent: one patient answers several questions, and one question is asked about
 //! several patients.
 
+pub mod adjusted_p;
 pub mod bootstrap;
 pub mod cells;
-pub mod correction;
 pub mod design;
 pub mod inference;
 pub mod paired;

@@ -9,7 +9,7 @@ use crate::metrics::family::representatives;
 use crate::metrics::{self, Better, Metric, OutcomeTable, attack};
 use crate::outcome::Outcome;
 use crate::score::Verdict;
-use crate::stats::correction::{benjamini_hochberg, holm};
+use crate::stats::adjusted_p::{benjamini_hochberg, holm};
 use crate::stats::paired::mcnemar_exact;
 use crate::stats::rate::{rule_of_three, wilson};
 use crate::stats::{Cells, Inference, infer};

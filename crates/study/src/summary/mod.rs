@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use stepwise_benchmark::metrics::{self, Better, Crossing, Metric, OutcomeTable};
 use stepwise_benchmark::outcome::Outcome;
-use stepwise_benchmark::stats::correction::{benjamini_hochberg, holm};
+use stepwise_benchmark::stats::adjusted_p::{benjamini_hochberg, holm};
 use stepwise_benchmark::suite::{Suite, SuiteName};
 use stepwise_benchmark::summary::Estimate;
 
