@@ -120,7 +120,9 @@ impl Document {
 fn syntax_problem(source: &Source, error: &toml::de::Error) -> Problem {
     Problem {
         message: format!("this is not TOML: {}", error.message()),
-        help: None,
+        help: Some(
+            "correct the TOML at this place: strings stand in quotes, and keys are written `key = value`".into(),
+        ),
         excerpt: error.span().map(|span| Excerpt::new(source, &span)),
     }
 }

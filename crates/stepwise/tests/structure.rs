@@ -216,7 +216,7 @@ fn parse(file: &str, text: &str) -> File {
     let is_root = ["lib", "main", "mod"].contains(&stem);
     let module = if is_root { Vec::new() } else { stem.split('/').map(str::to_owned).collect() };
     let code = plain(text);
-    let code = code.split("mod tests {").next().unwrap_or_default();
+    let code = without_visibility(code.split("mod tests {").next().unwrap_or_default());
     let is_declaration = |line: &&str| line.ends_with(';') && line.trim_start_matches("pub ").starts_with("mod ");
     let code: String = code.lines().filter(|line| !is_declaration(line)).map(|line| format!("{line}\n")).collect();
     let (mut imports, mut paths, mut words) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -228,6 +228,13 @@ fn parse(file: &str, text: &str) -> File {
     }
     add_paths(rest, &mut paths, &mut words);
     File { module, imports, paths, words }
+}
+
+/// Code without the paths of `pub(in crate::...)`, which are no dependencies.
+fn without_visibility(code: &str) -> String {
+    let mut parts = code.split("pub(in ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |code, part| code + "pub" + part.split_once(')').map_or("", |(_, after)| after))
 }
 
 /// Splits code at its first `use` item: code before, whether others see the names, tree of names, code after.

@@ -89,7 +89,7 @@ fn a_suite_is_found_by_name_or_path() {
     let named = |name: &str| Suite::named(Path::new(name));
     assert_eq!(named("full").expect("built in").name, "full");
     assert_eq!(named("fast").expect("built in").name, "fast");
-    assert!(named("./full").expect_err("a path").to_string().starts_with("./full: "));
+    assert!(named("./full").expect_err("a path").to_string().starts_with("full: "));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{MAX_DIMENSION, MAX_FILE_BYTES, MAX_PIXELS};
+use super::limits::{MAX_DIMENSION, MAX_FILE_BYTES, MAX_PIXELS};
 
 /// Reason why a file cannot be read as an image.
 #[derive(Debug, thiserror::Error)]

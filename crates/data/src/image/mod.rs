@@ -9,6 +9,7 @@
 
 mod error;
 mod jpeg;
+mod limits;
 mod mask;
 mod png;
 mod sixteen_bits;
@@ -22,17 +23,8 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, RgbImage};
 use sha2::{Digest, Sha256};
 
 pub use error::ImageError;
+pub use limits::{MAX_DIMENSION, MAX_FILE_BYTES, MAX_PIXELS};
 pub use mask::{Mask, load_mask};
-
-/// Largest width or height of an image, in pixels. Larger files are refused, so that a damaged or hostile file cannot
-/// exhaust the memory.
-pub const MAX_DIMENSION: u32 = 16_384;
-/// Largest number of pixels of an image. Larger files are refused, for the reason of [`MAX_DIMENSION`].
-pub const MAX_PIXELS: u64 = 100_000_000;
-/// Largest size of an image file, in bytes (256 MiB). Larger files are refused, for the reason of [`MAX_DIMENSION`].
-pub const MAX_FILE_BYTES: u64 = 256 << 20;
-/// Largest allocation for decoding one image, in bytes: [`MAX_PIXELS`] of the widest samples and a copy.
-const MAX_ALLOC: u64 = 2 << 30;
 
 /// Reads and decodes a PNG or JPEG file to 8-bit RGB. 16-bit samples are scaled, alpha is dropped, and the EXIF
 /// orientation is applied.
@@ -123,14 +115,6 @@ fn format(reader: &mut (impl BufRead + Seek), path: &Path) -> Result<Format, Ima
         Ok(ImageFormat::Jpeg) => Ok(Format::Jpeg),
         _ => Err(ImageError::Format(path.to_owned())),
     }
-}
-
-/// Checks a stated size, before memory is taken for the pixels.
-fn check_size(path: &Path, (width, height): (u32, u32)) -> Result<(), ImageError> {
-    if width.max(height) > MAX_DIMENSION || u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(ImageError::TooLarge { path: path.to_owned(), width, height });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

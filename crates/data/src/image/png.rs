@@ -7,7 +7,8 @@ use image::codecs::png::PngDecoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, Limits};
 
-use super::{ImageError, MAX_ALLOC, check_size};
+use super::error::ImageError;
+use super::limits::{MAX_ALLOC, check_size};
 
 /// Decodes a PNG file. Returns the image as it is stored, and the orientation for display.
 ///

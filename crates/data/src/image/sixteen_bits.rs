@@ -19,7 +19,7 @@ use std::path::Path;
 
 use image::DynamicImage;
 
-use super::ImageError;
+use super::error::ImageError;
 
 /// Smallest distance of the lowest and the highest sample: an eighth of the 16-bit range.
 const NARROW: u16 = 8192;

@@ -50,6 +50,6 @@ mod tests {
         std::fs::write(&path, b"\xef\xbb\xbf{}").expect("written");
         assert_eq!(text(&path).expect("a text"), "{}", "without its byte order mark");
         std::fs::write(&path, b"\xff\xfe{\0}\0").expect("written");
-        assert_eq!(text(&path).expect_err("no text").to_string(), "is UTF-16: save it as UTF-8");
+        assert_eq!(text(&path).expect_err("no text").to_string(), "is UTF-16, not UTF-8 text");
     }
 }

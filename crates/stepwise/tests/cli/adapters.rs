@@ -75,15 +75,18 @@ fn a_recipe_that_does_not_fit_its_adapter_or_model_is_refused() {
 #[test]
 fn weights_in_shards_that_do_not_fit_are_refused() {
     let place = Workplace::new();
+    // A whole `model.safetensors` next to an index would be read instead of the index, as in transformers.
     let index = |name: &str, content: &str| {
         place.copy("model", name);
+        let whole = place.path(&format!("{name}/model.safetensors"));
+        fs::rename(whole, place.path(&format!("{name}/whole.safetensors"))).expect("renamed");
         place.write(&format!("{name}/model.safetensors.index.json"), content);
     };
     index("torn", "{");
     index("mapless", "{\"metadata\": {}}");
     index("elsewhere", r#"{"weight_map": {"lm_head.weight": "../model/model.safetensors"}}"#);
     index("absent", r#"{"weight_map": {"lm_head.weight": "model-00001-of-00001.safetensors"}}"#);
-    index("twice", r#"{"weight_map": {"lm_head.weight": "model.safetensors", "model.x": "again.safetensors"}}"#);
+    index("twice", r#"{"weight_map": {"lm_head.weight": "whole.safetensors", "model.x": "again.safetensors"}}"#);
     place.copy("model/model.safetensors", "twice/again.safetensors");
     // The head's weights become integers; only the file's header shows this.
     place.copy("model", "integers");

@@ -61,7 +61,8 @@ fn the_second_process_ends_at_once_and_leaves_the_first_alone() {
     let said = format!("run: left behind by process {} on ", third.id());
     assert!(
         ran.stderr.starts_with(&said)
-            && ran.stderr.contains("which has ended: taken over\nerror: run: the folder already contains a run -> "),
+            && ran.stderr.contains("which has ended: taken over\n")
+            && ran.error().contains("error: run: the folder already contains a run -> "),
         "{}",
         ran.stderr
     );

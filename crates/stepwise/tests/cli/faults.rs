@@ -229,7 +229,7 @@ fn with_a_poisoned_case() -> (Workplace, String) {
     let start = 8 + header + rows["data_offsets"][0].as_u64().expect("an offset") as usize + token * width * 4;
     bytes[start..start + width * 4]
         .chunks_exact_mut(4)
-        .for_each(|value| value.copy_from_slice(&f32::NAN.to_le_bytes()));
+        .for_each(|value| value.copy_from_slice(&f32::MAX.to_le_bytes()));
     std::fs::write(path, bytes).expect("written");
     place.edit(
         "recipe.toml",

@@ -159,7 +159,14 @@ fn timeless(log: &Path) -> String {
     let lines = text.lines().map(|line| {
         let mut line: Value = serde_json::from_str(line).expect("JSON");
         let line = line.as_object_mut().expect("an object");
-        for key in ["elapsed_time", "remaining_time", "wait_for_data", "seconds_per_step", "peak_memory_mib"] {
+        for key in [
+            "elapsed_time",
+            "remaining_time",
+            "wait_for_data",
+            "seconds_per_step",
+            "tokens_per_second",
+            "peak_memory_mib",
+        ] {
             line.remove(key);
         }
         format!("{}\n", Value::Object(line.clone()))

@@ -64,7 +64,7 @@ fn runs_are_made_once_and_the_arms_compared() {
     insta::assert_snapshot!("the report of a study", place.done("study report order.toml").shown());
     let latex = place.read("out/report/report.tex");
     assert!(latex.contains(
-        "\\toprule\narm & endpoint & difference [95 \\% interval] & over questions & seeds that agree & p & p adjusted"
+        "\\toprule\narm & endpoint & difference [95 \\% interval] & seeds that agree & p, seeds fixed & p & p adjusted"
     ));
     assert!(place.read("out/report/report.md").contains("| stepwise | chain_accuracy | "));
     let summary: serde_json::Value = serde_json::from_str(&place.read("out/report/summary.json")).expect("JSON");

@@ -91,7 +91,9 @@ mod tests {
 
     /// Learning rates of all steps in units of the peak, the note on single steps and the warnings.
     fn planned(lines: &str) -> (Vec<f64>, Option<String>, Vec<String>) {
-        let recipe = recipe_on(8, lines);
+        let small = "[train]\nper_device_train_batch_size = 1\ngradient_accumulation_steps = 1\n";
+        let lines = if lines.contains(WHOLE) { lines.to_owned() } else { lines.replacen("[train]\n", small, 1) };
+        let recipe = recipe_on(8, &lines);
         let run_plan = RunPlan::new(&recipe, &synthetic(8)).expect("a run plan");
         let rate = |done| Rates::at(&recipe, run_plan.at(done), (done, run_plan.planned)).decoder;
         let peak = recipe.train.learning_rate;

@@ -52,6 +52,12 @@ enum Fault {
     TooLong { tokens: usize, limit: &'static str, most: usize },
 }
 
+impl Fault {
+    fn is_of_the_template(&self) -> bool {
+        matches!(self, Self::Refused(ProcessorError::Template(_)))
+    }
+}
+
 impl TextCheck<'_> {
     /// Checks all wordings of the questions of `cases`, and all questions of `plan`.
     ///
@@ -84,6 +90,11 @@ impl TextCheck<'_> {
                     .flat_map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                     .collect::<Vec<_>>()
             }));
+            if let Some(place) = faults.iter().position(|(_, fault): &(_, Fault)| fault.is_of_the_template()) {
+                faults.swap(0, place);
+                faults.truncate(1);
+                break;
+            }
             done += round.len();
             progress.advance("checking the texts of all questions", done as u64, texts.len() as u64);
         }
@@ -93,7 +104,17 @@ impl TextCheck<'_> {
 
     fn part<'a>(&self, texts: &[Text<'a>]) -> Vec<(Text<'a>, Fault)> {
         let mut known = HashSet::new();
-        texts.iter().filter_map(|text| Some((*text, self.fault(text, &mut known)?))).collect()
+        let mut faults = Vec::new();
+        for text in texts {
+            let Some(fault) = self.fault(text, &mut known) else { continue };
+            let ends = fault.is_of_the_template();
+            faults.push((*text, fault));
+            // A template that fails on one text fails on most, and may take long to do so.
+            if ends {
+                break;
+            }
+        }
+        faults
     }
 
     /// Checks one text. Returns None where it has no fault, or was checked before.

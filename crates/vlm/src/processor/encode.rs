@@ -66,8 +66,8 @@ impl Processor {
         self.tokenise(&expanded, &supervised)
     }
 
-    /// Encodes `conversation`, which ends before the answer, with its generation prompt, and each of `options` as the tokens that training supervises
-    /// when the option is the answer: the option and the end of its turn. Without the end, an option that is the
+    /// Encodes `conversation`, which ends before the answer, with its generation prompt, and each of `options` as the
+    /// tokens that training supervises when the option is the answer: the option and the end of its turn. Without the end, an option that is the
     /// beginning of another one would be at least as likely as the other, whatever the model answers. Returns the prompt
     /// and the tokens of each option, in order.
     ///
@@ -85,7 +85,7 @@ impl Processor {
             let answered = self.encode(&conversation.clone().answered(option), grids, false)?;
             let own = answered.targets().filter(|index| *index >= prompt.ids.len());
             let ids: Vec<u32> = own.map(|index| answered.ids[index]).collect();
-            if ids.iter().all(|id| self.ends.contains(id)) {
+            if option.trim().is_empty() || ids.iter().all(|id| self.ends.contains(id)) {
                 Err(misfit(format!("the option {option:?} has no tokens"), "write the words of an answer"))
             } else if !answered.ids.starts_with(&prompt.ids) {
                 let problem = format!("the option {option:?} does not start on a token of its own after the prompt");

@@ -266,7 +266,7 @@ fn byte_order_marks_of_json_files_are_left_out() {
     assert_eq!(Processor::from_folder(folder.path()).expect("loads").digest(), processor.digest());
     let config = folder.path().join("config.json");
     std::fs::write(&config, b"\xff\xfe{\0}\0").expect("written");
-    assert!(refusal(folder.path()).contains("config.json: is UTF-16: save it as UTF-8 -> "));
+    assert!(refusal(folder.path()).contains("config.json: is UTF-16, not UTF-8 text -> "));
 }
 
 #[test]
@@ -303,7 +303,8 @@ fn other_models_are_refused_by_their_type() {
     let folder = copy_of(&tiny(), &[]);
     let config = folder.path().join("config.json");
     edit_json(&config, |config| config["text_config"]["model_type"] = "qwen2".into());
-    assert!(refusal(folder.path()).contains("text_config.model_type is \"qwen2\": only a Llama decoder"));
+    let problem = refusal(folder.path());
+    assert!(["text_config.model_type is ", "qwen2", "only a Llama decoder"].iter().all(|part| problem.contains(part)));
     edit_json(&config, |config| drop(config.as_object_mut().expect("an object").remove("model_type")));
     assert!(refusal(folder.path()).contains("model_type is missing: only"));
 }

@@ -16,7 +16,8 @@ use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, JpegError, PixelFormat};
 
-use super::{ImageError, MAX_ALLOC, MAX_DIMENSION, MAX_PIXELS, check_size};
+use super::error::ImageError;
+use super::limits::{MAX_ALLOC, MAX_DIMENSION, MAX_PIXELS, check_size};
 use header::Header;
 
 /// Largest number of scans of a progressive file. Encoders write about ten; each one costs a pass over the image.
