@@ -347,8 +347,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reads a path like [`Section::text`]; None as there. Relative paths start at the working directory. The path need
-    /// not exist.
+    /// Reads a path like [`Section::text`]; None as there, and for a path that cannot be resolved. A leading `~` is the home
+    /// folder; relative paths start at the working directory. The path need not exist.
     pub fn path(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<PathBuf> {
         let at = self.at(key);
         let written = self.text(key, otherwise, help)?;

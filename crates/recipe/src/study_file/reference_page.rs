@@ -12,7 +12,7 @@ const HEAD: &str = "# Study
 
 A study is a TOML file with a base recipe, arms that change named keys of it, seeds, and the endpoints that a claim may rest on.
 `stepwise study run FILE` runs every arm with every seed, `stepwise study report FILE` compares them. Relative paths start at the working
-directory.
+directory, and `~` is the home folder.
 ";
 
 const TAIL: &str = "
