@@ -47,41 +47,57 @@ reference["corrections"] = [
     for p in p_values
 ]
 
-sign_flips = [[1, 2, -1, 3, 1], [1, 1, 1, 1, 1, 1], [-2, 2, 0, 1], rng.integers(-3, 5, size=14).tolist()]
-many = rng.integers(-2, 4, size=60).tolist()
-reference["sign_flip"] = []
-for differences in sign_flips:
-    exact = scipy.stats.permutation_test(
-        (np.array(differences, dtype=float),), np.sum, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
-    )
-    reference["sign_flip"].append({"differences": differences, "p": float(exact.pvalue), "tolerance": 1e-9})
-drawn = scipy.stats.permutation_test(
-    (np.array(many, dtype=float),), np.sum, permutation_type="samples", n_resamples=400_000, rng=rng
-)
-reference["sign_flip"].append({"differences": many, "p": float(drawn.pvalue), "tolerance": 0.01})
 
-# Shares with unequal cluster sizes; scipy resamples cluster numbers, the statistic looks the sums up.
-reference["cluster_bootstrap"] = []
-for groups, mean_size in [(12, 2), (40, 3), (150, 2.6)]:
-    sizes = 1 + rng.poisson(mean_size - 1, size=groups)
-    lean = rng.beta(2, 2, size=groups)
-    right = rng.binomial(sizes, lean)
-    other = rng.binomial(sizes, np.clip(lean + 0.1, 0, 1))
 
-    def difference(index, axis=-1):
-        return (other[index].sum(axis=axis) - right[index].sum(axis=axis)) / sizes[index].sum(axis=axis)
+def jackknife(table, column, statistic):
+    """Delete-one-cluster variance around the full estimate."""
+    full = statistic(table)
+    clusters = table[column].unique()
+    without = np.array([statistic(table[table[column] != cluster]) for cluster in clusters])
+    return (len(clusters) - 1) / len(clusters) * ((without - full) ** 2).sum()
 
-    drawn = scipy.stats.bootstrap(
-        (np.arange(groups),), difference, n_resamples=200_000, batch=10_000, method="percentile", rng=rng
-    )
-    reference["cluster_bootstrap"].append({
-        "sizes": sizes.tolist(),
-        "right": right.tolist(),
-        "other": other.tolist(),
-        "difference": float(difference(np.arange(groups))),
-        "interval": [float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)],
-        "standard_error": float(drawn.standard_error),
+
+def two_way(table, statistic):
+    """Value, interval and p of Cameron, Gelbach and Miller (2011) with jackknife parts and t(min(P, Q) - 1)."""
+    value = statistic(table)
+    patients, questions = (jackknife(table, column, statistic) for column in ("patient", "question"))
+    both = jackknife(table.assign(cell=table["patient"] + "/" + table["question"]), "cell", statistic)
+    variance = max(patients + questions - both, patients, questions)
+    clusters = min(table["patient"].nunique(), table["question"].nunique())
+    error = np.sqrt(variance)
+    half = scipy.stats.t.ppf(0.975, clusters - 1) * error
+    p = max(2 * scipy.stats.t.sf(abs(value) / error, clusters - 1), 2.0 ** (1 - clusters))
+    return {"value": float(value), "interval": [float(value - half), float(value + half)], "p": float(p)}
+
+
+# Crossed patients and questions with unequal numbers of items in a cell, and holes.
+reference["two_way"] = []
+for patients, questions, question_sd in [(6, 40, 0.2), (25, 9, 0.3), (30, 30, 0.0)]:
+    rows = []
+    ease = rng.normal(scale=question_sd, size=(2, questions))
+    for patient in range(patients):
+        for question in range(questions):
+            for _ in range(rng.integers(0, 3)):
+                right = [int(rng.uniform() < np.clip(0.5 + 0.1 * model + ease[model, question], 0, 1)) for model in (0, 1)]
+                rows.append({"patient": f"p{patient:02}", "question": f"q{question:02}", "a": right[0], "b": right[1]})
+    table = pd.DataFrame(rows)
+    difference = two_way(table, lambda part: part["b"].mean() - part["a"].mean())
+    # A ratio: of the items that model a has wrong, the share that model b has right.
+    ratio = two_way(table, lambda part: ((1 - part["a"]) * part["b"]).sum() / (1 - part["a"]).sum())
+    groups = np.column_stack([table[column].astype("category").cat.codes for column in ("patient", "question")])
+    fit = smf.ols("d ~ 1", table.assign(d=table["b"] - table["a"]))
+    robust = fit.fit(cov_type="cluster", cov_kwds={"groups": groups})
+    reference["two_way"].append({
+        "rows": [[row["patient"], row["question"], row["a"], row["b"]] for row in rows],
+        "difference": difference,
+        "ratio": ratio,
+        "statsmodels_error": float(robust.bse.iloc[0]) if np.isfinite(robust.bse.iloc[0]) else None,
     })
+
+reference["student"] = [
+    {"t": t, "degrees": degrees, "p": float(2 * scipy.stats.t.sf(t, degrees)), "quantile": float(scipy.stats.t.ppf(0.975, degrees))}
+    for t, degrees in [(0.3, 1), (2.5, 5), (2.0, 41), (8.0, 12), (1.96, 5000)]
+]
 
 # Difference of two models' slopes of chance-corrected accuracy over four stages, with cases in groups.
 reference["slope_difference"] = []
@@ -103,17 +119,18 @@ for groups, size in [(20, 1), (60, 3)]:
         return slopes[1] - slopes[0]
 
     point = [np.polyfit([1, 2, 3, 4], (r.sum(axis=0) / counts.sum() - chance) / (1 - chance), 1)[0] for r in (first, second)]
-    drawn = scipy.stats.bootstrap(
-        (np.arange(groups),), slope_difference, n_resamples=100_000, batch=10_000, method="percentile", rng=slopes_rng
-    )
+    everyone = np.arange(groups)
+    without = np.array([slope_difference(everyone[everyone != group]) for group in everyone])
+    value = point[1] - point[0]
+    error = np.sqrt((groups - 1) / groups * ((without - value) ** 2).sum())
+    half = scipy.stats.t.ppf(0.975, groups - 1) * error
     reference["slope_difference"].append({
         "counts": counts.tolist(),
         "chance": chance.tolist(),
         "first": first.tolist(),
         "second": second.tolist(),
-        "difference": float(point[1] - point[0]),
-        "interval": [float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)],
-        "standard_error": float(drawn.standard_error),
+        "difference": float(value),
+        "interval": [float(value - half), float(value + half)],
     })
 
 reference["design"] = []
@@ -136,12 +153,15 @@ for groups, mean_size, spread in [(8, 3, 0.5), (30, 4, 2.0)]:
         "mean_size": counts.mean(),
     })
 
-z = scipy.stats.norm.ppf(0.975) + scipy.stats.norm.ppf(0.8)
-reference["minimum_detectable_difference"] = [
-    {"pairs": n, "discordant": p, "design_effect": deff, "difference": float(z * np.sqrt(deff * p / n))}
-    for n, p, deff in [(2000, 0.2, 1.48), (64, 0.35, 1.0)]
-]
+reference["minimum_detectable_difference"] = []
+for n, p, deff, degrees, level in [(2000, 0.2, 1.48, 59, 0.05), (64, 0.35, 1.0, 7, 0.01)]:
+    t = scipy.stats.t(degrees)
+    difference = float((t.ppf(1 - level / 2) + t.ppf(0.8)) * np.sqrt(deff * p / n))
+    reference["minimum_detectable_difference"].append({
+        "pairs": n, "discordant": p, "design_effect": deff, "degrees": degrees, "level": level, "difference": difference,
+    })
 
 path = pathlib.Path(__file__).with_name("stats.json")
-path.write_text(json.dumps(reference, indent=1) + "\n")
+lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in reference.items()]
+path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 print(f"wrote {path.name}")

@@ -15,7 +15,6 @@ use stepwise_benchmark::model::{
 };
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{Options, RunProgress, run};
-use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Case;
@@ -86,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         progress: &mut |_: RunProgress<'_>| ControlFlow::Continue(()),
     };
     let answered = run(&plan, &load, &mut LengthByBrightness, options)?;
-    let summary = Summary::new(&suite, &answered.skips(&plan), &answered.outcomes, None, Bootstrap::default());
+    let summary = Summary::new(&suite, &answered.skips(&plan), &answered.outcomes, None);
 
     println!("{:<24} {:>6} {:>9}  95 % interval", "condition", "n", "accuracy");
     for condition in &summary.conditions {

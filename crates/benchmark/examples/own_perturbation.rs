@@ -15,7 +15,6 @@ use stepwise_benchmark::mock::{BlindPrior, HintFollower, Planted};
 use stepwise_benchmark::perturb::{Named, Perturbation, Perturbed, Purpose, Scene, Skip};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{Options, RunProgress, run};
-use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::subset::Subset;
 use stepwise_benchmark::suite::{Condition, Suite};
 use stepwise_benchmark::summary::Summary;
@@ -76,7 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         progress: &mut |_: RunProgress<'_>| ControlFlow::Continue(()),
     };
     let answered = run(&plan, &load, &mut model, options)?;
-    let summary = Summary::new(&suite, &answered.skips(&plan), &answered.outcomes, None, Bootstrap::default());
+    let summary = Summary::new(&suite, &answered.skips(&plan), &answered.outcomes, None);
     for condition in summary.conditions.iter().filter(|condition| ["clean", "vote"].contains(&condition.id.as_str())) {
         println!(
             "{}: {} of {} right, {} follow the vote",

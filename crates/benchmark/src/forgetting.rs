@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn estimates(values: [f64; 4]) -> [Option<Estimate>; 4] {
-        values.map(|value| Some(Estimate { value: Some(value), ci: None, n: 10 }))
+        values.map(|value| Some(Estimate { value: Some(value), n: 10, ..Estimate::default() }))
     }
 
     fn row(phase: &str, stages: &[u8], epoch: u32, values: [f64; 4]) -> PhaseRow {
@@ -164,9 +164,8 @@ mod tests {
 
     #[test]
     fn a_resumed_run_notes_each_phase_once() {
-        use crate::stats::Bootstrap;
         use crate::suite::Suite;
-        let summary = Summary::new(&Suite::fast(), &[], &[], None, Bootstrap { resamples: 0, ..Bootstrap::default() });
+        let summary = Summary::new(&Suite::fast(), &[], &[], None);
         let mut forgetting = Forgetting::new(&summary);
         for (phase, epoch, through) in [("a", 1, 0), ("b", 2, 1), ("b", 2, 1), ("a", 1, 0)] {
             forgetting.keep_through(through);

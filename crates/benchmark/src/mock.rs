@@ -200,7 +200,7 @@ impl<P: Policy> Policy for LateralitySwapper<P> {
 }
 
 /// Policy that follows drawn marks: right where the mark encloses all evidence, wrong where it does not. Without a mark
-/// it gives the answer of the inner policy. Marks are found by the colour of the default style.
+/// or without evidence it gives the answer of the inner policy. Marks are found by the colour of the default style.
 #[derive(Clone, Copy, Debug)]
 pub struct CueFollower<P>(pub P);
 
@@ -208,7 +208,11 @@ impl<P: Policy> Policy for CueFollower<P> {
     fn say(&self, view: &PolicyInput<'_>) -> String {
         let Some(mark) = view.picture().and_then(marked) else { return self.0.say(view) };
         let evidence = evidence(view.case, view.item);
-        let is_marked = evidence.iter().flat_map(|on| &on.rects).all(|rect| rect.clipped(mark) == *rect);
+        let rects: Vec<&Rect> = evidence.iter().flat_map(|on| &on.rects).collect();
+        if rects.is_empty() {
+            return self.0.say(view);
+        }
+        let is_marked = rects.iter().all(|rect| rect.clipped(mark) == **rect);
         if is_marked { view.gold() } else { view.wrong() }
     }
 }

@@ -57,9 +57,12 @@ pub struct Outcome {
     /// Whether the model's answer is the suggested one.
     #[serde(default)]
     pub followed: bool,
-    /// Scores of the options, in stored order; empty where the answer was generated.
+    /// Scores of the options shown, in stored order; empty where the answer was generated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<Score>,
+    /// Positions in `scores` of the right options; empty where the answer was generated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub right_scores: Vec<usize>,
     /// Version of the rule that decided among scored options ([`crate::score::SCORING_VERSION`]); empty where text
     /// was generated.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -126,6 +129,20 @@ impl From<OptionLikelihood> for Score {
 }
 
 impl Outcome {
+    /// Returns the log-odds of the right answer: `ln(p / (1 - p))` with the probability `p` that the softmax over the
+    /// options shown gives to the right ones. None without scores, without a wrong option, or where no score is finite.
+    #[must_use]
+    pub fn gold_log_odds(&self) -> Option<f64> {
+        let sum = |is_right: bool| {
+            let places = self.scores.iter().enumerate();
+            let of_side = places.filter(|(place, _)| self.right_scores.contains(place) == is_right);
+            log_sum_exp(of_side.filter_map(|(_, score)| score.loglikelihood))
+        };
+        let log_odds = sum(true) - sum(false);
+        let is_scored = !self.right_scores.is_empty() && self.right_scores.len() < self.scores.len();
+        Some(log_odds).filter(|log_odds| is_scored && !log_odds.is_nan())
+    }
+
     /// Returns whether the answer is right.
     #[must_use]
     pub fn is_right(&self) -> bool {
@@ -164,4 +181,14 @@ impl Outcome {
             _ => self.answer.is_some() && self.answer == other.answer,
         }
     }
+}
+
+/// Logarithm of the sum of exponentials; negative infinity without values.
+fn log_sum_exp(values: impl Iterator<Item = f64>) -> f64 {
+    let values: Vec<f64> = values.collect();
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if most == f64::NEG_INFINITY {
+        return most;
+    }
+    most + values.iter().map(|value| (value - most).exp()).sum::<f64>().ln()
 }

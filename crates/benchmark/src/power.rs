@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::stats::FEWEST_CLUSTERS;
 use super::stats::design::{design_effect, intra_cluster_correlation, minimum_detectable_difference};
+use super::stats::inference::smallest_p;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 
@@ -11,9 +13,16 @@ use crate::plan::Plan;
 /// this benchmark.
 pub const ASSUMED_CORRELATION: f64 = 0.3;
 
-/// Assumed share of items, 0 to 1, that one of two models gets right and the other wrong. It is a choice of this
-/// benchmark: the true share is unknown until both models are evaluated.
+/// Assumed correlation of the difference between two models within a question: the value where each model's accuracy
+/// varies between questions with a standard deviation of about 0.6 log-odds.
+pub const ASSUMED_QUESTION_CORRELATION: f64 = 0.1;
+
+/// Assumed share of items that one of two models gets right and the other wrong. The true share is unknown until both
+/// models are evaluated.
 pub const ASSUMED_DISCORDANT: f64 = 0.2;
+
+/// Level of all tests together.
+const LEVEL: f64 = 0.05;
 
 /// Detectable difference under one condition of a plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,74 +36,96 @@ pub struct Power {
     pub items: usize,
     /// Number of groups these items belong to.
     pub groups: usize,
-    /// Mean group size weighted by items: the sum of squared sizes over the number of items. Large groups cost more
-    /// precision than small groups save.
-    pub group_size: f64,
+    /// Number of different questions among these items.
+    pub questions: usize,
     /// Correlation of right answers within groups, 0 to 1.
     pub correlation: f64,
     /// Whether `correlation` was estimated from known outcomes; otherwise it is [`ASSUMED_CORRELATION`].
     pub is_estimated: bool,
-    /// Factor by which clustering multiplies the variance: `1 + (group_size - 1) * correlation` (Kish, 1965).
+    /// Factor by which clustering by groups and by questions multiplies the variance.
     pub design_effect: f64,
-    /// Smallest difference between the accuracies of two models, as a share from 0 to 1, that is detected with a power
-    /// of 80 % at a level of 5 % under [`ASSUMED_DISCORDANT`]. None without items.
+    /// Smallest difference between the accuracies of two models, as a share from 0 to 1, that is detected with a power of
+    /// 80 % at a level of 5 % over all primary endpoints, under [`ASSUMED_DISCORDANT`]. None without items, and where no
+    /// difference can be significant.
     pub detectable: Option<f64>,
 }
 
-/// Computes the power of every condition of the plan, in the order of the suite. `base` holds known outcomes of the
-/// base model, from which the correlation is estimated where they allow it; where it is None, [`ASSUMED_CORRELATION`]
-/// is used.
+/// Computes the power of every condition of the plan, in plan order. `base` holds known outcomes of the base model; the
+/// correlation within groups is then estimated from whether its answers under the condition are right.
 #[must_use]
 pub fn power(plan: &Plan<'_>, base: Option<&[Outcome]>) -> Vec<Power> {
-    let mut sizes: Vec<BTreeMap<&str, usize>> = vec![BTreeMap::new(); plan.suite.conditions.len()];
+    let conditions = plan.suite.conditions.len();
+    let mut groups: Vec<BTreeMap<&str, usize>> = vec![BTreeMap::new(); conditions];
+    let mut questions = groups.clone();
     for &entry in &plan.entries {
-        *sizes[entry.condition].entry(&plan.pool.cases()[entry.case].group_id).or_default() += 1;
+        let case = &plan.pool.cases()[entry.case];
+        *groups[entry.condition].entry(&case.group_id).or_default() += 1;
+        *questions[entry.condition].entry(&case.chain[entry.item].question).or_default() += 1;
     }
     let mut known: BTreeMap<&str, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
     for outcome in base.unwrap_or_default() {
         let groups = known.entry(&outcome.condition).or_default();
         groups.entry(&outcome.group_id).or_default().push(f64::from(u8::from(outcome.is_right())));
     }
+    let endpoints = plan.suite.primary.len().max(1);
     plan.suite
         .conditions
         .iter()
-        .zip(sizes)
-        .map(|(condition, sizes)| {
-            let items: usize = sizes.values().sum();
-            let squares: usize = sizes.values().map(|size| size * size).sum();
-            let group_size = if items > 0 { squares as f64 / items as f64 } else { 0.0 };
+        .zip(groups.into_iter().zip(questions))
+        .map(|(condition, (groups, questions))| {
+            let items: usize = groups.values().sum();
             let clusters: Vec<Vec<f64>> =
                 known.remove(condition.id.as_str()).unwrap_or_default().into_values().collect();
             let estimated = intra_cluster_correlation(&clusters);
             let correlation = estimated.unwrap_or(ASSUMED_CORRELATION);
-            let design_effect = design_effect(group_size, correlation);
+            let design_effect = design_effect(mean_size(&groups), correlation)
+                + design_effect(mean_size(&questions), ASSUMED_QUESTION_CORRELATION)
+                - 1.0;
+            let scarcer = groups.len().min(questions.len());
+            let level = LEVEL / endpoints as f64;
+            let detectable = (scarcer >= FEWEST_CLUSTERS && smallest_p(scarcer) <= level).then(|| {
+                minimum_detectable_difference(items, ASSUMED_DISCORDANT, design_effect, scarcer - 1, level).min(1.0)
+            });
             Power {
                 condition: condition.id.clone(),
                 is_shown: condition.kind == "clean" || plan.suite.claims(&condition.id),
                 items,
-                groups: sizes.len(),
-                group_size,
+                groups: groups.len(),
+                questions: questions.len(),
                 correlation,
                 is_estimated: estimated.is_some(),
                 design_effect,
-                detectable: (items > 0)
-                    .then(|| minimum_detectable_difference(items, ASSUMED_DISCORDANT, design_effect).min(1.0)),
+                detectable,
             }
         })
         .collect()
 }
 
+/// Mean cluster size weighted by items: the sum of squared sizes over the number of items. Large clusters cost more
+/// precision than small clusters save.
+fn mean_size(sizes: &BTreeMap<&str, usize>) -> f64 {
+    let items: usize = sizes.values().sum();
+    let squares: usize = sizes.values().map(|size| size * size).sum();
+    squares as f64 / items.max(1) as f64
+}
+
 impl fmt::Display for Power {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(detectable) = self.detectable else { return write!(f, "{}: no items", self.condition) };
+        if self.items == 0 {
+            return write!(f, "{}: no items", self.condition);
+        }
+        write!(
+            f,
+            "{}: {} items in {} groups with {} questions, ",
+            self.condition, self.items, self.groups, self.questions
+        )?;
+        let Some(detectable) = self.detectable else {
+            return write!(f, "NO DIFFERENCE CAN BE SIGNIFICANT, however large");
+        };
         let source = if self.is_estimated { "" } else { " assumed" };
         write!(
             f,
-            "{}: {} items in {} groups, correlation {:.2}{source}, design effect {:.2}, \
-             smallest detectable difference {:.1} percentage points",
-            self.condition,
-            self.items,
-            self.groups,
+            "correlation {:.2}{source}, design effect {:.2}, smallest detectable difference {:.1} percentage points",
             self.correlation,
             self.design_effect,
             100.0 * detectable
@@ -107,28 +138,35 @@ impl fmt::Display for Power {
 #[must_use]
 pub fn describe(power: &[Power]) -> String {
     let mut lines = vec![format!(
-        "differences this run can detect (two-sided 5 %, power 80 %, if two models differ on {:.0} % of the items):",
+        "differences this run can detect (two-sided 5 % over all primary endpoints, power 80 %, if two models differ on {:.0} % \
+         of the items, and their difference correlates by {ASSUMED_QUESTION_CORRELATION} within a question):",
         100.0 * ASSUMED_DISCORDANT
     )];
     lines.extend(power.iter().filter(|power| power.is_shown).map(|power| format!("  {power}")));
-    let others: Vec<(usize, f64)> = power
-        .iter()
-        .filter(|power| !power.is_shown)
-        .filter_map(|power| Some((power.items, 100.0 * power.detectable?)))
-        .collect();
-    if let Some((items, points)) = others.first() {
-        let mut range = (*items, *items, *points, *points);
-        for (items, points) in &others {
-            range = (range.0.min(*items), range.1.max(*items), range.2.min(*points), range.3.max(*points));
-        }
+    lines.extend(others(power));
+    if power.iter().any(|power| power.items > 0 && power.detectable.is_none()) {
         lines.push(format!(
-            "  {} more conditions: {} to {} items, smallest detectable differences {:.1} to {:.1} percentage points",
-            others.len(),
-            range.0,
-            range.1,
-            range.2,
-            range.3
+            "  a claim needs {FEWEST_CLUSTERS} groups and {FEWEST_CLUSTERS} questions or more, because with m of them no p-value can \
+             be below 2^(1 - m) -> evaluate more patients to make claims"
         ));
     }
     lines.join("\n")
+}
+
+/// Line for the conditions without a line of their own; None without such conditions.
+fn others(power: &[Power]) -> Option<String> {
+    let others: Vec<&Power> = power.iter().filter(|power| !power.is_shown && power.items > 0).collect();
+    let items = others.iter().map(|power| power.items);
+    let (fewest, most) = (items.clone().min()?, items.max()?);
+    let points = || others.iter().filter_map(|power| Some(100.0 * power.detectable?));
+    let range = if points().next().is_none() {
+        "no difference can be significant".to_owned()
+    } else {
+        format!(
+            "smallest detectable differences {:.1} to {:.1} percentage points",
+            points().fold(f64::INFINITY, f64::min),
+            points().fold(0.0, f64::max)
+        )
+    };
+    Some(format!("  {} more conditions: {fewest} to {most} items, {range}", others.len()))
 }

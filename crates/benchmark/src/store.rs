@@ -5,6 +5,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use stepwise_data::io::atomic::AtomicFile;
+use stepwise_data::io::json_lines::other_format;
+use stepwise_data::problem_groups::{self, Located};
 
 use crate::outcome::Outcome;
 
@@ -19,10 +21,10 @@ pub enum StoreError {
         /// Error of the file system.
         source: io::Error,
     },
-    /// Some lines are not valid outcomes.
+    /// The file is no JSON Lines, or some lines are not valid outcomes.
     #[error("{}", problems.join("\n"))]
     Lines {
-        /// One message per problem, each with file and row.
+        /// Messages, each with file and row; equal problems of many rows are one message.
         problems: Vec<String>,
     },
 }
@@ -148,15 +150,21 @@ pub(crate) fn lines<T>(
     let io_error = |source| StoreError::Io { path: path.to_owned(), source };
     let mut found = Vec::new();
     let mut problems = Vec::new();
-    for (row, line) in BufReader::new(File::open(path).map_err(io_error)?).lines().enumerate() {
+    let mut reader = BufReader::with_capacity(64 << 10, File::open(path).map_err(io_error)?);
+    if let Some((what, advice)) = other_format(reader.fill_buf().map_err(io_error)?) {
+        return Err(StoreError::Lines { problems: vec![format!("{}: {what} -> {advice}", path.display())] });
+    }
+    for (row, line) in reader.lines().enumerate() {
         let line = line.map_err(io_error)?;
+        let line = if row == 0 { line.trim_start_matches('\u{FEFF}') } else { &line };
         if line.trim().is_empty() {
             continue;
         }
-        match parse(&line) {
+        let located = |text| Located { place: format!("{}:{}", path.display(), row + 1), row: Some(row + 1), text };
+        match parse(line) {
             Ok(read) => found.push(read),
-            Err(all) => problems.extend(all.into_iter().map(|what| format!("{}:{}: {what}", path.display(), row + 1))),
+            Err(all) => problems.extend(all.into_iter().map(located)),
         }
     }
-    if problems.is_empty() { Ok(found) } else { Err(StoreError::Lines { problems }) }
+    if problems.is_empty() { Ok(found) } else { Err(StoreError::Lines { problems: problem_groups::lines(&problems) }) }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use indexmap::IndexMap;
 
-use crate::metrics::{self, Better, Clusters, Metric, OutcomeTable};
+use crate::metrics::{self, Better, Crossing, Metric, OutcomeTable};
 use crate::perturb::kinds::KINDS;
 use crate::perturb::{PerturbationKind, Purpose};
 use crate::suite::Suite;
@@ -300,7 +300,7 @@ fn metrics_of(page: &mut String, suite: &Suite) {
          also have `attack_success_both_right:CONDITION`, and studies `effective_robustness:CONDITION`.\n\n| id | description | better |\n| --- | --- | --- |\n",
     );
     let mut rows: IndexMap<String, (String, Better)> = IndexMap::new();
-    for metric in metrics::all(&OutcomeTable::new(suite, &Clusters::default(), [])) {
+    for metric in metrics::all(&OutcomeTable::new(suite, &Crossing::default(), [])) {
         let (id, label) = generic(suite, &metric);
         rows.entry(id).or_insert((label, metric.better));
     }

@@ -1,19 +1,16 @@
-//! Primary endpoints that are metrics: known gains of mock models, and p-values recomputed over all swaps of
-//! whole patients.
+//! Primary endpoints that are metrics: known gains of mock models, and the adjustment of their p-values together with
+//! conditions.
 
 use stepwise_benchmark::compare::{Side, compare};
 use stepwise_benchmark::mock::{BlindPrior, HintFollower, Oracle, Planted, Policy, PolicyInput};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::suite_file::SuiteError;
-use stepwise_benchmark::summary::{EndpointTest, Summary};
+use stepwise_benchmark::summary::Summary;
 
 use stepwise_testing::benchmark::constructed::{BALANCED, Looker, cases, evaluate};
 use stepwise_testing::benchmark::suite::parse_suite;
-
-const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 50, seed: 0, level: 0.95 };
 
 fn parse(primary: &[&str]) -> Result<Suite, SuiteError> {
     parse_suite(
@@ -38,7 +35,7 @@ fn outcomes(suite: &Suite, policy: impl Policy) -> Vec<Outcome> {
 }
 
 fn compared(suite: &Suite, base: &[Outcome], tuned: &[Outcome]) -> Summary {
-    Summary::new(suite, &[], tuned, Some(base), BOOTSTRAP)
+    Summary::new(suite, &[], tuned, Some(base))
 }
 
 /// Mock model that is right on stages 1 and 2 and answers by its prior on later stages.
@@ -64,42 +61,19 @@ impl Policy for Discerning {
     }
 }
 
-/// Returns the p-value of a metric, computed from the answers alone. For every subset of patients, the two models'
-/// answers to all questions of these patients are exchanged, and the metric is computed on each arrangement.
-fn p_by_exchange(suite: &Suite, id: &str, base: &[Outcome], tuned: &[Outcome]) -> f64 {
-    let patients: std::collections::BTreeSet<&str> = base.iter().map(|outcome| outcome.group_id.as_str()).collect();
-    let patients: Vec<&str> = patients.into_iter().collect();
-    let value = |outcomes: &[Outcome]| {
-        let once = Bootstrap { resamples: 1, ..BOOTSTRAP };
-        Summary::new(suite, &[], outcomes, None, once).estimate(id).and_then(|estimate| estimate.value)
-    };
-    let difference = |exchanged: usize| -> Option<f64> {
-        let is_exchanged = |outcome: &&Outcome| {
-            let place = patients.iter().position(|patient| *patient == outcome.group_id).expect("a patient");
-            exchanged >> place & 1 == 1
-        };
-        let mixed = |own: &[Outcome], other: &[Outcome]| -> Vec<Outcome> {
-            let kept = own.iter().filter(|outcome| !is_exchanged(outcome));
-            kept.chain(other.iter().filter(is_exchanged)).cloned().collect()
-        };
-        Some(value(&mixed(tuned, base))? - value(&mixed(base, tuned))?)
-    };
-    let observed = difference(0).expect("defined").abs();
-    let all: Vec<f64> = (0..1usize << patients.len()).filter_map(difference).collect();
-    all.iter().filter(|value| value.abs() >= observed - 1e-9).count() as f64 / all.len() as f64
-}
-
+/// Returns p-value and adjusted p-value of a primary metric, whose gain must be `gain`.
 #[track_caller]
-fn tested(summary: &Summary, id: &str, gain: f64) -> EndpointTest {
+fn tested(summary: &Summary, id: &str, gain: f64) -> (f64, f64) {
     let metric = &summary.metrics[id];
-    let found = metric.gain_vs_base.and_then(|gain| gain.value).unwrap_or_else(|| panic!("no gain of {id}"));
-    assert!((found - gain).abs() < 1e-12, "{id} gains {found}, expected {gain}");
+    let found = metric.gain_vs_base.unwrap_or_else(|| panic!("no gain of {id}"));
+    let value = found.value.unwrap_or_else(|| panic!("no value of {id}"));
+    assert!((value - gain).abs() < 1e-12, "{id} gains {value}, expected {gain}");
     assert!(metric.primary);
-    metric.test.unwrap_or_else(|| panic!("no test of {id}"))
+    found.p.zip(found.p_adjusted).unwrap_or_else(|| panic!("no test of {id}"))
 }
 
 #[test]
-fn primary_metrics_are_tested_by_swapping_patients() {
+fn primary_metrics_and_conditions_are_adjusted_together() {
     let primary = ["chain_accuracy", "stage_slope", "visual_reliance_swap", "attack_success:hint_minus", "hint_minus"];
     let suite = suite(&primary);
     let (base, tuned) = (outcomes(&suite, HintFollower(Half)), outcomes(&suite, Looker));
@@ -113,22 +87,16 @@ fn primary_metrics_are_tested_by_swapping_patients() {
     let reliance = tested(&found, "visual_reliance_swap", 1.0);
     // HintFollower is wrong whenever a wrong answer is named.
     let success = tested(&found, "attack_success:hint_minus", -1.0);
-    for (id, test) in [
-        ("chain_accuracy", chains),
-        ("stage_slope", slope),
-        ("visual_reliance_swap", reliance),
-        ("attack_success:hint_minus", success),
-    ] {
-        assert_eq!(test.p_swap, p_by_exchange(&suite, id, &base, &tuned), "{id}");
-    }
-    // All six patients differ in the same direction, so two of 64 arrangements are as extreme.
-    assert_eq!((reliance.p_swap, success.p_swap), (2.0 / 64.0, 2.0 / 64.0));
+    // All answers to four questions differ in the same direction, and four clusters allow no p-value below 1/8.
+    assert_eq!((reliance.0, success.0), (1.0 / 8.0, 1.0 / 8.0));
+    // Chains are clustered by six patients alone.
+    assert!(chains.0 >= 1.0 / 32.0 && chains.0 < 1.0 / 8.0, "{chains:?}");
 
     // Holm's correction over four metrics and one condition multiplies the smallest p-value by five.
     let hint = found.conditions.iter().find(|condition| condition.id == "hint_minus").expect("asked");
     let hint = hint.gain_vs_base.expect("paired");
-    let p = [hint.p_sign_flip, chains.p_swap, slope.p_swap, reliance.p_swap, success.p_swap];
-    let adjusted = [hint.p_adjusted, chains.p_adjusted, slope.p_adjusted, reliance.p_adjusted, success.p_adjusted];
+    let hint = (hint.estimate.p.expect("tested"), hint.estimate.p_adjusted.expect("adjusted"));
+    let (p, adjusted): (Vec<f64>, Vec<f64>) = [hint, chains, slope, reliance, success].into_iter().unzip();
     let mut order: Vec<usize> = (0..5).collect();
     order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
     let mut least = 0.0f64;
@@ -136,20 +104,21 @@ fn primary_metrics_are_tested_by_swapping_patients() {
         least = least.max((p[place] * (5 - rank) as f64).min(1.0));
         assert_eq!(adjusted[place], least);
     }
-    assert_eq!(success.p_adjusted, 10.0 / 64.0);
     let ids: Vec<&str> = found.primary().map(|endpoint| endpoint.id).collect();
     assert_eq!(ids.len(), 5);
     assert_eq!(ids[0], "hint_minus");
-    // A metric that is not primary has no test.
-    assert_eq!((found.metrics["robust_accuracy"].primary, found.metrics["robust_accuracy"].test), (false, None));
+    // A metric that is not primary has a p-value that is not adjusted.
+    let robust = &found.metrics["robust_accuracy"];
+    assert!(!robust.primary && robust.gain_vs_base.is_some_and(|gain| gain.p.is_some() && gain.p_adjusted.is_none()));
     let json = serde_json::to_string(&found).expect("serialises");
     assert_eq!(serde_json::from_str::<Summary>(&json).expect("reads back"), found);
 
     // A comparison gives the same tests.
     let side = |name, outcomes| Side { name, checkpoint: None, outcomes, history: None };
-    let both = compare(&suite, side("a", &base), side("b", &tuned), &[], BOOTSTRAP).expect("comparable");
+    let both = compare(&suite, side("a", &base), side("b", &tuned), &[]).expect("comparable");
     for id in &primary[..4] {
-        assert_eq!((both.metrics[*id].primary, both.metrics[*id].test), (true, found.metrics[*id].test), "{id}");
+        let pair = &both.metrics[*id];
+        assert_eq!((pair.primary, Some(pair.difference)), (true, found.metrics[*id].gain_vs_base), "{id}");
     }
 }
 
@@ -162,9 +131,8 @@ fn accepting_right_hints_and_rejecting_wrong_ones_is_full_discrimination() {
     // HintFollower follows every hint, so repair and capture are both 1.
     assert_eq!(found.estimate("hint_discrimination").and_then(|of| of.value), Some(1.0));
     assert_eq!(found.metrics["hint_discrimination"].base.and_then(|of| of.value), Some(0.0));
-    let test = tested(&found, "hint_discrimination", 1.0);
-    assert_eq!(test.p_swap, p_by_exchange(&suite, "hint_discrimination", &follower, &tuned));
-    assert_eq!(test.p_adjusted, test.p_swap, "one test needs no correction");
+    let (p, adjusted) = tested(&found, "hint_discrimination", 1.0);
+    assert_eq!(adjusted, p, "one test needs no correction");
 }
 
 #[test]
@@ -175,9 +143,9 @@ fn an_undefined_metric_is_not_tested_and_does_not_correct_other_tests() {
         found.metrics["hint_discrimination"].primary,
         "the oracle is never wrong before, so nothing can be repaired"
     );
-    assert_eq!(found.metrics["hint_discrimination"].test, None);
-    let chains = found.metrics["chain_accuracy"].test.expect("defined");
-    assert_eq!(chains.p_adjusted, chains.p_swap);
+    assert_eq!(found.metrics["hint_discrimination"].gain_vs_base.and_then(|gain| gain.p_adjusted), None);
+    let chains = found.metrics["chain_accuracy"].gain_vs_base.expect("defined");
+    assert_eq!(chains.p_adjusted, chains.p);
 }
 
 #[test]
@@ -192,7 +160,7 @@ fn an_endpoint_that_is_neither_condition_nor_metric_is_refused() {
     assert!(
         message(&["bananas"]).ends_with("-> write ids of conditions, or ids of metrics from `stepwise schema --suite`")
     );
-    // A median cannot be tested by swaps, so it cannot be primary.
+    // The variance of a median is unknown, so it cannot be primary.
     assert!(message(&["number:median_relative_error"]).contains("neither"));
 }
 

@@ -6,7 +6,7 @@ use stepwise_benchmark::model::Model;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
-use stepwise_testing::benchmark::evaluate::{few_draws, summary};
+use stepwise_testing::benchmark::evaluate::summary;
 use stepwise_testing::benchmark::flat::{self, LINEAR, attack_suite, partly_mislabelled};
 
 fn checks(model: &mut dyn Model, mut base: LinearModel) -> Vec<Check> {
@@ -102,7 +102,7 @@ fn a_check_without_data_does_not_pass() {
     let (suite, cases) = (attack_suite(), (0..4).map(partly_mislabelled).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
     let run = flat::evaluate(&plan, &mut Planted::new(&cases, Oracle), None);
-    let of = |suite: &Suite| Summary::new(suite, &[], &run.outcomes, None, few_draws()).checks;
+    let of = |suite: &Suite| Summary::new(suite, &[], &run.outcomes, None).checks;
     let unattackable = of(&suite);
     assert_eq!(unattackable.len(), 14);
     let mut bare = suite.clone();

@@ -69,6 +69,8 @@ fn a_blind_prior_has_chance_accuracy_and_no_visual_reliance() {
         expect(&blind, id, 0.0);
     }
     expect(&blind, "prior_following", 1.0);
+    // The same answer with every image: the prior of a question cancels.
+    expect(&blind, "image_score", 0.5);
     // Only case 0 is right at all stages: 0 mod 4, 2, 3 and 2.
     expect(&blind, "chain_accuracy", 1.0 / 12.0);
     expect(&blind, "chain_prefix:stage_1", 3.0 / 12.0);
@@ -89,6 +91,7 @@ fn a_looker_falls_to_chance_without_the_image() {
     // Another patient's image shows another answer, and the looker gives that answer.
     expect(&looker, "visual_reliance_swap", 1.0);
     expect(&looker, "image_sensitivity", 1.0);
+    expect(&looker, "image_score", 1.0);
     // With covered evidence only the prior is left on questions two to four. With an equal area covered elsewhere all
     // are right.
     let luck_at_evidence = (1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 2.0) / 3.0;
@@ -158,8 +161,15 @@ fn gains_over_the_base_are_paired_and_tested() {
     let tuned = evaluate(&plan, &mut Planted::new(&cases, Looker));
     let gain = summary(&plan, &tuned, Some(&base));
     let of = |id: &str| gain.gain(id).unwrap_or_else(|| panic!("no gain of {id}"));
-    assert_eq!((of("accuracy:clean").value, of("accuracy:clean").ci), (Some(0.0), Some([0.0, 0.0])));
-    assert_eq!((of("accuracy:hint_minus").value, of("accuracy:hint_minus").ci), (Some(1.0), Some([1.0, 1.0])));
+    // Four questions are fewer than twelve patients. All agree, so the interval allows a share of unseen questions.
+    let unseen = 1.0 - 0.025f64.powf(1.0 / 4.0);
+    for (id, value, ci) in
+        [("accuracy:clean", 0.0, [-unseen, unseen]), ("accuracy:hint_minus", 1.0, [1.0 - 2.0 * unseen, 1.0])]
+    {
+        let found = of(id);
+        let is_near = found.ci.is_some_and(|found| found.iter().zip(ci).all(|(a, b)| (a - b).abs() < 1e-12));
+        assert!(found.value == Some(value) && is_near, "{id}: {found:?}");
+    }
     assert_eq!(of("misleading_susceptibility").value, Some(-1.0));
     assert_eq!(of("attack_success_both_right:hint_minus").value, Some(-1.0));
     // One of the four applicable attacks (wrong hint, order, wrong cue, noise) goes from all wrong to all right.
@@ -168,10 +178,10 @@ fn gains_over_the_base_are_paired_and_tested() {
     let hint = gain.conditions.iter().find(|condition| condition.id == "hint_minus").expect("asked");
     let tests = hint.gain_vs_base.expect("paired");
     assert_eq!((tests.only_tuned_right, tests.only_base_right, tests.estimate.n), (96, 0, 96));
-    // All twelve patients improve, so two of the 2^12 sign patterns are as extreme. Holm's correction covers two
+    // All answers to all questions improve: p is the smallest that four questions allow. Holm's correction covers two
     // answered primary conditions.
-    assert_eq!(tests.p_sign_flip, 2.0 / 4096.0);
-    assert_eq!(tests.p_adjusted, 4.0 / 4096.0);
+    assert_eq!(tests.estimate.p, Some(2.0 / 16.0));
+    assert_eq!(tests.estimate.p_adjusted, Some(4.0 / 16.0));
     let json = serde_json::to_string(&gain).expect("serialises");
     assert_eq!(serde_json::from_str::<Summary>(&json).expect("reads back"), gain);
 }

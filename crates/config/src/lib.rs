@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 pub mod document;
-pub mod foreign_keys;
 mod json_schema;
 pub mod kind;
 pub mod nearest;
@@ -10,3 +9,4 @@ pub mod problem;
 pub mod reference;
 pub mod reference_page;
 pub mod section;
+pub mod unknown_keys;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::foreign_keys::ForeignKeys;
 use crate::reference::{Key, Reference};
+use crate::unknown_keys::ForeignKeys;
 
 impl Reference {
     /// Returns the reference page in Markdown: `head`, a table of keys for each section, and the names of `foreign`.

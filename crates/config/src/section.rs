@@ -7,12 +7,12 @@ use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 
 use crate::document::{Entry, Node, Table, Value};
-use crate::foreign_keys::{self, ForeignKeys};
 use crate::kind::{Accepts, INTEGER_MAX, ValueKind, described};
 use crate::nearest::nearest;
 use crate::path::{Unresolved, resolved};
 use crate::problem::{Excerpt, Location, Problem, Source};
 use crate::reference::{Key, Reference};
+use crate::unknown_keys::{self, ForeignKeys};
 
 /// Words that a key accepts, each with the value that it stands for.
 pub type Words<T> = &'static [(&'static str, T)];
@@ -52,7 +52,7 @@ impl Findings {
     /// Problems without a position come first. Hints about unknown keys are made from `reference` and `foreign`.
     pub fn problems(self, reference: &Reference, foreign: &ForeignKeys) -> Vec<Problem> {
         for (section, name, at) in self.unknown.take() {
-            let (message, help) = foreign_keys::unknown(&section, &name, reference, foreign);
+            let (message, help) = unknown_keys::unknown(&section, &name, reference, foreign);
             self.report(Some(&at), message, help);
         }
         let mut problems = self.problems.into_inner();

@@ -241,6 +241,12 @@ mod tests {
         assert_eq!(load("").expect_err("refused"), ["cases.jsonl: contains no case -> write one case on each line"]);
         let [problem] = &load(b"\x89PNG\xff".as_slice()).expect_err("refused")[..] else { panic!("one problem") };
         assert!(problem.starts_with("cases.jsonl:1:1: is not UTF-8"), "{problem}");
+        let [array] = &load(format!("[\n  {LINE},\n  {LINE}\n]")).expect_err("refused")[..] else {
+            panic!("one problem")
+        };
+        assert!(array.starts_with("cases.jsonl: is a JSON array, not JSON Lines -> write one object"), "{array}");
+        let utf16: Vec<u8> = format!("{LINE}\n{LINE}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(load(utf16).expect_err("refused").len(), 1);
         let absent = read(Path::new("no/such/cases.jsonl")).expect_err("absent").to_string();
         assert!(absent.starts_with("no/such/cases.jsonl: cannot be read"), "{absent}");
     }

@@ -9,11 +9,15 @@ use serde_json::Value;
 use crate::case::Case;
 use crate::case_schema;
 use crate::io::atomic::AtomicFile;
+use crate::io::json_lines::other_format;
 use crate::problem::{Problem, Problems};
 
 /// Largest length of a line of a case file in bytes (64 MiB), line end included. It bounds the memory that a file which
 /// is no case file can take.
 pub const MAX_LINE_BYTES: u64 = 64 << 20;
+
+/// Bytes read at once. The first of them tell whether the file has another format.
+const START: usize = 64 << 10;
 
 /// Iterator over the cases of a file. It yields the case of each line, or all problems of that line.
 ///
@@ -30,10 +34,14 @@ impl CaseReader {
     /// Opens a case file for reading line by line.
     ///
     /// # Errors
-    /// When the file cannot be opened.
+    /// When the file cannot be opened, or starts like a file of another format, such as a JSON array.
     pub fn open(path: &Path) -> Result<Self, Problems> {
-        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-        Ok(Self { path: path.to_owned(), reader: BufReader::new(file), row: 0, done: false })
+        let unreadable = |error: io::Error| unreadable(path, &error);
+        let mut reader = BufReader::with_capacity(START, File::open(path).map_err(unreadable)?);
+        if let Some((what, advice)) = other_format(reader.fill_buf().map_err(unreadable)?) {
+            return Err(Problem::new(path, what, advice).into());
+        }
+        Ok(Self { path: path.to_owned(), reader, row: 0, done: false })
     }
 
     /// Returns the number of the line read last, counted from 1; 0 before the first line. Once the iterator has

@@ -15,6 +15,7 @@ pub mod jsonl;
 pub mod near_duplicates;
 pub mod parallel;
 pub mod problem;
+pub mod problem_groups;
 pub mod prompt;
 pub mod random;
 pub mod split;

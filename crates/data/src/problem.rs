@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use stepwise_config::nearest::nearest;
 
+use crate::problem_groups::{self, Located};
+
 /// One problem of an input file, displayed as `file:row:column: field: what is wrong -> what to do`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -54,28 +56,32 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        for place in [self.row, self.column].into_iter().flatten() {
-            write!(f, ":{place}")?;
-        }
-        if !self.field.is_empty() {
-            write!(f, ": {}", self.field)?;
-        }
-        write!(f, ": {} -> {}", self.what, self.advice)
+        let Located { place, text, .. } = self.into();
+        write!(f, "{place}: {text}")
     }
 }
 
-/// All problems of an input, displayed one on each line. Never empty when returned as an error.
+impl From<&Problem> for Located {
+    fn from(problem: &Problem) -> Self {
+        let places = [problem.row, problem.column].into_iter().flatten().map(|place| format!(":{place}"));
+        let field = if problem.field.is_empty() { String::new() } else { format!("{}: ", problem.field) };
+        Self {
+            place: format!("{}{}", problem.file.display(), places.collect::<String>()),
+            row: problem.row,
+            text: format!("{field}{} -> {}", problem.what, problem.advice),
+        }
+    }
+}
+
+/// All problems of an input, displayed as [`problem_groups::lines`]: equal problems of many rows are one line. Never empty
+/// when returned as an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
-            let end = if index == 0 { "" } else { "\n" };
-            write!(f, "{end}{problem}")?;
-        }
-        Ok(())
+        let located: Vec<Located> = self.0.iter().map(Located::from).collect();
+        f.write_str(&problem_groups::lines(&located).join("\n"))
     }
 }
 
@@ -102,8 +108,8 @@ mod tests {
         assert_eq!(problem.to_string(), "a/cases.jsonl:3: chain[0].stage: is 5 -> use 1 to 4");
         let syntax = Problem::new("c", "not JSON", "correct it").at_row(3).at_column(9);
         assert_eq!(
-            Problems(vec![syntax.clone(), syntax]).to_string(),
-            "c:3:9: not JSON -> correct it\nc:3:9: not JSON -> correct it"
+            Problems(vec![syntax.clone(), syntax.at_row(4)]).to_string(),
+            "c:3:9: not JSON (and 1 more, row 4) -> correct it"
         );
     }
 

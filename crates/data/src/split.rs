@@ -30,8 +30,8 @@ pub fn are_shares(shares: Shares) -> bool {
 }
 
 /// Assigns each group to a side of the split and returns the sides by group id. `shares` must be valid (see
-/// [`are_shares`]). The result does not depend on the order of the groups; groups with equal ids and strata count as
-/// one.
+/// [`are_shares`]). The result does not depend on the order of the groups. Groups with equal ids are one group; it is
+/// counted in the stratum that has most of its cases, the first by name among equals.
 ///
 /// Within a stratum the groups are sorted by a hash of (seed, id). Each group goes to the side that lacks the most
 /// cases at that point; of equal sides to the first. The shares are met as closely as whole groups allow, even in sets
@@ -39,11 +39,14 @@ pub fn are_shares(shares: Shares) -> bool {
 /// can move others.
 #[must_use]
 pub fn assign(seed: u64, groups: &[Group], shares: Shares) -> BTreeMap<String, Split> {
-    let mut strata: BTreeMap<&str, BTreeMap<([u8; 32], &str), usize>> = BTreeMap::new();
+    let mut by_id: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
     for group in groups {
-        let cases =
-            strata.entry(&group.stratum).or_default().entry((order_key(seed, &group.id), &group.id)).or_default();
-        *cases += group.cases;
+        *by_id.entry(&group.id).or_default().entry(&group.stratum).or_default() += group.cases;
+    }
+    let mut strata: BTreeMap<&str, BTreeMap<([u8; 32], &str), usize>> = BTreeMap::new();
+    for (id, parts) in by_id {
+        let largest = parts.iter().rev().max_by_key(|(_, cases)| **cases).map_or("", |(stratum, _)| *stratum);
+        strata.entry(largest).or_default().insert((order_key(seed, id), id), parts.values().sum());
     }
     let mut sides = BTreeMap::new();
     for groups in strata.values() {
@@ -163,6 +166,18 @@ mod tests {
         let sides = assign(1, &groups, shares);
         assert_ne!(sides, assign(2, &groups, shares));
         assert_eq!(SIDES.map(|side| sides.values().filter(|given| **given == side).count()), [28, 6, 6]);
+    }
+
+    #[test]
+    fn a_group_of_two_strata_is_one_group() {
+        let group = |id: &str, stratum: &str, cases| Group { id: id.into(), stratum: stratum.into(), cases };
+        let mut split = vec![group("p", "a", 2), group("p", "b", 5), group("q", "a", 3), group("r", "b", 4)];
+        let whole = [group("p", "b", 7), group("q", "a", 3), group("r", "b", 4)];
+        for seed in 0..20 {
+            let sides = assign(seed, &whole, [0.5, 0.25, 0.25]);
+            assert_eq!(assign(seed, &split, [0.5, 0.25, 0.25]), sides);
+            split.reverse();
+        }
     }
 
     #[test]

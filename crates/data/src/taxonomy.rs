@@ -167,7 +167,6 @@ impl Taxonomy {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
 
     use super::*;
 
@@ -189,7 +188,7 @@ mod tests {
     fn problems(text: &str) -> String {
         let folder = tempfile::tempdir().expect("writable");
         let path = folder.path().join("t.toml");
-        fs::write(&path, text).expect("written");
+        std::fs::write(&path, text).expect("written");
         let problems = Taxonomy::load(&path).expect_err("refused").to_string();
         problems.replace(&format!("{}/", folder.path().display()), "")
     }

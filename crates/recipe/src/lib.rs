@@ -11,9 +11,9 @@ mod data;
 mod dataset_weights;
 mod early_advance;
 mod finetuning;
-pub mod foreign_keys;
 mod freeze;
 mod init_lora_weights;
+pub mod key_aliases;
 pub mod lr_schedule;
 mod order;
 mod preset;
@@ -29,7 +29,7 @@ mod warmup;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use foreign_keys::FOREIGN_KEYS;
+pub use key_aliases::FOREIGN_KEYS;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use stepwise_config::document::{Document, Table};
@@ -69,8 +69,8 @@ pub struct Recipe {
     pub output_dir: PathBuf,
     /// Seed of all random draws; runs with equal seeds are equal.
     pub seed: u64,
-    /// Longest allowed sequence in tokens, 16 to 1,048,576. A longer training example is an error; nothing
-    /// is truncated.
+    /// Longest allowed sequence in tokens, 16 to 1,048,576. A longer question or training example is an error;
+    /// nothing is truncated.
     pub cutoff_len: usize,
     /// Whether large images are split into tiles; None keeps the setting of the model's processor.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -223,7 +223,7 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
         "cutoff_len",
         2048,
         16..=1_048_576,
-        "Longest allowed sequence, in tokens. A longer training example is an error; nothing is truncated.",
+        "Longest allowed sequence, in tokens. A longer question or training example is an error; nothing is truncated.",
     ) as usize;
     let do_image_splitting = top.flag_or(
         "do_image_splitting",

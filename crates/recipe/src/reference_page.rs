@@ -1,6 +1,6 @@
 //! Writes the reference page of recipes, `docs/recipe.md`.
 
-use crate::foreign_keys::FOREIGN_KEYS;
+use crate::key_aliases::FOREIGN_KEYS;
 use crate::reference;
 
 const HEAD: &str = "# Recipe

@@ -2,11 +2,10 @@
 
 mod chain_flow;
 mod denominators;
-mod effective;
-mod epochs;
+mod effective_robustness;
 mod epsilon;
-mod forest;
 mod forgetting;
+mod gain_by_condition;
 pub mod heat;
 mod hint_plane;
 mod input;
@@ -21,6 +20,7 @@ pub mod plot;
 mod point_names;
 mod rate_scale;
 mod retention;
+mod robustness_by_epoch;
 pub mod section;
 pub mod series;
 pub mod stage_curve;
@@ -38,14 +38,14 @@ use section::ReportSection;
 
 /// All sections in page order.
 const SECTIONS: [fn(&ReportInput<'_>) -> Option<ReportSection>; 13] = [
-    forest::section,
+    gain_by_condition::section,
     stage_curve::section,
     chain_flow::section,
     hint_plane::section,
-    epochs::section,
+    robustness_by_epoch::section,
     retention::section,
     forgetting::section,
-    effective::section,
+    effective_robustness::section,
     training::section,
     epsilon::section,
     worst_cases::section,

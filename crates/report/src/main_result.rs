@@ -1,5 +1,6 @@
 //! Main result of a report, with a few further numbers on cards.
 
+use stepwise_benchmark::stats::FEWEST_CLUSTERS;
 use stepwise_benchmark::summary::{Estimate, Summary};
 
 use super::epsilon;
@@ -7,7 +8,12 @@ use super::input::ReportInput;
 use super::markup::{capital, escape, percent, plural, points, share};
 
 /// Metrics on cards: id, name and explanation.
-const CARDS: [(&str, &str, &str); 6] = [
+const CARDS: [(&str, &str, &str); 7] = [
+    (
+        "image_score",
+        "Paired image score",
+        "how often the right answer is likelier with the own image than with the image of another patient; 50 % is blind",
+    ),
     ("accuracy:clean", "Clean accuracy", "questions and images as stored"),
     ("mean_attacked_accuracy", "Accuracy under attack", "mean over attack families"),
     ("chain_accuracy", "Complete chains", "cases with all four stages right"),
@@ -114,20 +120,24 @@ fn others(input: &ReportInput<'_>, id: &str) -> String {
     if gains.is_empty() { String::new() } else { format!("<p class=\"about\">Other epochs: {}.</p>", gains.join(", ")) }
 }
 
-fn verdict(gain: Estimate) -> &'static str {
-    match gain.ci {
-        Some([low, _]) if low > 0.0 => "Better than its base: the interval lies above zero.",
-        Some([_, high]) if high < 0.0 => "Worse than its base: the interval lies below zero.",
-        Some(_) => "No difference shown: the interval includes zero.",
-        None => "Too few groups for an interval.",
+/// Says what the gain shows. A claim needs enough patients and questions, whatever the interval is.
+fn verdict(gain: Estimate) -> String {
+    match gain.value.filter(|_| gain.is_clear()) {
+        Some(value) if value > 0.0 => "Better than its base: the interval lies above zero.".into(),
+        Some(_) => "Worse than its base: the interval lies below zero.".into(),
+        None if gain.clusters < FEWEST_CLUSTERS => format!(
+            "No claim: the number rests on {} patients or questions, and a claim needs {FEWEST_CLUSTERS} of both.",
+            gain.clusters
+        ),
+        None => "No difference shown.".into(),
     }
 }
 
 fn tone(gain: Estimate) -> &'static str {
-    match gain.ci {
-        Some([low, _]) if low > 0.0 => "up",
-        Some([_, high]) if high < 0.0 => "down",
-        _ => "even",
+    match gain.value.filter(|_| gain.is_clear()) {
+        Some(value) if value > 0.0 => "up",
+        Some(_) => "down",
+        None => "even",
     }
 }
 

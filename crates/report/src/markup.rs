@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(points(-0.0001), "0.0");
         assert_eq!(percent(0.4321), "43.2\u{202f}%");
         assert_eq!((p_value(0.0001).as_str(), p_value(0.0123).as_str()), ("&lt;\u{202f}0.001", "0.012"));
-        let estimate = Estimate { value: Some(0.1), ci: Some([-0.02, 0.2]), n: 3 };
+        let estimate = Estimate { value: Some(0.1), ci: Some([-0.02, 0.2]), n: 3, ..Estimate::default() };
         assert!(difference(Some(estimate)).contains("+10.0 <span class=\"ci\">[\u{2212}2.0, +20.0]"));
         assert!(difference(None).contains("n/a"));
     }

@@ -11,7 +11,7 @@ use super::table::{Cell, ReportTable};
 
 /// Metrics in the open table, together with the attack success of family representatives. A folded table
 /// has all metrics.
-const SHOWN: [&str; 16] = [
+const SHOWN: [&str; 18] = [
     "robust_accuracy",
     "worst_case_accuracy",
     "mean_attacked_accuracy",
@@ -20,6 +20,8 @@ const SHOWN: [&str; 16] = [
     "hint_discrimination",
     "visual_reliance_blank",
     "visual_reliance_swap",
+    "image_score",
+    "image_score_control",
     "image_sensitivity",
     "region_grounding",
     "cue_gain",
@@ -78,9 +80,8 @@ fn endpoints(summary: &Summary) -> ReportTable {
             Cell::Share(endpoint.base),
             Cell::Share(Some(endpoint.estimate)),
             Cell::Gain(endpoint.gain, endpoint.better),
-            Cell::text(endpoint.test),
-            Cell::P(endpoint.p),
-            Cell::P(endpoint.p_adjusted),
+            Cell::P(endpoint.gain.and_then(|gain| gain.p)),
+            Cell::P(endpoint.gain.and_then(|gain| gain.p_adjusted)),
         ]
     });
     ReportTable::new(
@@ -91,7 +92,6 @@ fn endpoints(summary: &Summary) -> ReportTable {
             ("base", "base"),
             ("now", "model"),
             ("gain", "gain, percentage points"),
-            ("test", "test"),
             ("p", "p"),
             ("p_adjusted", "p, adjusted"),
         ],

@@ -1,5 +1,8 @@
 //! Page around the sections: header, contents, and how the numbers are computed.
 
+use stepwise_benchmark::stats::FEWEST_CLUSTERS;
+use stepwise_benchmark::summary::{LARGE_GROUP, Summary};
+
 use super::input::ReportInput;
 use super::main_result;
 use super::markup::{capital, escape, plural};
@@ -98,20 +101,38 @@ fn method(input: &ReportInput<'_>) -> String {
          following a hint.</li>\
          <li><b>Model and gain.</b> <em>Model</em> is {}; without epochs it is the base. A gain is the \
          model minus the untouched base, on the same items under the same condition.</li>\
-         <li><b>Intervals.</b> 95 %, percentile bootstrap with {} draws of {} (patients, or runs of neighbouring slices), not \
-         of items.</li>\
-         <li><b>Tests.</b> Two-sided, over groups: a sign-flip test for the accuracy under a condition, a test that swaps the \
-         two models for any other metric. p-values are adjusted by Holm over all primary endpoints, which were named before \
-         the run, and by Benjamini and Hochberg over the other conditions. McNemar's exact test is shown for comparison; it \
-         treats items as independent.</li>\
+         <li><b>Intervals and tests.</b> They are about other patients and other questions: the same questions are asked about \
+         many patients, here {} and {}. The variance is V = max(V<sub>patients</sub> + V<sub>questions</sub> \u{2212} \
+         V<sub>cells</sub>, V<sub>patients</sub>, V<sub>questions</sub>), each part a jackknife over whole patients (or runs of \
+         neighbouring slices), questions, or the items of one patient with one question (Cameron, Gelbach and Miller, 2011). \
+         95 % intervals and two-sided p-values come from Student\u{2019}s t with min(patients, questions) \u{2212} 1 degrees of \
+         freedom; no p-value is below 2<sup>1 \u{2212} min(patients, questions)</sup>. Metrics of whole chains vary patients \
+         only. p-values are adjusted by Holm over all primary endpoints, which were named before the run, and by Benjamini and \
+         Hochberg over the other conditions. A mark of better or worse, or a filled dot, needs a p-value (adjusted, where it \
+         belongs to a family) below 0.05 over {FEWEST_CLUSTERS} patients and {FEWEST_CLUSTERS} questions or more. McNemar\u{2019}s \
+         exact test is shown for comparison; it treats items as independent.{}</li>\
          <li><b>Denominators.</b> <em>of 120</em> means that a number rests on 120 items, or on 120 cases for metrics of \
          chains. <em>Only model right</em> and <em>only base right</em> count the items that one of the two got right and the \
          other did not.</li>\
          <li><b>Comparability.</b> Compare only with results of the same suite digest: <code>{}</code>.</li>",
         escape(&capital(summary.scoring.describe())),
         model,
-        summary.resamples,
         plural(summary.groups, "group"),
+        plural(summary.questions, "question"),
+        large_group(summary),
         escape(&summary.suite.digest)
+    )
+}
+
+/// Warns where one patient holds so many items that no interval keeps its coverage.
+fn large_group(summary: &Summary) -> String {
+    if summary.largest_group <= LARGE_GROUP {
+        return String::new();
+    }
+    format!(
+        " <b>One patient holds {:.0} % of the items here</b>: above {:.0} % the intervals of no known method keep their stated \
+         coverage.",
+        100.0 * summary.largest_group,
+        100.0 * LARGE_GROUP
     )
 }

@@ -33,7 +33,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let kept = retention(&accuracies);
     let rows = NAMES.iter().enumerate().map(|(stage, name)| {
         let now = last.estimate(&id(stage));
-        let of = |value: Option<f64>| Some(Estimate { value, ci: None, n: now.map_or(0, |now| now.n) });
+        let of = |value: Option<f64>| Some(Estimate { value, n: now.map_or(0, |now| now.n), ..Estimate::default() });
         [
             Cell::text(*name),
             Cell::Share(input.base.estimate(&id(stage))),

@@ -11,10 +11,8 @@ use super::plot::{steps, tick};
 pub struct Mark {
     /// Estimate, drawn as a dot with its interval; `None` draws nothing.
     pub found: Option<Estimate>,
-    /// Second interval of the same estimate, drawn thin; `None` draws none.
-    pub other: Option<[f64; 2]>,
     /// Whether the dot is filled, because a claim may rest on the estimate.
-    pub is_sure: bool,
+    pub is_clear: bool,
 }
 
 /// Horizontal scale of a forest plot.
@@ -31,7 +29,7 @@ impl Scale {
     pub fn new(marks: impl Iterator<Item = Mark>, is_gain: bool) -> Self {
         let ends = marks.flat_map(|mark| {
             let (value, ci) = mark.found.map_or((None, None), |found| (found.value, found.ci));
-            ci.into_iter().chain(mark.other).flatten().chain(value)
+            ci.into_iter().flatten().chain(value)
         });
         let least: (f64, f64) = if is_gain { (-0.05, 0.05) } else { (0.0, 1.0) };
         let (low, high) = ends.fold(least, |(low, high), end| (low.min(end), high.max(end)));
@@ -82,19 +80,16 @@ impl Scale {
                 format!("<line class=\"{class}\" x1=\"{place:.2}%\" x2=\"{place:.2}%\" y1=\"0\" y2=\"100%\"/>")
             })
             .collect();
-        let own = mark.found.and_then(|estimate| estimate.ci);
-        for (class, [low, high]) in
-            mark.other.map(|ci| ("reach other", ci)).into_iter().chain(own.map(|ci| ("reach", ci)))
-        {
+        if let Some([low, high]) = mark.found.and_then(|estimate| estimate.ci) {
             let _ = write!(
                 svg,
-                "<line class=\"{class}\" x1=\"{:.2}%\" x2=\"{:.2}%\" y1=\"50%\" y2=\"50%\"/>",
+                "<line class=\"reach\" x1=\"{:.2}%\" x2=\"{:.2}%\" y1=\"50%\" y2=\"50%\"/>",
                 self.place(low),
                 self.place(high)
             );
         }
         if let Some(value) = mark.found.and_then(|estimate| estimate.value) {
-            let class = if mark.is_sure { "tuned" } else { "unsure" };
+            let class = if mark.is_clear { "tuned" } else { "unsure" };
             let _ =
                 write!(svg, "<circle class=\"dot {class}\" cx=\"{:.2}%\" cy=\"50%\" r=\"5.5\"/>", self.place(value));
         }

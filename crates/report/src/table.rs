@@ -36,7 +36,7 @@ pub enum Cell {
     Share(Option<Estimate>),
     /// Difference of shares with interval and denominator, shown in percentage points.
     Points(Option<Estimate>),
-    /// Difference of shares, marked as better or worse where its interval excludes zero and a direction
+    /// Difference of shares, marked as better or worse where a claim may rest on it and a direction
     /// is an improvement.
     Gain(Option<Estimate>, Better),
     /// Difference of log-odds with interval and denominator.
@@ -171,14 +171,11 @@ impl Cell {
     }
 }
 
-/// Formats a gain and marks it where its interval excludes zero and a direction is an improvement.
+/// Formats a gain and marks it where a claim may rest on it and a direction is an improvement.
 fn judged(gain: Option<Estimate>, better: Better) -> String {
     let text = difference(gain);
-    let sign = match gain.and_then(|gain| gain.ci) {
-        Some([low, _]) if low > 0.0 => 1,
-        Some([_, high]) if high < 0.0 => -1,
-        _ => 0,
-    };
+    let clear = gain.filter(Estimate::is_clear).and_then(|gain| gain.value);
+    let sign = clear.map_or(0, |value| if value > 0.0 { 1 } else { -1 });
     match (better, sign) {
         (Better::Higher, 1) | (Better::Lower, -1) => {
             format!("<span class=\"good\">{text}<span role=\"img\" aria-label=\"better\"> \u{2714}</span></span>")
@@ -208,7 +205,7 @@ mod tests {
 
     #[test]
     fn one_table_twice() {
-        let found = Estimate { value: Some(0.125), ci: Some([-0.5, 0.25]), n: 8 };
+        let found = Estimate { value: Some(0.125), ci: Some([-0.5, 0.25]), n: 8, ..Estimate::default() };
         let table = ReportTable::new(
             "t",
             "a <table>",
@@ -237,7 +234,9 @@ mod tests {
     #[test]
     fn only_a_sure_gain_in_a_known_direction_is_judged() {
         let of = |ci: [f64; 2], better| {
-            let text = judged(Some(Estimate { value: Some(0.1), ci: Some(ci), n: 1 }), better);
+            let value = Some(f64::midpoint(ci[0], ci[1]));
+            let gain = Estimate { value, ci: Some(ci), n: 9, p: Some(0.01), p_adjusted: None, clusters: 9 };
+            let text = judged(Some(gain), better);
             ["better", "worse"].into_iter().find(|word| text.contains(word))
         };
         assert_eq!(of([0.01, 0.2], Better::Higher), Some("better"));
@@ -245,5 +244,21 @@ mod tests {
         assert_eq!(of([-0.2, -0.01], Better::Lower), Some("better"));
         assert_eq!(of([-0.2, 0.01], Better::Lower), None);
         assert_eq!(of([0.01, 0.2], Better::Neither), None);
+    }
+
+    #[test]
+    fn few_patients_and_an_adjusted_p_value_above_the_level_are_not_judged() {
+        let gain = Estimate {
+            value: Some(0.1),
+            ci: Some([0.05, 0.15]),
+            n: 99,
+            p: Some(0.01),
+            p_adjusted: Some(0.04),
+            clusters: 8,
+        };
+        let is_judged = |gain| judged(Some(gain), Better::Higher).contains("better");
+        assert!(is_judged(gain));
+        assert!(!is_judged(Estimate { clusters: 7, ..gain }));
+        assert!(!is_judged(Estimate { p_adjusted: Some(0.06), ..gain }));
     }
 }

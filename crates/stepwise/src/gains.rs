@@ -3,7 +3,8 @@
 use indexmap::IndexMap;
 use stepwise_benchmark::metrics::fake_robustness::CheckVerdict;
 use stepwise_benchmark::plan::CAPPED;
-use stepwise_benchmark::summary::Summary;
+use stepwise_benchmark::stats::FEWEST_CLUSTERS;
+use stepwise_benchmark::summary::{Estimate, LARGE_GROUP, Summary};
 
 use crate::table::aligned;
 use crate::table::cell::{number, p_value, with_interval};
@@ -24,7 +25,7 @@ pub fn text(title: &str, summary: &Summary) -> String {
             number(condition.base.and_then(|base| base.value)),
             number(condition.accuracy),
             gain.map_or_else(String::new, |gain| with_interval(&gain.estimate)),
-            gain.map_or_else(String::new, |gain| p_value(gain.p_adjusted)),
+            adjusted(gain.map(|gain| &gain.estimate)),
             match (is_paired, condition.unparsed_base) {
                 (false, _) => condition.unparsed.to_string(),
                 (true, None) => format!("{}, -", condition.unparsed),
@@ -41,11 +42,17 @@ pub fn text(title: &str, summary: &Summary) -> String {
             number(metric.base.and_then(|base| base.value)),
             number(metric.estimate.value),
             metric.gain_vs_base.as_ref().map_or_else(String::new, with_interval),
-            metric.test.map_or_else(String::new, |test| p_value(test.p_adjusted)),
+            adjusted(metric.gain_vs_base.as_ref()),
             String::new(),
         ]);
     }
     std::iter::once(aligned(&rows)).chain(footnotes(summary)).collect::<Vec<_>>().join("\n")
+}
+
+/// Adjusted p-value of a gain; empty where there is none, and with a star where a claim may rest on the gain.
+fn adjusted(gain: Option<&Estimate>) -> String {
+    let text = gain.and_then(|gain| gain.p_adjusted).map_or_else(String::new, p_value);
+    if !text.is_empty() && gain.is_some_and(Estimate::is_clear) { text + " *" } else { text }
 }
 
 /// Maximum number of names in a list; the others are only counted.
@@ -109,8 +116,20 @@ fn tests(summary: &Summary) -> Option<String> {
             [] => String::new(),
             named => format!("by Holm over the primary endpoints ({}), ", named.join(", ")),
         };
+        let few = if summary.groups.min(summary.questions) < FEWEST_CLUSTERS {
+            format!("; none is possible here, with {} groups and {} questions", summary.groups, summary.questions)
+        } else {
+            String::new()
+        };
+        let large = if summary.largest_group > LARGE_GROUP {
+            format!("; one group holds {:.0} % of the items, where intervals are too narrow", 100.0 * summary.largest_group)
+        } else {
+            String::new()
+        };
         format!(
-            "p: sign-flip or swap test over groups, adjusted {holm}by Benjamini and Hochberg over the other conditions"
+            "intervals and p: over other groups and other questions; p adjusted {holm}by Benjamini and Hochberg over the other \
+             conditions; * a claim may rest on it: below 0.05 with {FEWEST_CLUSTERS} groups and {FEWEST_CLUSTERS} questions or \
+             more{few}{large}"
         )
     })
 }

@@ -13,6 +13,7 @@ mod lost_claim;
 mod path_arguments;
 mod preflight_tables;
 mod progress;
+mod quickstart;
 mod source;
 mod standings_table;
 mod table;
@@ -27,6 +28,12 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Write results, warnings and errors only: no progress and no remarks.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Write what is read and chosen as well.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
 }
 
 #[derive(Subcommand)]
@@ -61,12 +68,17 @@ enum Command {
     Schema(commands::schema::Args),
     /// Create a small model with random weights and a new tokenizer.
     NewModel(commands::new_model::Args),
+    /// Print the completion script of a shell.
+    Completions(commands::completions::Args),
+    /// Print the manual page, or write the manual pages of all commands.
+    Man(commands::man::Args),
 }
 
 fn main() -> ExitCode {
     stepwise_vlm::keep_freed_memory();
     let matches = path_arguments::resolving(Cli::command()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    output::choose(cli.quiet, cli.verbose);
     let result = match cli.command {
         Command::Init(args) => commands::init::run(&args),
         Command::Convert(args) => commands::convert::run(&args),
@@ -82,6 +94,8 @@ fn main() -> ExitCode {
         Command::Export(args) => commands::export::run(&args),
         Command::Schema(args) => commands::schema::run(&args),
         Command::NewModel(args) => commands::new_model::run(&args),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Man(args) => commands::man::run(&args),
     };
     exit::code(result)
 }

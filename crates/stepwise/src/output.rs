@@ -6,6 +6,7 @@
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::process;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Writes one line of results to stdout; takes the arguments of `format!`.
 macro_rules! say {
@@ -33,7 +34,49 @@ pub fn result(line: Arguments<'_>) {
     }
 }
 
-/// Writes `line` to stderr and ignores write errors; the function behind [`tell`].
+/// Writes one line of details to stderr, with `--verbose` only; takes the arguments of `format!`.
+macro_rules! detail {
+    ($($part:tt)*) => { $crate::output::detailed(format_args!($($part)*)) };
+}
+
+/// How much is written to stderr.
+static LEVEL: AtomicU8 = AtomicU8::new(NORMAL);
+
+const QUIET: u8 = 0;
+const NORMAL: u8 = 1;
+const VERBOSE: u8 = 2;
+
+/// Sets how much is written to stderr for the rest of the program: `quiet` warnings and errors only, `verbose` details as
+/// well.
+pub fn choose(quiet: bool, verbose: bool) {
+    let level = if quiet {
+        QUIET
+    } else if verbose {
+        VERBOSE
+    } else {
+        NORMAL
+    };
+    LEVEL.store(level, Ordering::Relaxed);
+}
+
+/// Whether only warnings and errors are written to stderr.
+pub fn is_quiet() -> bool {
+    LEVEL.load(Ordering::Relaxed) == QUIET
+}
+
+/// Writes `line` to stderr and ignores write errors; the function behind [`tell`]. With `--quiet` only warnings and
+/// errors are written.
 pub fn remark(line: Arguments<'_>) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let text = line.to_string();
+    let matters = ["error", "warning"].iter().any(|word| text.trim_start().starts_with(word));
+    if matters || !is_quiet() {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+}
+
+/// Writes `line` to stderr with `--verbose`; the function behind [`detail`].
+pub fn detailed(line: Arguments<'_>) {
+    if LEVEL.load(Ordering::Relaxed) == VERBOSE {
+        remark(line);
+    }
 }

@@ -1,7 +1,7 @@
 //! Preflight tables: trainable parameters, training data and estimated memory of a run before its first step.
 
 use stepwise_recipe::{Freeze, InitLoraWeights, LoraRecipe, Tuning};
-use stepwise_trainer::optim::learning_rates::Rates;
+use stepwise_trainer::optim::part_rates::Rates;
 use stepwise_trainer::parameters::{Group, TrainableParameters};
 use stepwise_trainer::preflight::Preflight;
 use stepwise_trainer::preflight::freeze_groups::FreezeGroup;
@@ -11,9 +11,14 @@ use stepwise_vlm::idefics3::ModelPart;
 
 use crate::table::Table;
 
-/// Formats the tables of trainable parameters, training data and estimated memory as text.
+/// Makes the tables of trainable parameters, training data and estimated memory.
+pub fn all(preflight: &Preflight) -> [Table; 3] {
+    [trained(preflight), examples(preflight), memory(&preflight.memory)]
+}
+
+/// Formats the tables as text.
 pub fn text(preflight: &Preflight) -> String {
-    [trained(preflight), examples(preflight), memory(&preflight.memory)].map(|table| table.text()).join("\n\n")
+    all(preflight).map(|table| table.text()).join("\n\n")
 }
 
 /// Returns a warning with advice if the run may need more memory than is free. None if it fits, or if the system does

@@ -9,6 +9,7 @@ use stepwise_trainer::preflight::Preflight;
 use stepwise_trainer::progress::{EpochLine, Progress};
 
 use crate::heartbeat::Heartbeat;
+use crate::output::is_quiet;
 use crate::preflight_tables;
 
 /// Progress display on stderr.
@@ -22,8 +23,8 @@ impl ConsoleProgress {
     /// Makes a display; the bar is hidden if stderr is not a terminal. `task` is the work before the first progress event,
     /// such as `loading`.
     pub fn new(task: &str) -> Self {
-        let target =
-            if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let is_drawn = std::io::stderr().is_terminal() && !is_quiet();
+        let target = if is_drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
         let style = ProgressStyle::with_template("{msg:<22} {wide_bar} {pos}/{len} {elapsed} eta {eta}");
         let bar = style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style));

@@ -7,6 +7,7 @@ use stepwise_benchmark::store;
 use stepwise_benchmark::summary::Summary;
 use stepwise_config::path::quoted;
 use stepwise_data::io::bounded;
+use stepwise_data::io::encoding::without_mark;
 use stepwise_trainer::checkpoint::Delivered;
 use stepwise_trainer::evaluation::files::read_forgetting;
 use stepwise_trainer::log::tested_steps;
@@ -125,7 +126,7 @@ fn run(task: &Task, (steps, planned): (u64, u64), is_reference: bool) -> Result<
         if is_reference { tested.iter().map(|path| outcomes(path)).collect::<Result<_, _>>()? } else { Vec::new() };
     let forgetting =
         read_forgetting(&benchmark).map_err(|error| StudyError::unread(&benchmark)(std::io::Error::other(error)))?;
-    let delivered = Delivered::of_run(&task.folder()).map(|delivered| (delivered.step, delivered.label()));
+    let delivered = Delivered::of_run(task.folder()).map(|delivered| (delivered.step, delivered.label()));
     Ok(SeedRun { seed: task.seed, steps, planned, delivered, outcomes: outcomes(&last)?, earlier, stops, forgetting })
 }
 
@@ -135,5 +136,5 @@ fn outcomes(path: &Path) -> Result<Vec<Outcome>, StudyError> {
 
 fn summary(path: &PathBuf) -> Result<Summary, StudyError> {
     let json = bounded::bytes(path).map_err(StudyError::unread(path))?;
-    serde_json::from_slice(&json).map_err(|error| StudyError::unread(path)(error.into()))
+    serde_json::from_slice(without_mark(&json)).map_err(|error| StudyError::unread(path)(error.into()))
 }

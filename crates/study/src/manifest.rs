@@ -13,6 +13,7 @@ use stepwise_config::path::quoted;
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::bounded;
 use stepwise_data::io::digest::{hex, sha256_file};
+use stepwise_data::io::encoding::without_mark;
 use stepwise_recipe::CaseSource;
 use stepwise_recipe::study_file::UnequalBudget;
 use stepwise_trainer::claim::run::path_of;
@@ -304,7 +305,7 @@ pub fn read(path: &Path) -> Result<Option<Manifest>, StudyError> {
         Err(error) => return Err(StudyError::unread(path)(error)),
     };
     let unread = |error: serde_json::Error| StudyError::unread(path)(error.into());
-    let manifest: Manifest = serde_json::from_slice(&json).map_err(unread)?;
+    let manifest: Manifest = serde_json::from_slice(without_mark(&json)).map_err(unread)?;
     if manifest.schema == SCHEMA && manifest.digest != manifest.digested().map_err(unread)? {
         return Err(StudyError::Senseless {
             path: path.into(),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::bounded;
+use stepwise_data::io::encoding::without_mark;
 use stepwise_recipe::Recipe;
 use stepwise_recipe::study_file::StudyFile;
 use stepwise_trainer::checkpoint;
@@ -102,7 +103,7 @@ impl Task {
         let path = self.folder().join(DONE);
         match bounded::bytes(&path) {
             Ok(json) => {
-                let done = serde_json::from_slice::<Done>(&json).ok();
+                let done = serde_json::from_slice::<Done>(without_mark(&json)).ok();
                 Ok(done.filter(|done| done.recipe_digest == self.recipe.digest()).map(|done| done.global_step))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -3,14 +3,12 @@
 use serde_json::json;
 use stepwise_benchmark::effective_robustness::RobustnessLine;
 use stepwise_benchmark::outcome::Outcome;
-use stepwise_benchmark::stats::Bootstrap;
+use stepwise_benchmark::stats::student::{quantile, two_sided};
 use stepwise_benchmark::suite::Suite;
 use stepwise_study::report::{StudyInput, render};
 use stepwise_study::summary::{
     ArmRuns, Difference, Endpoint, ReferenceLine, SeedRun, StudyRuns, StudySummary, TrainingBudget,
 };
-
-const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 200, seed: 0, level: 0.95 };
 
 fn suite() -> Suite {
     let text = "name = \"s\"\nversion = 1\nseed = 1\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n\
@@ -18,13 +16,13 @@ fn suite() -> Suite {
     Suite::parse(text, "s.toml".as_ref()).expect("valid")
 }
 
-/// Returns outcomes with one item in each of `groups`. `clean` and `attacked` decide which are right without and with
+/// Returns outcomes with one item, of a question of its own, in each of `groups`. `clean` and `attacked` decide which are right without and with
 /// the hint.
 fn answers(groups: usize, clean: impl Fn(usize) -> bool, attacked: impl Fn(usize) -> bool) -> Vec<Outcome> {
     let outcome = |group: usize, condition: &str, is_right: bool| {
         serde_json::from_value(json!({
             "case_id": format!("case-{group:04}"), "group_id": format!("group-{group:04}"), "item_id": "q1", "stage": 1,
-            "category": "01", "condition": condition, "verdict": if is_right { "right" } else { "wrong" }, "gold": "yes",
+            "category": "01", "question": format!("Question of {group}?"), "condition": condition, "verdict": if is_right { "right" } else { "wrong" }, "gold": "yes",
             "chance": 0.5,
         }))
         .expect("an outcome")
@@ -79,35 +77,69 @@ fn is_near(found: Option<f64>, expected: f64) -> bool {
     found.is_some_and(|found| (found - expected).abs() < 1e-9)
 }
 
-/// Returns a study in which, in both seeds, `more` is right on 8 more groups than the reference without the hint and on
+/// Seeds of a study whose results may be claims.
+const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
+
+/// Returns a study in which, in all seeds, `more` is right on 8 more groups than the reference without the hint and on
 /// 5 more with it, and `some` on 6 more without the hint and on no more with it.
 fn planted() -> StudyRuns {
-    let both =
-        |name: &str, clean, attacked| arm(name, vec![run(1, first(clean, attacked)), run(2, first(clean, attacked))]);
+    let both = |name: &str, clean, attacked| arm(name, SEEDS.map(|seed| run(seed, first(clean, attacked))).into());
     let arms = vec![both("plain", 4, 4), both("more", 12, 9), both("some", 10, 4)];
-    study(first(2, 4), arms, &[1, 2])
+    study(first(2, 4), arms, &SEEDS)
+}
+
+/// p-value of a mean difference of `gained` of [`GROUPS`] groups that gain one each, by Student's one-sample t test.
+fn p_of(gained: usize) -> f64 {
+    let (share, groups) = (gained as f64 / GROUPS as f64, GROUPS as f64);
+    two_sided(share / (share * (1.0 - share) / (groups - 1.0)).sqrt(), GROUPS - 1)
 }
 
 #[test]
 fn planted_differences_have_the_p_values_of_their_groups_adjusted_by_holm() {
-    let summary = StudySummary::new(&suite(), &planted(), BOOTSTRAP);
-    // When k groups all differ in the same direction, 2 of 2^k arrangements are as extreme. Four tests are planned.
-    for (id, place, mean, p, adjusted) in [
-        ("accuracy:clean", 1, 0.4, 2.0 / 256.0, 4.0 * 2.0 / 256.0),
-        ("accuracy:clean", 2, 0.3, 2.0 / 64.0, 3.0 * 2.0 / 64.0),
-        ("accuracy:hint_minus", 1, 0.25, 2.0 / 32.0, 2.0 * 2.0 / 32.0),
-        ("accuracy:hint_minus", 2, 0.0, 1.0, 1.0),
+    let summary = StudySummary::new(&suite(), &planted());
+    // Every group is its own question, and all seeds are equal, so p is the p-value of a t test. Four tests are planned.
+    for (id, place, gained, rank) in [
+        ("accuracy:clean", 1, 8, 4.0),
+        ("accuracy:clean", 2, 6, 3.0),
+        ("accuracy:hint_minus", 1, 5, 2.0),
+        ("accuracy:hint_minus", 2, 0, 1.0),
     ] {
         let found = difference(&summary, id, place);
+        let (mean, p) = (gained as f64 / GROUPS as f64, if gained == 0 { 1.0 } else { p_of(gained) });
         assert!(is_near(found.estimate.value, mean), "{id} {found:?}");
-        assert!(is_near(found.p(), p) && is_near(found.p_adjusted, adjusted), "{id} {found:?}");
-        assert!(found.by_seed.iter().all(|value| is_near(*value, mean)) && found.by_seed.len() == 2);
-        assert_eq!(found.agreeing, if mean > 0.0 { 2 } else { 0 });
+        assert!(
+            is_near(found.estimate.p, p) && is_near(found.estimate.p_adjusted, (rank * p).min(1.0)),
+            "{id} {found:?}"
+        );
+        assert!(found.by_seed.iter().all(|value| is_near(*value, mean)) && found.by_seed.len() == 5);
+        assert_eq!(found.agreeing, if mean > 0.0 { 5 } else { 0 });
     }
-    assert!(difference(&summary, "accuracy:clean", 1).is_sure());
-    assert!(!difference(&summary, "accuracy:clean", 2).is_sure());
+    assert!(difference(&summary, "accuracy:clean", 1).is_clear());
+    assert!(!difference(&summary, "accuracy:hint_minus", 2).is_clear());
     assert_eq!(summary.endpoints["accuracy:clean"].arms[0].difference, None, "the reference");
     assert_eq!(summary.unfinished(), None);
+}
+
+#[test]
+fn fewer_than_five_seeds_are_exploratory_and_seeds_that_differ_are_no_claim() {
+    let mut runs = planted();
+    runs.arms.iter_mut().for_each(|arm| arm.runs.truncate(4));
+    let four = difference(&StudySummary::new(&suite(), &runs), "accuracy:clean", 1);
+    assert!(four.estimate.is_clear() && four.is_exploratory() && !four.is_clear(), "{four:?}");
+
+    // The same mean, but the seeds gain 0, 4, 8, 12 and 16 groups: other seeds may gain nothing.
+    let mut runs = planted();
+    for (run, clean) in runs.arms[1].runs.iter_mut().zip([4, 8, 12, 16, 20]) {
+        run.outcomes = first(clean, 9);
+    }
+    let apart = difference(&StudySummary::new(&suite(), &runs), "accuracy:clean", 1);
+    let of_seeds = two_sided(0.4 / (0.1f64 / 5.0).sqrt(), 4);
+    assert!(is_near(apart.p_seeds, of_seeds) && apart.p_fixed_seeds.is_some_and(|p| p < of_seeds), "{apart:?}");
+    assert_eq!(apart.estimate.p, apart.p_seeds);
+    let half = quantile(0.975, 4) * (0.1f64 / 5.0).sqrt();
+    let [low, high] = apart.estimate.ci.expect("bounded");
+    assert!((low - (0.4 - half)).abs() < 1e-9 && (high - (0.4 + half)).abs() < 1e-9, "{low} {high}");
+    assert!(!apart.is_clear());
 }
 
 /// Returns outcomes of `questions` questions put to every group in the same words. `right` decides which are right
@@ -129,85 +161,70 @@ fn asked(questions: usize, right: impl Fn(usize, usize) -> bool) -> Vec<Outcome>
 fn one_question_answered_otherwise_in_every_case_is_no_claim_and_many_are() {
     let questions = 10;
     let both = |name: &str, right: fn(usize, usize) -> bool| {
-        arm(name, vec![run(1, asked(questions, right)), run(2, asked(questions, right))])
+        arm(name, SEEDS.map(|seed| run(seed, asked(questions, right))).into())
     };
     let arms = vec![
         both("plain", |_, _| false),
         both("one", |_, question| question == 3),
         both("all", |group, _| group % 2 == 0),
     ];
-    let runs = study(asked(questions, |_, _| false), arms, &[1, 2]);
-    let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
-    assert_eq!((summary.groups, summary.questions), (GROUPS, Some(questions)));
+    let runs = study(asked(questions, |_, _| false), arms, &SEEDS);
+    let summary = StudySummary::new(&suite(), &runs);
+    assert_eq!((summary.groups, summary.questions), (GROUPS, questions));
 
+    // All patients agree on the one question, so patients alone would be certain.
     let one = difference(&summary, "accuracy:clean", 1);
-    assert!(is_near(one.estimate.value, 0.1) && one.estimate.ci == Some([0.1, 0.1]), "{one:?}");
-    assert!(one.p_groups.is_some_and(|p| p < 0.001) && one.p_questions == Some(1.0), "{one:?}");
-    assert!(one.p_adjusted == Some(1.0) && !one.is_sure(), "{one:?}");
-    assert!(one.over_questions.is_some_and(|[low, high]| low == 0.0 && high > 0.1), "{one:?}");
+    assert!(is_near(one.estimate.value, 0.1) && !one.is_clear(), "{one:?}");
+    let t = 0.1 / (0.1f64 * 0.9 / 9.0).sqrt();
+    assert!(is_near(one.estimate.p, two_sided(t, 9)), "{one:?}");
 
     let all = difference(&summary, "accuracy:clean", 2);
-    assert!(is_near(all.estimate.value, 0.5), "{all:?}");
-    // Ten groups and ten questions differ, so 2 of 2^10 arrangements are as extreme for each.
-    assert!(is_near(all.p_groups, 2.0 / 1024.0) && is_near(all.p_questions, 2.0 / 1024.0) && all.is_sure(), "{all:?}");
+    assert!(is_near(all.estimate.value, 0.5) && all.is_clear(), "{all:?}");
 
-    // A chain consists of all questions of a case, so it has no interval over questions.
+    // A chain consists of all questions of a case, so it varies patients alone.
     let chain = difference(&summary, "chain_accuracy", 2);
-    assert!(chain.estimate.ci.is_some() && chain.p_groups.is_some(), "{chain:?}");
-    assert_eq!((chain.over_questions, chain.p_questions), (None, None));
-    assert_eq!(chain.p(), chain.p_groups);
+    assert!(chain.estimate.ci.is_some() && chain.estimate.clusters == GROUPS, "{chain:?}");
 
-    // `one` has both intervals and a hollow dot, `all` has a filled dot.
+    // `one` has a hollow dot, `all` has a filled dot.
     let page = render(&StudyInput { summary: &summary, runs: &runs }).html;
     let row = |name: &str| {
         page.split("<div class=\"row\">").find(|row| row.contains(&format!(">{name}</span>"))).expect("a row")
     };
-    assert!(row("one").contains("\"reach other\"") && row("one").contains("dot unsure"), "{}", row("one"));
-    assert!(row("all").contains("\"reach other\"") && row("all").contains("dot tuned"), "{}", row("all"));
-}
-
-#[test]
-fn where_one_run_does_not_say_its_questions_there_is_nothing_over_them() {
-    let mut runs = study(asked(4, |_, _| false), vec![arm("plain", vec![run(1, asked(4, |_, _| true))])], &[1]);
-    assert_eq!(StudySummary::new(&suite(), &runs, BOOTSTRAP).questions, Some(4));
-    runs.arms[0].runs[0].outcomes[0].question.clear();
-    let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
-    assert_eq!(summary.questions, None);
-    assert_eq!(summary.endpoints["accuracy:clean"].base_difference.as_ref().and_then(|found| found.p_questions), None);
-    assert!(render(&StudyInput { summary: &summary, runs: &runs }).html.contains("do not record their questions"));
+    assert!(row("one").contains("dot unsure"), "{}", row("one"));
+    assert!(row("all").contains("dot tuned"), "{}", row("all"));
 }
 
 #[test]
 fn the_base_is_compared_and_is_none_of_the_claims() {
-    let summary = StudySummary::new(&suite(), &planted(), BOOTSTRAP);
+    let summary = StudySummary::new(&suite(), &planted());
     let of = |id: &str| summary.endpoints[id].base_difference.clone().expect("compared");
     let clean = of("accuracy:clean");
-    assert!(is_near(clean.estimate.value, -0.1) && is_near(clean.p(), 0.5), "{clean:?}");
-    assert_eq!(of("accuracy:hint_minus").p(), Some(1.0));
+    assert!(is_near(clean.estimate.value, -0.1) && is_near(clean.estimate.p, p_of(2)), "{clean:?}");
+    assert_eq!(of("accuracy:hint_minus").estimate.p, Some(1.0));
 }
 
 #[test]
 fn what_is_planned_and_not_finished_counts_as_a_test() {
     let mut runs = planted();
-    runs.arms[1].runs.pop();
+    runs.arms[1].runs.truncate(1);
     runs.arms[2].runs.clear();
-    let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
+    let summary = StudySummary::new(&suite(), &runs);
     let clean = difference(&summary, "accuracy:clean", 1);
     assert_eq!((clean.by_seed.len(), clean.agreeing), (1, 1));
-    assert!(is_near(clean.p(), 2.0 / 256.0) && is_near(clean.p_adjusted, 4.0 * 2.0 / 256.0), "{clean:?}");
-    assert!(is_near(difference(&summary, "accuracy:hint_minus", 1).p_adjusted, 3.0 * 2.0 / 32.0));
+    assert!(is_near(clean.estimate.p, p_of(8)) && is_near(clean.estimate.p_adjusted, 4.0 * p_of(8)), "{clean:?}");
+    assert!(is_near(difference(&summary, "accuracy:hint_minus", 1).estimate.p_adjusted, 3.0 * p_of(5)));
     assert_eq!(summary.endpoints["accuracy:clean"].arms[2].difference, None);
-    assert_eq!(summary.unfinished().as_deref(), Some("more (1 of 2 seeds), some (0 of 2 seeds)"));
+    assert_eq!(summary.unfinished().as_deref(), Some("more (1 of 5 seeds), some (0 of 5 seeds)"));
     let page = render(&StudyInput { summary: &summary, runs: &runs }).html;
-    assert!(page.contains("This study is not finished: more (1 of 2 seeds)"));
+    assert!(page.contains("This study is not finished: more (1 of 5 seeds)"));
 }
 
 #[test]
 fn runs_that_ended_early_are_named() {
     let mut runs = planted();
-    assert!(StudySummary::new(&suite(), &runs, BOOTSTRAP).ended_early.is_empty());
+    assert!(StudySummary::new(&suite(), &runs).ended_early.is_empty());
     runs.arms[2].runs[1].steps = 7;
-    let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
+    let summary = StudySummary::new(&suite(), &runs);
     let page = render(&StudyInput { summary: &summary, runs: &runs }).html;
     assert!(
         page.contains("Ended before their planned steps: some seed 2 after 7 of 10 steps."),
@@ -255,7 +272,7 @@ fn effective(summary: &StudySummary) -> &Endpoint {
 }
 
 fn line(runs: &StudyRuns) -> ReferenceLine {
-    let summary = StudySummary::new(&suite(), runs, BOOTSTRAP);
+    let summary = StudySummary::new(&suite(), runs);
     assert_eq!(summary.lines.len(), 1);
     let refused = summary.lines[0].refused.is_some();
     assert_eq!(summary.endpoints.contains_key("effective_robustness:hint_minus"), !refused);
@@ -278,14 +295,14 @@ fn a_planted_line_is_found_with_its_points_and_range() {
 #[test]
 fn an_arm_on_the_line_has_nothing_above_it_and_one_above_it_has_its_height() {
     for above in [0.0, 0.6] {
-        let summary = StudySummary::new(&suite(), &rising(above), BOOTSTRAP);
+        let summary = StudySummary::new(&suite(), &rising(above));
         let other = &effective(&summary).arms[1];
         let value = other.estimate.value.expect("defined");
         let [low, high] = other.estimate.ci.expect("an interval");
         assert!((value - above).abs() < 0.02 && low < above && above < high, "{above}: {value} [{low}, {high}]");
         assert_eq!(low > 0.0, above > 0.0, "{low} {high}");
         let less = other.difference.as_ref().expect("compared");
-        assert_eq!(less.is_sure(), above > 0.0, "{less:?}");
+        assert_eq!(less.estimate.is_clear(), above > 0.0, "{less:?}");
         // The endpoint is not primary, so it is not part of the correction.
         assert!(!effective(&summary).primary);
     }
@@ -296,7 +313,7 @@ fn an_interval_holds_what_is_not_known_of_the_line() {
     let mut runs = rising(0.0);
     // The arm is right in every group, so only the line can vary between bootstrap draws.
     runs.arms[1].runs.iter_mut().for_each(|run| run.outcomes = of_many(MANY, MANY, 0));
-    let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
+    let summary = StudySummary::new(&suite(), &runs);
     let [low, high] = effective(&summary).arms[1].estimate.ci.expect("an interval");
     assert!(high - low > 0.2, "{low} {high}");
 }

@@ -279,6 +279,15 @@ impl CaseImages {
         cases.into_iter().filter_map(placed).collect()
     }
 
+    /// Place of a case; None for synthetic cases.
+    #[must_use]
+    pub fn place(&self, case_id: &str) -> Option<&CasePlace> {
+        match self {
+            Self::Files { places } => places.get(case_id),
+            Self::Drawn { .. } => None,
+        }
+    }
+
     /// Loads image number `index` of `case`, counted from 0.
     ///
     /// # Errors

@@ -162,15 +162,13 @@ impl std::fmt::Display for Best {
 
 #[cfg(test)]
 mod tests {
-    use stepwise_benchmark::stats::bootstrap::Bootstrap;
     use stepwise_benchmark::summary::{Estimate, MetricSummary};
 
     use super::*;
 
     /// A summary with these metrics only.
     fn summary(clean: f64, robust: Option<f64>) -> Summary {
-        let mut summary =
-            Summary::new(&Suite::fast(), &[], &[], None, Bootstrap { resamples: 1, ..Bootstrap::default() });
+        let mut summary = Summary::new(&Suite::fast(), &[], &[], None);
         summary.metrics.clear();
         // A lower attack success is better.
         let lost = robust.map(|robust| 1.0 - robust);
@@ -179,16 +177,9 @@ mod tests {
             ("robust_accuracy", robust, Better::Higher),
             ("attack_success", lost, Better::Lower),
         ] {
-            let estimate = Estimate { value, ci: None, n: 100 };
-            let metric = MetricSummary {
-                label: id.into(),
-                better,
-                estimate,
-                base: None,
-                gain_vs_base: None,
-                primary: false,
-                test: None,
-            };
+            let estimate = Estimate { value, n: 100, ..Estimate::default() };
+            let metric =
+                MetricSummary { label: id.into(), better, estimate, base: None, gain_vs_base: None, primary: false };
             summary.metrics.insert(id.into(), metric);
         }
         summary

@@ -129,7 +129,6 @@ fn base(summary: &Summary, id: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use stepwise_benchmark::metrics::Better;
-    use stepwise_benchmark::stats::bootstrap::Bootstrap;
     use stepwise_benchmark::suite::Suite;
     use stepwise_benchmark::summary::MetricSummary;
     use stepwise_recipe::EarlyStopping;
@@ -138,11 +137,10 @@ mod tests {
 
     /// Summary of an epoch with clean and robust accuracy; the base has 0.6 and 0.3.
     fn epoch(clean: f64, robust: f64) -> Summary {
-        let mut summary =
-            Summary::new(&Suite::fast(), &[], &[], None, Bootstrap { resamples: 1, ..Bootstrap::default() });
+        let mut summary = Summary::new(&Suite::fast(), &[], &[], None);
         summary.metrics.clear();
         for (id, value, base) in [("accuracy:clean", clean, 0.6), ("robust_accuracy", robust, 0.3)] {
-            let of = |value: f64| Estimate { value: Some(value), ci: None, n: 100 };
+            let of = |value: f64| Estimate { value: Some(value), n: 100, ..Estimate::default() };
             let metric = MetricSummary {
                 label: id.into(),
                 better: Better::Higher,
@@ -150,7 +148,6 @@ mod tests {
                 base: Some(of(base)),
                 gain_vs_base: Some(of(value - base)),
                 primary: false,
-                test: None,
             };
             summary.metrics.insert(id.into(), metric);
         }

@@ -1,10 +1,14 @@
-//! Preflight: the largest micro-batch is found, and training examples that are too long are refused.
+//! Preflight: the largest micro-batch is found, and texts that are too long or contain special tokens are refused.
 
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::suite::Suite;
 use stepwise_curriculum::run_plan::RunPlan;
-use stepwise_data::case::Answer;
+use stepwise_data::case::{Answer, Case, Split};
+use stepwise_data::check;
+use stepwise_data::synth::{SynthOptions, write};
 use stepwise_recipe::Recipe;
 use stepwise_testing::files::repository;
 use stepwise_testing::recipe;
@@ -15,6 +19,7 @@ use stepwise_trainer::learner::Learner;
 use stepwise_trainer::preflight::Preflight;
 use stepwise_trainer::preflight::dry_run::dry_run;
 use stepwise_trainer::preflight::plan_summary;
+use stepwise_trainer::preflight::texts::TextCheck;
 
 /// Recipe with examples of many lengths on the shipped model, with original, swapped, edited and missing images.
 fn recipe(more: &str) -> Recipe {
@@ -99,8 +104,97 @@ fn an_example_longer_than_cutoff_len_is_refused_before_the_run() {
     recipe.cutoff_len = longest - 1;
     let error = measure(&recipe).expect_err("too long").to_string();
     assert!(error.contains(&format!("{longest} tokens, cutoff_len is {}", longest - 1)), "{error}");
-    let case = error.split('/').next().expect("a case");
-    assert!(cases.train.iter().any(|other| other.case_id == case), "{error}");
+    assert!(cases.train.iter().any(|case| error.contains(&case.case_id)), "{error}");
+}
+
+#[test]
+fn texts_that_are_only_evaluated_are_checked_in_all_wordings() {
+    let recipe = recipe("[benchmark]\nsuite = \"fast\"");
+    let sound = || Cases::open(&recipe.data).expect("cases");
+    let mut learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
+    let positions = learner.pipeline.model.config().text.max_position_embeddings;
+    let mut measure = |cases: &Cases, cutoff_len: usize| {
+        let recipe = Recipe { cutoff_len, ..recipe.clone() };
+        let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
+        Preflight::new(&recipe, cases, &run_plan, &mut learner, &mut ()).map(drop).map_err(|error| error.to_string())
+    };
+    measure(&sound(), recipe.cutoff_len).expect("sound");
+    let [long, medium] = [positions, 900].map(|words| "very ".repeat(words) + "large?");
+    let spoil: [(&str, fn(&mut Case, &str)); 3] = [
+        ("", |case, text| case.chain[1].question = text.to_owned()),
+        (", paraphrase 2", |case, text| case.chain[1].paraphrases = vec!["How?".to_owned(), text.to_owned()]),
+        ("", |case, text| {
+            case.chain[1].answer = Answer::Text { gold: vec![text.to_owned()], aliases: Vec::new() };
+        }),
+    ];
+    for (wording, spoil) in spoil {
+        for (text, cutoff_len, what) in [
+            ("Is <image> shown?", recipe.cutoff_len, "contains \"<image>\", which the tokenizer treats as a special"),
+            ("Is it <end_of_utterance>?", recipe.cutoff_len, "contains \"<end_of_utterance>\", which"),
+            (
+                long.as_str(),
+                1 << 20,
+                &format!("tokens, max_position_embeddings of the model is {positions} -> shorten"),
+            ),
+            (medium.as_str(), 800, "tokens, cutoff_len is 800 -> raise `cutoff_len`"),
+        ] {
+            let mut cases = sound();
+            spoil(&mut cases.eval[2], text);
+            let case = &cases.eval[2];
+            let error = measure(&cases, cutoff_len).expect_err(what);
+            let place = format!("case \"{}\" (validation), question \"{}\"{wording}: ", case.case_id, case.chain[1].id);
+            assert!(error.contains(&place) && error.contains(what), "{error}");
+        }
+    }
+}
+
+#[test]
+fn texts_of_conditions_are_checked_with_their_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = SynthOptions { cases: 12, seed: 1, image_size: 64, ..SynthOptions::default() };
+    write(folder.path(), &options, &mut |_| {}).expect("written");
+    let mut dataset = check::load(folder.path()).expect("sound");
+    // The hint repeats the answer, so its question is the longest.
+    let place = dataset.cases.iter().position(|case| case.split == Split::Validation).expect("a case");
+    let long = format!("a {} mass", "large ".repeat(300).trim_end());
+    dataset.cases[place].chain[0].answer = Answer::Text { gold: vec![long.clone()], aliases: Vec::new() };
+    dataset.save().expect("written");
+    let suite = folder.path().join("suite.toml");
+    let hints = "[[condition]]\nid = \"clean\"\nkind = \"clean\"\n[[condition]]\nid = \"told\"\nkind = \"hint_plus\"\n";
+    std::fs::write(&suite, format!("name = \"s\"\nversion = 1\nseed = 1\n{hints}")).expect("written");
+    let recipe = recipe::recipe(format!(
+        "model_name_or_path = \"{}\"\n[data]\ndataset = \"{}\"\n[benchmark]\nsuite = \"{}\"\n\
+         [[curriculum.phase]]\nstages = [1]\nnum_train_epochs = 1",
+        repository().join("checkpoints/tiny-base").display(),
+        folder.path().display(),
+        suite.display()
+    ));
+    let cases = Cases::open(&recipe.data).expect("cases");
+    let mut learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
+    let processor = &learner.pipeline.processor;
+    let plan_suite = Suite::load(&suite).expect("a suite");
+    let plan = Plan::new(&plan_suite, &cases.eval);
+    let check = |positions: usize| {
+        let answer_form = recipe.train.answer_form;
+        let texts = TextCheck { processor, images: &cases.pictures, answer_form, cutoff_len: None, positions };
+        texts.check(&cases.eval, Some(&plan), &mut ())
+    };
+    let Case { case_id, chain, .. } = &dataset.cases[place];
+    let question = format!("case \"{case_id}\" (validation), question \"{}\", condition \"told\": ", chain[0].id);
+    let line = format!("cases.jsonl:{}: {question}", place + 1);
+    let most = learner.pipeline.model.config().text.max_position_embeddings;
+    let found = (1..most)
+        .rev()
+        .step_by(40)
+        .find_map(|positions| check(positions).err().map(|error| (positions, error.to_string())));
+    let (positions, error) = found.expect("a limit that only the hint exceeds");
+    assert!(
+        error.contains(&line)
+            && error.contains(&format!("tokens, max_position_embeddings of the model is {positions}")),
+        "{error}"
+    );
+    let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
+    Preflight::new(&recipe, &cases, &run_plan, &mut learner, &mut ()).expect("within the limits of the model");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use stepwise_testing::model::recorded::{References, example, facts};
 use stepwise_testing::model::{pipeline, pipeline_in, pipeline_with};
 use stepwise_trainer::batches::examples::{MicroBatch, TrainingExample};
 use stepwise_trainer::optim::adamw::{AdamW, AdamWConfig};
-use stepwise_trainer::optim::learning_rates::Rates;
+use stepwise_trainer::optim::part_rates::Rates;
 use stepwise_trainer::optim::step::{StepOptions, Stepped, step};
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;

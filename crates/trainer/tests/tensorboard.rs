@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use stepwise_benchmark::forgetting::Forgetting;
-use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_testing::files::parity;
@@ -40,8 +39,7 @@ fn tensorboard_reads_the_logged_values() {
         eprintln!("skipped: STEPWISE_PYTHON is not set");
         return;
     };
-    let nothing = Bootstrap { resamples: 0, ..Bootstrap::default() };
-    let summary = Summary::new(&Suite::fast(), &[], &[], None, nothing);
+    let summary = Summary::new(&Suite::fast(), &[], &[], None);
     let run = tempfile::tempdir().expect("writable");
     let write = |resumed: Option<u64>, steps: std::ops::RangeInclusive<u64>, loss: f64| {
         let resumed = resumed.map(|step| Resumed { step, untested: false });

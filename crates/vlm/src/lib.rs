@@ -7,6 +7,7 @@ pub mod fault;
 pub mod feature_cache;
 pub mod idefics3;
 pub mod misplaced;
+pub mod option_scores;
 pub mod packed_sequences;
 pub mod pipeline;
 

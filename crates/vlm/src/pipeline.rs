@@ -9,13 +9,12 @@ use sha2::{Digest, Sha256};
 use stepwise_data::io::digest::hex;
 use stepwise_ops::Precision;
 
-use crate::batch::{Batch, EncodableExample, TileRef, TileSet, answered};
+use crate::batch::{Batch, EncodableExample, TileRef, TileSet};
 use crate::feature_cache::{FeatureCache, FeatureLimits};
 use crate::generate::{Generated, generate};
 use crate::idefics3::checkpointed::Seen;
 use crate::idefics3::{LoadError, ModelPart, Vlm};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
-use crate::packed_sequences::{PackedSequences, Sequence};
 use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError};
 
 /// Rows (tokens or patches) of one forward pass in inference: enough to use all cores, small enough for any memory.
@@ -39,19 +38,19 @@ pub enum PipelineError {
         "weights in bf16 or four bits are supported on the CPU only -> leave `bf16` and `load_in_4bit` out, or choose `--device cpu`"
     )]
     Precision,
+    /// A question with its answer has more tokens than the model has positions.
+    #[error(
+        "the question has {tokens} tokens with its answer, max_position_embeddings of the model is {positions} -> shorten it, or lower the image's size"
+    )]
+    TooLong {
+        /// Number of tokens.
+        tokens: usize,
+        /// `max_position_embeddings` of the model.
+        positions: usize,
+    },
     /// A pixel gradient is undefined for this input, for the reason in the field.
     #[error("{0}")]
     NoGradient(&'static str),
-}
-
-/// Likelihood of an answer option as the whole answer of the model.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OptionScore {
-    /// Tokens of the option when it follows the prompt, with the end of its turn.
-    pub token_ids: Vec<u32>,
-    /// Log-likelihood in nats, summed over `token_ids`: the logarithm of the probability that the model answers with
-    /// this option and ends its turn.
-    pub loglikelihood: f64,
 }
 
 /// Model and the processor of the same folder.
@@ -173,57 +172,18 @@ impl VlmPipeline {
         self.model.checkpointed(&batch.layout, seen, share, pass)
     }
 
-    /// Returns for every example the log-likelihood of each of its options, in the order given. Each element of `asked`
-    /// is an example, whose conversation ends before the answer, and the texts of its options. An option is scored with
-    /// the end of its turn, as training supervises it. Equal prefixes and tiles are computed once.
-    ///
-    /// # Errors
-    /// Errors of [`Processor::encode_options`].
-    pub fn score(
-        &self,
-        asked: &[(EncodableExample, Vec<String>)],
-        pass: &Pass,
-    ) -> Result<Vec<Vec<OptionScore>>, PipelineError> {
-        let mut scores = Vec::with_capacity(asked.len());
-        let mut waiting = Scoring::default();
-        for (example, options) in asked {
-            let (prompt, answers) = self.processor.encode_options(&example.conversation, &example.grids(), options)?;
-            waiting.push(&prompt, &answers, example);
-            scores.push(
-                answers.into_iter().map(|token_ids| OptionScore { token_ids, loglikelihood: 0.0 }).collect::<Vec<_>>(),
-            );
-            if waiting.tokens >= ROWS_AT_ONCE * 4 {
-                self.settle(std::mem::take(&mut waiting), &mut scores, pass);
-            }
-        }
-        self.settle(waiting, &mut scores, pass);
-        Ok(scores)
-    }
-
-    fn settle(&self, waiting: Scoring, scores: &mut [Vec<OptionScore>], pass: &Pass) {
-        if waiting.sequences.is_empty() {
-            return;
-        }
-        let options: Vec<(usize, usize)> = {
-            let first = scores.len() - waiting.examples;
-            (first..scores.len())
-                .flat_map(|asked| (0..scores[asked].len()).map(move |option| (asked, option)))
-                .collect()
-        };
-        let layout = PackedSequences::pack(&waiting.sequences, true);
-        let features = self.features(&waiting.tiles, pass);
-        let logprobs = self.model.logprobs(&layout, features, pass);
-        for (prediction, logprob) in layout.predictions.iter().zip(logprobs) {
-            let (asked, option) = options[prediction.sequence];
-            scores[asked][option].loglikelihood += f64::from(logprob);
-        }
+    /// Checks that the model has positions for `tokens` tokens.
+    pub(crate) fn fits(&self, tokens: usize) -> Result<(), PipelineError> {
+        let positions = self.model.config().text.max_position_embeddings;
+        if tokens > positions { Err(PipelineError::TooLong { tokens, positions }) } else { Ok(()) }
     }
 
     /// Generates an answer to one example by greedy decoding, with at most `max_new_tokens` tokens. The answer ends
-    /// earlier after an end token of the processor ([`Processor::ends`]), which is included.
+    /// earlier after an end token of the processor ([`Processor::ends`]), which is included, or where
+    /// the model has no position left.
     ///
     /// # Errors
-    /// Errors of [`Processor::encode`].
+    /// Errors of [`Processor::encode`], and [`PipelineError::TooLong`] where there is no position for an answer.
     pub fn generate(
         &self,
         example: &EncodableExample,
@@ -231,6 +191,9 @@ impl VlmPipeline {
         pass: &Pass,
     ) -> Result<Generated, PipelineError> {
         let encoded = self.encode(example, true)?;
+        self.fits(encoded.ids.len() + 1)?;
+        let left = self.model.config().text.max_position_embeddings.saturating_sub(encoded.ids.len());
+        let max_new_tokens = max_new_tokens.min(left);
         let mut tiles = TileSet::default();
         let prompt = tiles.sequence(&encoded, &example.images, encoded.ids.clone(), Vec::new());
         let features = self.features(&tiles, pass);
@@ -331,27 +294,6 @@ impl ParameterVisitor for Seeing {
         if let Some(digest) = &mut self.digest {
             digest.update(name);
             digest.update(parameter.values().into_data().as_bytes());
-        }
-    }
-}
-
-/// Sequences that will be scored in one forward pass.
-#[derive(Default)]
-struct Scoring {
-    sequences: Vec<Sequence>,
-    tiles: TileSet,
-    examples: usize,
-    tokens: usize,
-}
-
-impl Scoring {
-    fn push(&mut self, prompt: &Encoded, answers: &[Vec<u32>], example: &EncodableExample) {
-        self.examples += 1;
-        self.tokens += prompt.ids.len();
-        for answer in answers {
-            let (ids, targets) = answered(prompt, answer);
-            self.tokens += answer.len();
-            self.sequences.push(self.tiles.sequence(prompt, &example.images, ids, targets));
         }
     }
 }

@@ -155,6 +155,7 @@ fn bare(verdict: Verdict, [case_id, item_id, condition]: [String; 3], group_id: 
         named: None,
         followed: false,
         scores: Vec::new(),
+        right_scores: Vec::new(),
         scoring: String::new(),
         reply: None,
         parser: String::new(),
@@ -167,7 +168,7 @@ fn bare(verdict: Verdict, [case_id, item_id, condition]: [String; 3], group_id: 
     }
 }
 
-/// Stage of a line that gives none; metrics of single stages leave such lines out.
+/// Stage of a line that gives none. Metrics of stages leave such lines out, and metrics of chains their cases.
 const UNKNOWN_STAGE: u8 = 0;
 
 fn not_asked(plan: &Plan<'_>, case_id: &str, item_id: &str, condition: &str) -> String {

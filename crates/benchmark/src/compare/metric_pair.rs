@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Better;
-use crate::summary::{EndpointTest, Estimate, MetricSummary};
+use crate::summary::{Estimate, MetricSummary};
 
 /// Comparison of one metric between two models, A and B.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,9 +21,6 @@ pub struct MetricPair {
     /// Whether the metric was named a primary endpoint before the run.
     #[serde(default)]
     pub primary: bool,
-    /// Test of the difference; None where the metric is not primary or the difference is not defined.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test: Option<EndpointTest>,
 }
 
 impl MetricPair {
@@ -38,7 +35,6 @@ impl MetricPair {
             b,
             difference,
             primary: metric.primary,
-            test: metric.test,
         })
     }
 }

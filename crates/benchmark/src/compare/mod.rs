@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use crate::outcome::Outcome;
 use crate::perturb::Purpose;
 use crate::score::Verdict;
-use crate::stats::Bootstrap;
 use crate::suite::{Suite, SuiteName};
 use crate::summary::{ConditionSummary, Estimate, Summary};
 
@@ -21,7 +20,7 @@ pub use epochs::{EffectiveRobustness, History, StageRetention};
 pub use metric_pair::MetricPair;
 
 /// Schema name of a comparison's JSON.
-pub const SCHEMA: &str = "compare/1";
+pub const SCHEMA: &str = "compare/2";
 
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug)]
@@ -51,10 +50,12 @@ pub struct Comparison {
     pub both: usize,
     /// Number of items in these questions.
     pub items: usize,
-    /// Number of groups in these questions; intervals and sign-flip tests are clustered by group.
+    /// Number of groups (patients) of these items. Intervals and tests are over new patients and new questions.
     pub groups: usize,
-    /// Number of bootstrap draws of every interval.
-    pub resamples: usize,
+    /// Number of different questions of these items.
+    pub questions: usize,
+    /// Share of the items that the patient with the most items holds, 0 to 1.
+    pub largest_group: f64,
     /// Conditions that both answered, in the order of the suite.
     pub conditions: Vec<ConditionPair>,
     /// Clean accuracy by stage.
@@ -111,10 +112,11 @@ pub struct ConditionPair {
     pub only_b_right: usize,
     /// P-value of the exact McNemar test, which treats items as independent.
     pub p_mcnemar: f64,
-    /// P-value of the sign-flip test over groups, the one to report.
-    pub p_sign_flip: f64,
-    /// `p_sign_flip` adjusted for multiple tests by the method in `adjustment`.
-    pub p_adjusted: f64,
+    /// Two-sided p-value over new patients and new questions, the one to report; None where the variance is not
+    /// defined.
+    pub p: Option<f64>,
+    /// `p` adjusted for multiple tests by the method in `adjustment`.
+    pub p_adjusted: Option<f64>,
     /// Method of adjustment: Holm among all primary endpoints, Benjamini and Hochberg among the other conditions.
     pub adjustment: Adjustment,
 }
@@ -167,13 +169,7 @@ fn key(outcome: &Outcome) -> Key<'_> {
 /// # Errors
 /// When the two sides answered no question in common, when they disagree about the right answer, the group or the stage
 /// of a question, or when the same rule decided their answers in two versions.
-pub fn compare(
-    suite: &Suite,
-    a: Side<'_>,
-    b: Side<'_>,
-    reference: &[Summary],
-    bootstrap: Bootstrap,
-) -> Result<Comparison, CompareError> {
+pub fn compare(suite: &Suite, a: Side<'_>, b: Side<'_>, reference: &[Summary]) -> Result<Comparison, CompareError> {
     let (keys_a, keys_b): (BTreeSet<_>, BTreeSet<_>) =
         (a.outcomes.iter().map(key).collect(), b.outcomes.iter().map(key).collect());
     let of_both = |outcomes: &[Outcome]| -> Vec<Outcome> {
@@ -186,7 +182,7 @@ pub fn compare(
     }
     agree(&own_a, &own_b)?;
 
-    let summary = Summary::new(suite, &[], &own_b, Some(&own_a), bootstrap);
+    let summary = Summary::new(suite, &[], &own_b, Some(&own_a));
     let unparsed = |outcomes: &[Outcome]| {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for outcome in outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Unparsed) {
@@ -232,7 +228,8 @@ pub fn compare(
         both: own_a.len(),
         items: summary.items,
         groups: summary.groups,
-        resamples: summary.resamples,
+        questions: summary.questions,
+        largest_group: summary.largest_group,
         effective_robustness: epochs::effective_robustness(suite, &metrics, reference),
         conditions,
         stages,
@@ -255,8 +252,8 @@ fn condition_pair(condition: &ConditionSummary) -> Option<ConditionPair> {
         only_a_right: gain.only_base_right,
         only_b_right: gain.only_tuned_right,
         p_mcnemar: gain.p_mcnemar,
-        p_sign_flip: gain.p_sign_flip,
-        p_adjusted: gain.p_adjusted,
+        p: gain.estimate.p,
+        p_adjusted: gain.estimate.p_adjusted,
         adjustment: if condition.primary { Adjustment::Holm } else { Adjustment::BenjaminiHochberg },
     })
 }

@@ -32,7 +32,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
             ));
         }
         if let Some((control, of)) = table.control(condition) {
-            metrics.push(Metric::mean(
+            metrics.push(Metric::mean_difference(
                 format!("effect:{id}"),
                 format!("accuracy, {id} less {}", of.id),
                 Better::Neither,

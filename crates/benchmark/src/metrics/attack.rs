@@ -30,7 +30,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         let Some((control, of)) = table.control(condition) else { continue };
         if names_an_answer(condition) {
             // AD = P(a(c) = h) - P(a(control) = h)
-            metrics.push(Metric::mean(
+            metrics.push(Metric::mean_difference(
                 format!("adoption:{}", condition.id),
                 format!("adoption of the named answer, {} less {}", condition.id, of.id),
                 Better::Lower,
@@ -40,7 +40,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         if of.kind != "random_sign" {
             continue;
         }
-        metrics.push(Metric::mean(
+        metrics.push(Metric::mean_difference(
             format!("attack_success_over_noise:{}", condition.id),
             format!("attack success, {} less random signs of the same size", condition.id),
             Better::Lower,

@@ -65,14 +65,14 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     metrics
 }
 
-/// First stage with a wrong item; inner None where there is no error, outer None where a stage is missing or an item
-/// was not evaluated.
+/// First stage with a wrong item; inner None where there is no error, outer None where a stage is missing or unknown, or
+/// an item was not evaluated.
 fn first_error(rows: &[ItemRow<'_>], clean: usize) -> Option<Option<usize>> {
     let mut asked = [false; 4];
     let mut broken: Option<usize> = None;
     for row in rows {
-        let stage = usize::from(row.stage.clamp(1, 4));
-        asked[stage - 1] = true;
+        let stage = usize::from(row.stage);
+        *asked.get_mut(stage.checked_sub(1)?)? = true;
         if row.right(clean)? == 0.0 {
             broken = Some(broken.map_or(stage, |first| first.min(stage)));
         }

@@ -51,7 +51,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         };
         // A_4(own answers, those of stage s right) - A_4(own answers)
         let stages = stages(condition).collect::<Vec<_>>().join("_");
-        metrics.push(Metric::mean(
+        metrics.push(Metric::mean_difference(
             format!("stage_replacement:stage_{stages}"),
             format!("gain in stage 4 when the right answers of stage {stages} replace the model's own"),
             Better::Neither,
@@ -92,10 +92,10 @@ fn by_stage(
     id: &str,
     label: impl Fn(&str) -> String,
 ) -> Vec<Metric> {
-    let all = Metric::mean(id, label("2 to 4"), Better::Lower, paired(table, c, reference));
+    let all = Metric::mean_difference(id, label("2 to 4"), Better::Lower, paired(table, c, reference));
     let each = (2..=4u8).map(|stage| {
         let sums = only_stage(table, stage, c, reference);
-        Metric::mean(format!("{id}:stage_{stage}"), label(&stage.to_string()), Better::Lower, sums)
+        Metric::mean_difference(format!("{id}:stage_{stage}"), label(&stage.to_string()), Better::Lower, sums)
     });
     [all].into_iter().chain(each).collect()
 }

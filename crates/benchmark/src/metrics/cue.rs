@@ -23,7 +23,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         let name = |base: &str| OutcomeTable::name(base, condition, first);
         // CG = A(cue+) - A(0)
         let gain = paired(table, c, clean);
-        metrics.push(Metric::mean(name("cue_gain"), "cue gain (true mark)", Better::Higher, gain));
+        metrics.push(Metric::mean_difference(name("cue_gain"), "cue gain (true mark)", Better::Higher, gain));
         // CAA = A(cue+) on the categories about marks, with the same items without a mark and with a wrong one
         // for comparison
         let aligned = |id: String, label: &str, of: Option<usize>| {
@@ -33,7 +33,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
             });
             Metric::mean(id, format!("cue alignment accuracy, {label} (questions about marks)"), Better::Higher, sums)
         };
-        let wrong = table.of_kind("cue_wrong").find(|(_, wrong)| wrong.control.as_ref() == Some(&condition.id));
+        let wrong = table.counterpart("cue_wrong", condition, &condition.id);
         metrics.push(aligned(name("cue_alignment_accuracy"), "true mark", Some(c)));
         metrics.push(aligned(name("cue_alignment_accuracy:no_mark"), "no mark", Some(clean)));
         metrics.push(aligned(name("cue_alignment_accuracy:wrong_mark"), "wrong mark", wrong.map(|(c, _)| c)));
@@ -41,7 +41,12 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     for (c, condition, first) in table.variants("cue_wrong") {
         // CH = A(0) - A(cue-)
         let name = OutcomeTable::name("cue_harm", condition, first);
-        metrics.push(Metric::mean(name, "false-cue harm (wrong mark)", Better::Lower, paired(table, clean, c)));
+        metrics.push(Metric::mean_difference(
+            name,
+            "false-cue harm (wrong mark)",
+            Better::Lower,
+            paired(table, clean, c),
+        ));
     }
     for (c, condition, first) in table.variants("cue_text_wrong") {
         // TD = P(a = h given a true mark and a wrong claim about it)

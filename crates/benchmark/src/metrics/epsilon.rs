@@ -42,7 +42,7 @@ fn of_kind(table: &OutcomeTable<'_>, kind: &str) -> Vec<Metric> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Clusters;
+    use crate::metrics::Crossing;
     use crate::suite::Suite;
 
     #[test]
@@ -60,7 +60,7 @@ mod tests {
         }
         let suite = Suite::parse(&text, "s.toml".as_ref()).expect("valid");
         let ids: Vec<String> =
-            metrics(&OutcomeTable::new(&suite, &Clusters::default(), [])).into_iter().map(|metric| metric.id).collect();
+            metrics(&OutcomeTable::new(&suite, &Crossing::default(), [])).into_iter().map(|metric| metric.id).collect();
         assert_eq!(ids, ["eps_accuracy:pgd:0", "eps_accuracy:pgd:0.5", "eps_accuracy:pgd:8"]);
     }
 }

@@ -70,7 +70,7 @@ pub fn attacks<'a>(table: &OutcomeTable<'a>) -> impl Iterator<Item = (usize, &'a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Clusters;
+    use crate::metrics::Crossing;
     use crate::perturb;
     use crate::suite::Suite;
 
@@ -100,7 +100,7 @@ mod tests {
             text.push_str(&format!("[[condition]]\nid = \"{id}\"\n{rest}\n"));
         }
         let suite = Suite::parse(&text, "s.toml".as_ref()).expect("valid");
-        let table = OutcomeTable::new(&suite, &Clusters::default(), []);
+        let table = OutcomeTable::new(&suite, &Crossing::default(), []);
         let ids: Vec<&str> = representatives(&table).iter().map(|&c| suite.conditions[c].id.as_str()).collect();
         assert_eq!(ids, ["hint_patient", "noise_4", "pgd_4"]);
     }

@@ -1,7 +1,7 @@
 //! A metric of one model, and the sums that several sets of metrics share.
 
 use super::outcome_table::{ClusterSums, OutcomeTable};
-use crate::stats::bootstrap::{Formula, Statistic};
+use crate::stats::Statistic;
 
 /// Direction of improvement of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -25,7 +25,7 @@ pub struct Metric {
     pub better: Better,
     /// Number of items (for chains: cases) in the metric.
     pub n: usize,
-    /// Statistic that computes the metric from sums over groups.
+    /// Statistic that computes the metric from sums over cells of patients and questions.
     pub statistic: Statistic,
 }
 
@@ -38,29 +38,38 @@ impl Metric {
         sums: ClusterSums<N>,
         formula: impl Fn(&[f64]) -> Option<f64> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            id: id.into(),
-            label: label.into(),
-            better,
-            n: sums.n,
-            statistic: Statistic { columns: sums.columns.into(), formula: Box::new(formula) },
-        }
+        let statistic = Statistic::new(sums.columns.into(), formula).sampled(sums.sampling);
+        Self { id: id.into(), label: label.into(), better, n: sums.n, statistic }
     }
 
-    /// Creates a mean: the sum of the first column over the sum of the second, not defined where the second sum is 0.
+    /// Creates a mean of values from 0 to 1: the sum of the first column over the sum of the second, not defined where
+    /// the second sum is 0.
     pub fn mean(id: impl Into<String>, label: impl Into<String>, better: Better, sums: ClusterSums<2>) -> Self {
-        Self::new(id, label, better, sums, |t| share(t[0], t[1]))
+        Self::new(id, label, better, sums, |t| share(t[0], t[1])).within(0.0, 1.0)
     }
 
-    /// Returns the difference of a metric between two models, `tuned` less `base`. One statistic holds the columns of
-    /// both, so its interval is the interval of the paired difference; `n` is the smaller of the two.
+    /// Creates a mean of values from -1 to 1, such as differences between two conditions, otherwise as
+    /// [`mean`](Self::mean).
+    pub fn mean_difference(
+        id: impl Into<String>,
+        label: impl Into<String>,
+        better: Better,
+        sums: ClusterSums<2>,
+    ) -> Self {
+        Self::mean(id, label, better, sums).within(-1.0, 1.0)
+    }
+
+    /// Sets the least and the largest value that the metric can take.
+    #[must_use]
+    pub fn within(self, low: f64, high: f64) -> Self {
+        Self { statistic: self.statistic.within(low, high), ..self }
+    }
+
+    /// Returns the difference of a metric between two models, `tuned` less `base`, whose interval is the interval of
+    /// the paired difference; `n` is the smaller of the two.
     #[must_use]
     pub fn difference(tuned: Self, base: Self) -> Self {
-        let middle = tuned.statistic.columns.len();
-        let (of_tuned, of_base) = (tuned.statistic.formula, base.statistic.formula);
-        let formula: Formula = Box::new(move |t| Some(of_tuned(&t[..middle])? - of_base(&t[middle..])?));
-        let columns = tuned.statistic.columns.into_iter().chain(base.statistic.columns).collect();
-        Self { n: tuned.n.min(base.n), statistic: Statistic { columns, formula }, ..tuned }
+        Self { n: tuned.n.min(base.n), statistic: tuned.statistic.less(base.statistic), ..tuned }
     }
 }
 

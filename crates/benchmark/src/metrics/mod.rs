@@ -4,7 +4,7 @@
 //! Notation: `y(c)` is 1 where an item is right under condition `c`, else 0 (an unparsed response is not right); `a(c)`
 //! is the answer, `g` the right answer and `h` the answer that a hint names; condition `0` is the clean one. Every
 //! metric compares conditions on the items that were evaluated under all of them, and gives the number of these items.
-//! Intervals come from the bootstrap over groups.
+//! Intervals and tests come from [`stats::inference`](crate::stats::inference).
 
 pub mod accuracy;
 pub mod attack;
@@ -17,6 +17,7 @@ pub mod epsilon;
 pub mod fake_robustness;
 pub mod family;
 pub mod hint;
+pub mod image_score;
 pub mod laterality;
 pub mod metric;
 pub mod number;
@@ -31,10 +32,11 @@ pub mod stage;
 pub mod text;
 pub mod vision;
 
+use crate::stats::Sampling;
 use crate::suite::Suite;
 
 pub use metric::{Better, Metric};
-pub use outcome_table::{ClusterSums, Clusters, ItemRow, OutcomeTable};
+pub use outcome_table::{ClusterSums, Crossing, ItemRow, OutcomeTable};
 
 /// All sets of metrics. The metrics depend on the suite alone and never on outcomes, so the metrics of two models have
 /// the same positions.
@@ -43,6 +45,7 @@ const SETS: &[fn(&OutcomeTable<'_>) -> Vec<Metric>] = &[
     robustness::metrics,
     stage::metrics,
     hint::metrics,
+    image_score::metrics,
     vision::metrics,
     region::metrics,
     cue::metrics,
@@ -68,13 +71,9 @@ pub fn all(table: &OutcomeTable<'_>) -> Vec<Metric> {
     SETS.iter().flat_map(|family| family(table)).collect()
 }
 
-/// Id of the only metric without a test: its levels follow from the answers, so two models cannot be swapped in it.
-const UNTESTED: &str = "number:median_relative_error";
-
-/// Returns the ids of all metrics of this suite that may be an endpoint. These are the metrics that have a test: all
-/// but `number:median_relative_error`.
+/// Returns the ids of all metrics of this suite that may be an endpoint, which are the metrics that have a test.
 #[must_use]
 pub fn endpoints(suite: &Suite) -> Vec<String> {
-    let all = all(&OutcomeTable::new(suite, &Clusters::default(), []));
-    all.into_iter().map(|metric| metric.id).filter(|id| id != UNTESTED).collect()
+    let all = all(&OutcomeTable::new(suite, &Crossing::default(), []));
+    all.into_iter().filter(|metric| metric.statistic.sampling != Sampling::Unknown).map(|metric| metric.id).collect()
 }

@@ -3,7 +3,7 @@
 use super::metric::{Better, Metric};
 use super::outcome_table::{ItemRow, OutcomeTable};
 use crate::score::closeness::Measure;
-use crate::stats::Statistic;
+use crate::stats::{Sampling, Statistic};
 
 /// Returns two metrics over the items with a number answer that were evaluated clean: `number:within_tolerance`, the
 /// share of numbers within their tolerance, and `number:median_relative_error`, the median of `|given - right| /
@@ -33,10 +33,10 @@ fn median(table: &OutcomeTable<'_>) -> Metric {
     errors.sort_unstable_by(f64::total_cmp);
     let levels = levels(&errors);
     // One column per level: the number of errors on it.
-    let (mut columns, mut n) = (vec![vec![0.0; table.groups]; levels.len()], 0);
+    let (mut columns, mut n) = (vec![vec![0.0; table.cells]; levels.len()], 0);
     for (row, error) in table.rows.iter().filter_map(|row| Some((row, error(row)?))) {
         let level = levels.partition_point(|(most, _)| *most < error).min(levels.len() - 1);
-        columns[level][row.group] += 1.0;
+        columns[level][row.cell] += 1.0;
         n += 1;
     }
     let values: Vec<f64> = levels.into_iter().map(|(_, value)| value).collect();
@@ -45,7 +45,8 @@ fn median(table: &OutcomeTable<'_>) -> Metric {
         label: "numbers, median relative error".into(),
         better: Better::Lower,
         n,
-        statistic: Statistic { columns, formula: Box::new(move |counts| weighted_median(&values, counts)) },
+        // The jackknife variance of a median does not converge to its variance (Efron, 1982).
+        statistic: Statistic::new(columns, move |counts| weighted_median(&values, counts)).sampled(Sampling::Unknown),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::metric::{Better, Metric, share};
 use super::outcome_table::{OutcomeTable, one_if};
-use crate::stats::Statistic;
 
 /// Returns the order effects, over the choices evaluated in their stored order and in at least one other order:
 ///
@@ -79,11 +78,6 @@ fn position_bias(table: &OutcomeTable<'_>, orders: &[usize]) -> Metric {
         let (low, high) = excess.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(*x), h.max(*x)));
         (!excess.is_empty()).then_some(high - low)
     };
-    Metric {
-        id: "position_bias".into(),
-        label: "position bias (spread over the positions of the options)".into(),
-        better: Better::Lower,
-        n: sums.n,
-        statistic: Statistic { columns: sums.columns.into(), formula: Box::new(spread) },
-    }
+    let label = "position bias (spread over the positions of the options)";
+    Metric::new("position_bias", label, Better::Lower, sums, spread)
 }

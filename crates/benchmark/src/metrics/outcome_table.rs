@@ -1,67 +1,49 @@
-//! Outcome table: outcomes by item and condition, with the groups by which intervals and tests are clustered.
+//! Outcome table: outcomes by item and condition, with the cells of patients and questions by which intervals and tests
+//! are clustered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::outcome::Outcome;
+use crate::stats::{Cells, Sampling};
 use crate::suite::{Condition, Suite};
 
-/// Numbered groups of a run. All outcome tables that are compared share them, so that one bootstrap draw means the same
-/// groups in each table.
+/// Numbered cells of a run: the crossing of patients and questions. All outcome tables that are compared share them, so
+/// that a cell means the same patient and the same question in each table.
 #[derive(Clone, Debug, Default)]
-pub struct Clusters<'a> {
-    numbers: BTreeMap<&'a str, usize>,
-    by: By,
+pub struct Crossing<'a> {
+    numbers: BTreeMap<(&'a str, &'a str), usize>,
+    cells: Cells,
 }
 
-/// Criterion by which items form a group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum By {
-    /// Same patient: the `group_id` of the case.
-    #[default]
-    Subject,
-    /// Same question text in the case.
-    Question,
-}
-
-impl By {
-    fn name(self, outcome: &Outcome) -> &str {
-        match self {
-            Self::Subject => &outcome.group_id,
-            Self::Question => &outcome.question,
-        }
-    }
-}
-
-impl<'a> Clusters<'a> {
-    /// Numbers the groups (`group_id`) of `outcomes` in the order of their names.
+impl<'a> Crossing<'a> {
+    /// Numbers the cells of `outcomes`. The patient is the `group_id`, the question its text, or the item's id where
+    /// the text is unknown.
     pub fn new(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
-        Self::by(By::Subject, outcomes)
-    }
-
-    /// Numbers the questions of `outcomes`: items with the same question text are one group, also across cases. None
-    /// where an outcome has no question text.
-    pub fn of_questions(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Option<Self> {
-        let questions = Self::by(By::Question, outcomes);
-        (!questions.numbers.contains_key("")).then_some(questions)
-    }
-
-    fn by(by: By, outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
-        let mut numbers: BTreeMap<&str, usize> = outcomes.into_iter().map(|outcome| (by.name(outcome), 0)).collect();
+        let mut numbers: BTreeMap<(&str, &str), usize> =
+            outcomes.into_iter().map(|outcome| (Self::key(outcome), 0)).collect();
         numbers.values_mut().enumerate().for_each(|(number, value)| *value = number);
-        Self { numbers, by }
+        let patients = dense(numbers.keys().map(|(patient, _)| *patient));
+        let questions = dense(numbers.keys().map(|(_, question)| *question));
+        Self { numbers, cells: Cells { patients, questions } }
     }
 
-    /// Number of groups.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.numbers.len()
+    fn key(outcome: &Outcome) -> (&str, &str) {
+        let question = if outcome.question.is_empty() { &outcome.item_id } else { &outcome.question };
+        (&outcome.group_id, question)
     }
 
-    /// Whether there are no groups.
+    /// Patient and question of every cell.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
+    pub fn cells(&self) -> &Cells {
+        &self.cells
     }
+}
+
+/// Numbers names from 0 in their alphabetical order; equal names have equal numbers.
+fn dense<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<usize> {
+    let known: BTreeSet<&str> = names.clone().collect();
+    let numbers: BTreeMap<&str, usize> = known.into_iter().zip(0..).collect();
+    names.map(|name| numbers[name]).collect()
 }
 
 /// Outcome table: outcomes by item and condition.
@@ -69,11 +51,8 @@ impl<'a> Clusters<'a> {
 pub struct OutcomeTable<'a> {
     /// Suite of the outcomes.
     pub suite: &'a Suite,
-    /// Number of groups.
-    pub groups: usize,
-    /// Whether all items of a case are in one group. Otherwise metrics of whole cases have no groups and are
-    /// not defined.
-    pub(super) has_whole_cases: bool,
+    /// Number of cells of patients and questions.
+    pub cells: usize,
     /// One row per item; the rows of a case are adjacent.
     pub rows: Vec<ItemRow<'a>>,
 }
@@ -81,8 +60,8 @@ pub struct OutcomeTable<'a> {
 /// Outcomes of one item.
 #[derive(Clone, Debug)]
 pub struct ItemRow<'a> {
-    /// Number of the item's group.
-    pub group: usize,
+    /// Number of the item's cell.
+    pub cell: usize,
     /// Id of the case.
     pub case_id: &'a str,
     /// Id of the item within the case.
@@ -159,28 +138,30 @@ pub fn one_if(is: bool) -> f64 {
     f64::from(u8::from(is))
 }
 
-/// Sums of `N` columns by group, with the number of summed items.
+/// Sums of `N` columns by cell, with the number of summed items.
 #[derive(Clone, Debug)]
 pub struct ClusterSums<const N: usize> {
-    /// `columns[c][g]` is the sum of column `c` over group `g`.
+    /// `columns[c][k]` is the sum of column `c` over cell `k`.
     pub columns: [Vec<f64>; N],
     /// Number of summed items (or cases).
     pub n: usize,
+    /// Population that the uncertainty of the sums is about.
+    pub sampling: Sampling,
 }
 
 impl<'a> OutcomeTable<'a> {
-    /// Builds the table of `outcomes`. Outcomes of conditions that the suite lacks, or of groups without a number, are
+    /// Builds the table of `outcomes`. Outcomes of conditions that the suite lacks, or of cells without a number, are
     /// left out.
-    pub fn new(suite: &'a Suite, groups: &Clusters<'_>, outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
+    pub fn new(suite: &'a Suite, crossing: &Crossing<'_>, outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
         let clean = suite.conditions.iter().position(|condition| condition.kind == "clean").unwrap_or_default();
         let mut rows: BTreeMap<(&str, &str), ItemRow<'a>> = BTreeMap::new();
         for outcome in outcomes {
             let number = suite.conditions.iter().position(|condition| condition.id == outcome.condition);
-            let (Some(number), Some(&group)) = (number, groups.numbers.get(groups.by.name(outcome))) else {
+            let (Some(number), Some(&cell)) = (number, crossing.numbers.get(&Crossing::key(outcome))) else {
                 continue;
             };
             let row = rows.entry((&outcome.case_id, &outcome.item_id)).or_insert_with(|| ItemRow {
-                group,
+                cell,
                 case_id: &outcome.case_id,
                 item_id: &outcome.item_id,
                 stage: outcome.stage,
@@ -195,8 +176,7 @@ impl<'a> OutcomeTable<'a> {
             }
             row.outcomes[number] = Some(outcome);
         }
-        let has_whole_cases = groups.by == By::Subject;
-        Self { suite, groups: groups.len(), has_whole_cases, rows: rows.into_values().collect() }
+        Self { suite, cells: crossing.cells.len(), rows: rows.into_values().collect() }
     }
 
     /// Returns both tables, reduced to the items and conditions on which both models were evaluated.
@@ -219,6 +199,14 @@ impl<'a> OutcomeTable<'a> {
             their.push(right);
         }
         (Self { rows: mine, ..*self }, Self { rows: their, ..*other })
+    }
+
+    /// Share of the items that the patient with the most items holds, 0 to 1; 0 without items.
+    #[must_use]
+    pub fn largest_patient(&self, cells: &Cells) -> f64 {
+        let mut items = vec![0usize; cells.patient_count()];
+        self.rows.iter().for_each(|row| items[cells.patients[row.cell]] += 1);
+        items.into_iter().max().map_or(0.0, |most| most as f64 / self.rows.len().max(1) as f64)
     }
 
     /// Number of the clean condition; 0 where the suite has none.
@@ -253,31 +241,42 @@ impl<'a> OutcomeTable<'a> {
         self.conditions().find(|(_, other)| Some(&other.id) == condition.control.as_ref())
     }
 
+    /// Returns the number and the condition of the counterpart of `condition` among the conditions of `kind` whose control
+    /// is `control`: the only one or, of several, the one with the parameters of `condition`. None where there is none.
+    #[must_use]
+    pub fn counterpart(&self, kind: &str, condition: &Condition, control: &str) -> Option<(usize, &'a Condition)> {
+        let all = self.of_kind(kind).filter(|(_, other)| other.control.as_deref() == Some(control));
+        match all.collect::<Vec<_>>()[..] {
+            [only] => Some(only),
+            ref several => several.iter().copied().find(|(_, other)| other.has_parameters_of(condition)),
+        }
+    }
+
     /// Sums `value` over the items for which it is defined.
     pub fn sums<const N: usize>(&self, value: impl Fn(&ItemRow<'a>) -> Option<[f64; N]>) -> ClusterSums<N> {
-        let values = self.rows.iter().filter_map(|row| Some((row.group, value(row)?)));
-        ClusterSums::collect(self.groups, values)
+        let values = self.rows.iter().filter_map(|row| Some((row.cell, value(row)?)));
+        ClusterSums::collect(self.cells, Sampling::PatientsAndQuestions, values)
     }
 
-    /// Sums `value` over the cases for which it is defined; `value` receives all items of a case. Where groups are
-    /// questions, no case is summed.
+    /// Sums `value` over the cases for which it is defined; `value` receives all items of a case. A case combines
+    /// several questions, so the sums are clustered by patients alone.
     pub fn case_sums<const N: usize>(&self, value: impl Fn(&[ItemRow<'a>]) -> Option<[f64; N]>) -> ClusterSums<N> {
-        let cases = self.cases();
-        ClusterSums::collect(self.groups, cases.filter_map(|rows| Some((rows.first()?.group, value(rows)?))))
+        let values = self.cases().filter_map(|rows| Some((rows.first()?.cell, value(rows)?)));
+        ClusterSums::collect(self.cells, Sampling::Patients, values)
     }
 
-    /// Sums `value` over the items for which it is defined; `value` receives the item and all items of its case. Where
-    /// groups are questions, no item is summed.
+    /// Sums `value` over the items for which it is defined; `value` receives the item and all items of its case.
     pub fn sums_within<const N: usize>(
         &self,
         value: impl Fn(&ItemRow<'a>, &[ItemRow<'a>]) -> Option<[f64; N]>,
     ) -> ClusterSums<N> {
         let items = self.cases().flat_map(|rows| rows.iter().map(move |row| (row, rows)));
-        ClusterSums::collect(self.groups, items.filter_map(|(row, rows)| Some((row.group, value(row, rows)?))))
+        let values = items.filter_map(|(row, rows)| Some((row.cell, value(row, rows)?)));
+        ClusterSums::collect(self.cells, Sampling::PatientsAndQuestions, values)
     }
 
     fn cases(&self) -> impl Iterator<Item = &[ItemRow<'a>]> {
-        self.rows.chunk_by(|a, b| a.case_id == b.case_id).filter(|_| self.has_whole_cases)
+        self.rows.chunk_by(|a, b| a.case_id == b.case_id)
     }
 
     /// Returns `base` for the condition whose metrics carry no suffix (`first`), else `base` with the id of
@@ -289,15 +288,15 @@ impl<'a> OutcomeTable<'a> {
 }
 
 impl<const N: usize> ClusterSums<N> {
-    fn collect(groups: usize, values: impl Iterator<Item = (usize, [f64; N])>) -> Self {
-        let mut columns: [Vec<f64>; N] = std::array::from_fn(|_| vec![0.0; groups]);
+    fn collect(cells: usize, sampling: Sampling, values: impl Iterator<Item = (usize, [f64; N])>) -> Self {
+        let mut columns: [Vec<f64>; N] = std::array::from_fn(|_| vec![0.0; cells]);
         let mut n = 0;
-        for (group, value) in values {
+        for (cell, value) in values {
             n += 1;
             for (column, value) in columns.iter_mut().zip(value) {
-                column[group] += value;
+                column[cell] += value;
             }
         }
-        Self { columns, n }
+        Self { columns, n, sampling }
     }
 }

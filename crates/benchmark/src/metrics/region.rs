@@ -35,7 +35,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     for (c, condition, first) in table.variants("region_only") {
         let Some(mask) = mask else { continue };
         // VGR = A(region only) - A(region mask)
-        metrics.push(Metric::mean(
+        metrics.push(Metric::mean_difference(
             OutcomeTable::name("visual_grounding", condition, first),
             "visual grounding (accuracy with only the evidence visible, less accuracy with the evidence covered)",
             Better::Higher,

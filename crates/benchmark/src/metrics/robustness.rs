@@ -61,15 +61,15 @@ fn mean(table: &OutcomeTable<'_>, attacks: &[usize]) -> Metric {
         n += sums.n;
         columns.extend(sums.columns);
     }
-    let formula = Box::new(|t: &[f64]| {
+    let formula = |t: &[f64]| {
         let asked: Vec<f64> = t.chunks_exact(2).filter_map(|pair| share(pair[0], pair[1])).collect();
         share(asked.iter().sum(), asked.len() as f64)
-    });
+    };
     Metric {
         id: "mean_attacked_accuracy".into(),
         label: "accuracy under attack (mean over the families of attacks)".into(),
         better: Better::Higher,
         n,
-        statistic: Statistic { columns, formula },
+        statistic: Statistic::new(columns, formula).within(0.0, 1.0),
     }
 }

@@ -61,15 +61,15 @@ fn kappa(t: &[f64]) -> Option<f64> {
     share(accuracy - chance, 1.0 - chance)
 }
 
-/// Sums `right, chance, items` of each stage over the cases that have all four stages.
+/// Sums `right, chance, items` of each stage over the cases that have all four stages and no item of an unknown stage.
 fn complete(table: &OutcomeTable<'_>) -> ClusterSums<12> {
     let clean = table.clean();
     table.case_sums(|rows| {
         let mut sums = [0.0; 12];
         for row in rows {
-            let at = usize::from(row.stage.clamp(1, 4) - 1) * 3;
+            let stage = sums.chunks_exact_mut(3).nth(usize::from(row.stage).checked_sub(1)?)?;
             let right = row.right(clean)?;
-            for (sum, value) in sums[at..at + 3].iter_mut().zip([right, row.chance, 1.0]) {
+            for (sum, value) in stage.iter_mut().zip([right, row.chance, 1.0]) {
                 *sum += value;
             }
         }

@@ -23,7 +23,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         for (c, condition, first) in table.variants(kind) {
             let name = |base: &str| OutcomeTable::name(&format!("{base}_{suffix}"), condition, first);
             // VR = A(0) - A(c)
-            metrics.push(Metric::mean(
+            metrics.push(Metric::mean_difference(
                 name("visual_reliance"),
                 format!("visual reliance ({what})"),
                 Better::Higher,
@@ -42,7 +42,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     for (c, condition, first) in table.variants("swap_near") {
         let name = |base: &str| OutcomeTable::name(base, condition, first);
         // VR_swap = A(0) - A(swap)
-        metrics.push(Metric::mean(
+        metrics.push(Metric::mean_difference(
             name("visual_reliance_swap"),
             "visual reliance (another patient's image)",
             Better::Higher,

@@ -30,13 +30,15 @@ pub(super) fn outcome(
 ) -> Outcome {
     let (case, item) = plan.item(entry);
     let judged = score::judge(case, item, prompt, plan.suite.form(), reply);
-    let (scores, text) = match reply {
+    let (scores, right_scores, text) = match reply {
         Response::Options(shown) => {
             let mut scores: Vec<_> = prompt.stored.iter().zip(shown).collect();
             scores.sort_by_key(|(stored, _)| **stored);
-            (scores.into_iter().map(|(_, score)| (*score).into()).collect(), None)
+            let is_right = |place: &usize| is_right(&item.answer, *scores[*place].0);
+            let right = (0..scores.len()).filter(is_right).collect();
+            (scores.iter().map(|(_, score)| (**score).into()).collect(), right, None)
         }
-        Response::Text(text) => (Vec::new(), Some(text.clone())),
+        Response::Text(text) => (Vec::new(), Vec::new(), Some(text.clone())),
     };
     let (parser, scoring) = if text.is_some() { (PARSER_VERSION, "") } else { ("", SCORING_VERSION) };
     let mut outcome = Outcome {
@@ -58,6 +60,7 @@ pub(super) fn outcome(
         named: perturbed.named.clone(),
         followed: false,
         scores,
+        right_scores,
         scoring: scoring.to_owned(),
         reply: text,
         parser: parser.to_owned(),
@@ -70,6 +73,15 @@ pub(super) fn outcome(
     };
     outcome.followed = outcome.named.as_ref().is_some_and(|named| outcome.gives(named));
     outcome
+}
+
+/// Whether the option with the stored index `stored` is right; for yes/no, 0 is yes and 1 is no.
+fn is_right(answer: &Answer, stored: usize) -> bool {
+    match answer {
+        Answer::Choice { gold, .. } => gold.contains(&stored),
+        Answer::Yesno { gold, .. } => usize::from(!gold) == stored,
+        _ => false,
+    }
 }
 
 fn pair_of(answer: &Answer) -> Option<String> {

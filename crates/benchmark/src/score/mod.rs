@@ -119,7 +119,8 @@ pub fn chance(answer: &Answer, prompt: &Prompt) -> f64 {
     match answer {
         Answer::Choice { gold, .. } => {
             let right = prompt.stored.iter().filter(|index| gold.contains(index)).count();
-            right as f64 / prompt.stored.len() as f64
+            // No option is right where none is shown.
+            right as f64 / prompt.stored.len().max(1) as f64
         }
         Answer::Yesno { .. } => 0.5,
         _ => 0.0,
@@ -127,7 +128,7 @@ pub fn chance(answer: &Answer, prompt: &Prompt) -> f64 {
 }
 
 /// Judges the response `reply` to `prompt`, which was rendered from `item` of `case` with the answer form `form`.
-/// Option scores are decided by the largest log-likelihood per token, and texts are read by the strict parser. A
+/// Option scores are decided by the largest log-likelihood, and texts are read by the strict parser. A
 /// response that is no answer of the expected kind is unparsed; so are option scores that are NaN or whose number
 /// differs from the number of options.
 #[must_use]
@@ -190,6 +191,15 @@ mod tests {
 
     fn scores(values: &[(f64, usize)]) -> Vec<OptionLikelihood> {
         values.iter().map(|&(loglikelihood, tokens)| OptionLikelihood { loglikelihood, tokens }).collect()
+    }
+
+    #[test]
+    fn a_question_without_options_has_no_chance() {
+        let answer = Answer::Choice { options: vec!["a".into(), "b".into()], gold: vec![0], refusal: None };
+        let conversation = stepwise_data::conversation::Conversation::default();
+        let prompt = Prompt { conversation, images: vec![], options: vec![], stored: vec![], answer: String::new() };
+        assert_eq!(chance(&answer, &prompt), 0.0);
+        assert_eq!(chance(&answer, &Prompt { stored: vec![1, 0], ..prompt }), 0.5);
     }
 
     #[test]

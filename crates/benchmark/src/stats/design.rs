@@ -1,5 +1,7 @@
 //! Cost of clustering, and the smallest difference that a run can detect.
 
+use super::student::quantile;
+
 /// Intra-cluster correlation of values grouped into clusters, by one-way analysis of variance with unequal cluster
 /// sizes (Donner, 1986), clamped to `0..=1`. Empty clusters are ignored. None with fewer than two clusters, or where no
 /// cluster has two values.
@@ -30,16 +32,24 @@ pub fn intra_cluster_correlation(clusters: &[Vec<f64>]) -> Option<f64> {
     Some(if scale > 0.0 { ((between - within) / scale).clamp(0.0, 1.0) } else { 0.0 })
 }
 
-/// Factor by which clustering multiplies a variance: `1 + (m - 1) rho` for clusters of mean size `m` (Kish, 1965).
+/// Factor by which clustering multiplies a variance: `1 + (m - 1) rho` for clusters of mean size `m` (Kish, 1965). The
+/// mean is weighted by items where sizes differ.
 #[must_use]
 pub fn design_effect(mean_size: f64, correlation: f64) -> f64 {
     1.0 + (mean_size - 1.0).max(0.0) * correlation
 }
 
-/// Smallest difference of two paired shares that a two-sided 5 % test detects with a power of 80 %: `2.8 sqrt(deff p /
-/// n)` for `n` pairs of which a share `p` is discordant.
+/// Smallest difference of two paired shares that a two-sided test of level `level` detects with a power of 80 %:
+/// `(t(1 - level / 2) + t(0.8)) sqrt(deff p / n)` for `n` pairs of which a share `p` is discordant, with `degrees` degrees
+/// of freedom, at least 1.
 #[must_use]
-pub fn minimum_detectable_difference(pairs: usize, discordant: f64, design_effect: f64) -> f64 {
-    // Normal quantiles at 0.975 and 0.8.
-    (1.959_963_984_540_054 + 0.841_621_233_572_914_3) * (design_effect * discordant / pairs as f64).sqrt()
+pub fn minimum_detectable_difference(
+    pairs: usize,
+    discordant: f64,
+    design_effect: f64,
+    degrees: usize,
+    level: f64,
+) -> f64 {
+    let quantiles = quantile(1.0 - level / 2.0, degrees) + quantile(0.8, degrees);
+    quantiles * (design_effect * discordant / pairs as f64).sqrt()
 }

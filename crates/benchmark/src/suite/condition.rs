@@ -77,6 +77,18 @@ impl Condition {
         built(toml::Table::new()).is_some_and(|plain| Some(plain) == built(own))
     }
 
+    /// Returns whether every parameter of the perturbation, defaults included, has the value that it has in `other`, which
+    /// may be of another kind.
+    #[must_use]
+    pub fn has_parameters_of(&self, other: &Self) -> bool {
+        // The derived `Debug` text holds every parameter after the name of the type.
+        let parameters = |condition: &Self| {
+            let text = format!("{:?}", condition.perturbation);
+            text.trim_start_matches(|character: char| character.is_alphanumeric()).to_owned()
+        };
+        parameters(self) == parameters(other)
+    }
+
     /// Reads a condition. `families` is used where the condition has no `families` key. Fails with a
     /// message and advice.
     pub(crate) fn read(mut table: toml::Table, families: Families) -> Result<Self, String> {

@@ -19,6 +19,7 @@ use stepwise_benchmark::mock::{
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::power::{describe, power};
+use stepwise_benchmark::stats::student::quantile;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::{Answer, Case};
@@ -216,23 +217,40 @@ fn the_power_of_a_plan_is_known_before_the_evaluation() {
     let of = |base: Option<&[Outcome]>, id: &str| {
         power(&plan, base).into_iter().find(|power| power.condition == id).expect("planned")
     };
+    // Four patients allow no claim, whatever the answers are.
     let before = of(None, "clean");
-    assert_eq!((before.items, before.groups, before.group_size, before.is_estimated), (64, 4, 16.0, false));
-    // Design effect 1 + 15 * 0.3, and detectable difference 2.8 sqrt(5.5 * 0.2 / 64).
-    assert!((before.design_effect - 5.5).abs() < 1e-12);
-    assert!((before.detectable.expect("items") - 2.801_585 * (5.5f64 * 0.2 / 64.0).sqrt()).abs() < 1e-6);
+    assert_eq!((before.items, before.groups, before.is_estimated, before.detectable), (64, 4, false, None));
+    let words = describe(&power(&plan, None));
+    assert!(words.contains("NO DIFFERENCE CAN BE SIGNIFICANT") && words.contains("needs 8 groups"), "{words}");
 
-    // All answers of a patient are right or all are wrong. The correlation is 1, so 16 answers count as one.
+    // Eight patients with eight items each, and 32 questions about two patients each.
+    let mut cases = cases;
+    for (number, case) in cases.iter_mut().enumerate() {
+        case.group_id = format!("patient-{number}");
+        case.chain.iter_mut().for_each(|item| item.question = format!("{} ({})", item.question, number % 4));
+    }
+    let plan = Plan::new(&suite, &cases);
+    let of = |base: Option<&[Outcome]>| power(&plan, base).swap_remove(0);
+    let before = of(None);
+    assert_eq!((before.items, before.groups, before.questions), (64, 8, 32));
+    // Design effect 1 + 7 * 0.3 + 1 * 0.1.
+    assert!((before.design_effect - 3.2).abs() < 1e-12, "{before:?}");
+    let level = 0.05 / suite.primary.len().max(1) as f64;
+    let quantiles = quantile(1.0 - level / 2.0, 7) + quantile(0.8, 7);
+    let expected = quantiles * (3.2f64 * 0.2 / 64.0).sqrt();
+    assert!((before.detectable.expect("enough patients") - expected.min(1.0)).abs() < 1e-9, "{before:?}");
+
+    // All answers of a patient are right or all are wrong. The correlation is 1, so eight answers count as one.
     let run = MockEvaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Oracle));
     let mut outcomes = run.outcomes;
     for outcome in outcomes.iter_mut().filter(|outcome| outcome.group_id == "patient-1") {
         outcome.verdict = stepwise_benchmark::score::Verdict::Wrong;
     }
-    let known = of(Some(&outcomes), "clean");
-    assert!(known.is_estimated && (known.correlation - 1.0).abs() < 1e-12 && (known.design_effect - 16.0).abs() < 1e-9);
+    let known = of(Some(&outcomes));
+    assert!(known.is_estimated && (known.correlation - 1.0).abs() < 1e-12, "{known:?}");
+    assert!((known.design_effect - 8.1).abs() < 1e-9, "{known:?}");
 
     let words = describe(&power(&plan, Some(&outcomes)));
-    assert!(words.contains("\n  clean: 64 items in 4 groups, correlation 1.00, design effect 16.00,"), "{words}");
-    assert!(words.contains("\n  hint_minus: ") && words.contains(" more conditions: 8 to 64 items, "), "{words}");
-    assert_eq!(words.lines().count(), 4);
+    let start = "\n  clean: 64 items in 8 groups with 32 questions, correlation 1.00, design effect 8.10,";
+    assert!(words.contains(start) && words.contains(" more conditions: 8 to 64 items, "), "{words}");
 }

@@ -36,7 +36,7 @@ const DIGRAPHS: [(&str, &str); 7] =
     [("+/-", "±"), ("<->", "↔"), ("-->", "→"), ("->", "→"), ("<=", "≤"), (">=", "≥"), ("!=", "≠")];
 
 /// Unifies spellings of the same characters and keeps everything else: NFC; compatibility forms of letters, digits and
-/// units; dashes and minus signs as `-`; invisible characters removed; `<=` as `≤`, `->` as `→` and the like.
+/// units; dashes and minus signs as `-`; invisible characters removed; `<=` as `≤`, `->` as `→`, `<-` as `←` and the like.
 #[must_use]
 pub fn canonical(text: &str) -> String {
     let mut unified = String::with_capacity(text.len());
@@ -47,7 +47,20 @@ pub fn canonical(text: &str) -> String {
             unified.push(same(character));
         }
     }
-    DIGRAPHS.iter().fold(unified.nfc().collect(), |text: String, (many, one)| text.replace(many, one))
+    left_arrows(DIGRAPHS.iter().fold(unified.nfc().collect(), |text: String, (many, one)| text.replace(many, one)))
+}
+
+/// Replaces `<-` and `<--` by `←`, except before a number: "<-5" is less than minus five.
+fn left_arrows(text: String) -> String {
+    let mut parts = text.split("<-");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |joined, part| {
+        if part.starts_with(|next: char| next.is_ascii_digit() || next == '.') {
+            joined + "<-" + part
+        } else {
+            joined + "←" + part.strip_prefix('-').unwrap_or(part)
+        }
+    })
 }
 
 /// Replaces a character by the usual character of the same meaning.

@@ -19,12 +19,12 @@ pub use characters::{canonical, is_invisible};
 /// Characters are first unified by [`canonical`]. Letters become lower case; runs of white space and of punctuation that
 /// only dresses a text (full stops, commas, quotes, brackets, hyphens between words, question and exclamation marks,
 /// markdown emphasis) become one space. Everything else is kept, because it changes the meaning: all words, signs such as
-/// `<`, `+`, `%`, `°`, `*`, `/` and arrows, superscripts and subscripts, the point of "1.5", and the minus of "-2" and of
-/// "HER2-". A text that consists of dress alone, such as "?" or "(-)", gives the empty text.
+/// `<`, `+`, `%`, `°`, `*`, `/` and arrows, superscripts and subscripts, the point of "1.5", and the minus of "-2", of
+/// "HER2-" and of "-ve". A text that consists of dress alone, such as "?" or "(-)", gives the empty text.
 #[must_use]
 pub fn fold(text: &str) -> String {
     let unified = emphasis::removed(&canonical(text));
-    let characters: Vec<char> = unified.chars().collect();
+    let characters: Vec<char> = unified.trim().chars().collect();
     let at = |place: usize| characters.get(place).copied();
     let mut folded = String::with_capacity(text.len());
     let (mut place, mut before) = (0, None);
@@ -33,8 +33,8 @@ pub fn fold(text: &str) -> String {
         let end = place + 1 + characters[place + 1..].iter().take_while(|mark| is_mark(**mark)).count();
         let whole = &characters[place..end];
         let next = [at(end), at(end + 1)];
-        if signs::is_suffix_minus(character, before, next[0], &folded) {
-            // "HER2-" and "HER2 (-)" are one spelling.
+        if signs::is_suffix_minus(character, before, next, &folded) {
+            // "HER2-", "HER2 -" and "HER2 (-)" are one spelling.
             folded.truncate(folded.trim_end().len());
             folded.push('-');
         } else if is_of_word(character) || signs::is_of_number(character, before, next) {

@@ -32,43 +32,57 @@ impl<'a> PlacedCase<'a> {
     }
 }
 
-/// Checks the rules between cases that need no image file, and returns the problems. Each problem is reported at the
+/// Checks the rules between cases that need no image file, and returns the problems. Each problem is reported once, at the
 /// later one of two cases.
 #[must_use]
 pub fn between(cases: &[PlacedCase<'_>]) -> Vec<Problem> {
-    let mut problems = Vec::new();
+    let mut problems: Vec<(usize, Problem)> = Vec::new();
     let mut ids: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut digests: BTreeMap<&str, usize> = BTreeMap::new();
+    // For each group and image, the first case (and the number of the image in it) on every side of the split.
+    let mut groups: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
+    let mut digests: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
     for (place, placed) in cases.iter().enumerate() {
         let case = placed.case;
-        let mut report = |field, what, advice| problems.push(placed.problem(field, what, advice));
-        let other_side = |first: usize| cases[first].case.split != case.split;
         if let Some(first) = first(&mut ids, &case.case_id, place) {
             let what = format!("\"{}\" is already used in {}", case.case_id, row(&cases[first], placed));
-            report("case_id".into(), what, "give each case its own id");
+            problems.push((place, placed.problem("case_id".into(), what, "give each case its own id")));
         }
-        if let Some(first) = first(&mut groups, &case.group_id, place).filter(|first| other_side(*first)) {
-            let what = format!("group \"{}\" is in {}", case.group_id, sides(&cases[first], placed));
-            report("split".into(), what, "keep a group on one side of the split");
-        }
-        for (index, image) in case.images.iter().enumerate() {
-            if let Some(first) = first(&mut digests, &image.sha256, place).filter(|first| other_side(*first)) {
-                let what = format!("the same image is in {}", sides(&cases[first], placed));
-                report(format!("images[{index}].sha256"), what, "keep an image on one side of the split");
+        let add = |known: &mut Vec<(usize, usize)>, index| {
+            if known.iter().all(|(other, _)| cases[*other].case.split != case.split) {
+                known.push((place, index));
             }
+        };
+        add(groups.entry(&case.group_id).or_default(), 0);
+        for (index, image) in case.images.iter().enumerate() {
+            add(digests.entry(&image.sha256).or_default(), index);
+        }
+    }
+    let on_sides = |places: &[(usize, usize)]| {
+        let (place, index) = *places.get(1)?;
+        let all: Vec<PlacedCase<'_>> = places.iter().map(|(place, _)| cases[*place]).collect();
+        Some((place, index, sides(&all)))
+    };
+    for (id, places) in &groups {
+        if let Some((place, _, sides)) = on_sides(places) {
+            let what = format!("group \"{id}\" is in {sides}");
+            let advice = "keep a group on one side of the split";
+            problems.push((place, cases[place].problem("split".into(), what, advice)));
+        }
+    }
+    for places in digests.values() {
+        if let Some((place, index, sides)) = on_sides(places) {
+            let (field, what) = (format!("images[{index}].sha256"), format!("the same image is in {sides}"));
+            problems.push((place, cases[place].problem(field, what, "keep an image on one side of the split")));
         }
     }
     for (first, place, index) in contradictions(cases) {
         let other = row(&cases[first], &cases[place]);
         let what = format!("{other} has another answer to the same question about the same image");
-        problems.push(cases[place].problem(
-            format!("chain[{index}].answer.gold"),
-            what,
-            "correct one of them, or remove both",
-        ));
+        let (field, advice) = (format!("chain[{index}].answer.gold"), "correct one of them, or remove both");
+        problems.push((place, cases[place].problem(field, what, advice)));
     }
-    problems
+    problems.sort_by_key(|(place, _)| *place);
+    problems.into_iter().map(|(_, problem)| problem).collect()
 }
 
 /// Returns the index of the first case with this key; None, after recording `place`, when this case is the first.
@@ -90,14 +104,20 @@ fn row(one: &PlacedCase<'_>, other: &PlacedCase<'_>) -> String {
     }
 }
 
-/// Sides of the split of two cases, with their rows. The problem is reported at the second case.
-pub(super) fn sides(first: &PlacedCase<'_>, second: &PlacedCase<'_>) -> String {
+/// Sides of the split of some cases, with their rows. The problem is reported at the second case.
+pub(super) fn sides(cases: &[PlacedCase<'_>]) -> String {
     let name = |placed: &PlacedCase<'_>| match placed.case.split {
         Split::Train => "train",
         Split::Validation => "validation",
         Split::Test => "test",
     };
-    format!("{} ({}) and {} (row {})", name(first), row(first, second), name(second), second.row)
+    let reported = cases.get(1).or(cases.first());
+    let place = |placed: &PlacedCase<'_>| reported.map_or_else(String::new, |reported| row(placed, reported));
+    let all: Vec<String> = cases.iter().map(|placed| format!("{} ({})", name(placed), place(placed))).collect();
+    match all.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => all.concat(),
+    }
 }
 
 /// Finds questions whose right answer contradicts the answer of an earlier question with the same images and wording.
@@ -139,8 +159,15 @@ fn contradict(one: (&Case, &Item), other: (&Case, &Item)) -> bool {
             let accepted: Vec<String> = b.iter().chain(others).map(|text| fold(text)).collect();
             !a.iter().chain(aliases).any(|text| accepted.contains(&fold(text)))
         }
-        (Answer::Number { gold: a, abs_tol, rel_tol, .. }, Answer::Number { gold: b, .. }) => {
-            (a - b).abs() > abs_tol.unwrap_or(0.0).max(rel_tol.unwrap_or(0.0) * a.abs())
+        // As with texts, one of the two questions must accept the answer of the other.
+        (
+            Answer::Number { gold: a, abs_tol, rel_tol, .. },
+            Answer::Number { gold: b, abs_tol: other_abs, rel_tol: other_rel, .. },
+        ) => {
+            let accepted = |gold: &f64, abs: &Option<f64>, rel: &Option<f64>| {
+                (a - b).abs() <= abs.unwrap_or(0.0).max(rel.unwrap_or(0.0) * gold.abs())
+            };
+            !accepted(a, abs_tol, rel_tol) && !accepted(b, other_abs, other_rel)
         }
         (Answer::Box { gold: a, .. }, Answer::Box { gold: b, .. }) => {
             let boxes = |case: &Case, ids: &[String]| {

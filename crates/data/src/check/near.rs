@@ -51,7 +51,7 @@ struct Compared<'a> {
 pub fn near(cases: &[PlacedCase<'_>], fingerprints: &Fingerprints<'_>) -> Vec<Problem> {
     let other_side = |one: usize, other: usize| cases[one].case.split != cases[other].case.split;
     let problem = |(one, other, index): (usize, usize, usize)| {
-        let what = format!("a near-duplicate image is in {}", sides(&cases[one], &cases[other]));
+        let what = format!("a near-duplicate image is in {}", sides(&[cases[one], cases[other]]));
         let PlacedCase { file, row, .. } = cases[other];
         let problem = Problem::new(file, what, "put both cases into one group, on one side");
         problem.at_row(row).in_field(format!("images[{index}].phash"))

@@ -370,6 +370,23 @@ fn ids_are_unique_and_answers_do_not_contradict_each_other() {
 }
 
 #[test]
+fn contradictions_do_not_depend_on_the_order_of_the_cases() {
+    let (folder, one) = sound();
+    let mut other = one.clone();
+    other["case_id"] = json!("c2");
+    for (gold, tolerance, contradicts) in
+        [(6.0, json!(null), true), (6.0, json!(2.0), false), (5.0, json!(null), false)]
+    {
+        other["chain"][4]["answer"]["gold"] = json!(gold);
+        other["chain"][4]["answer"]["abs_tol"] = tolerance;
+        for order in [[&one, &other], [&other, &one]] {
+            let found = problems(&folder, &order.map(Value::clone), Files::Skip);
+            assert_eq!(found.len(), usize::from(contradicts), "{gold}: {found:#?}");
+        }
+    }
+}
+
+#[test]
 fn the_summary_counts_cases_items_and_answers() {
     let (folder, case) = sound();
     let mut second = case.clone();

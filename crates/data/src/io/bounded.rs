@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use crate::io::encoding;
+
 /// Largest accepted file in bytes, 64 MiB; real configs, tokenizers and indices have up to 20 MB.
 pub const LARGEST: u64 = 64 << 20;
 
@@ -22,26 +24,12 @@ pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Byte order mark of UTF-8, which editors on Windows write at the start of a file.
-const MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// Reads a UTF-8 text file of at most [`LARGEST`] bytes. A byte order mark at its start is left out.
+/// Reads a UTF-8 text file of at most [`LARGEST`] bytes, without its byte order mark.
 ///
 /// # Errors
-/// When [`bytes`] fails, or the content is not UTF-8; the message gives the first invalid byte, counted from 1, or the
-/// encoding if a byte order mark tells it.
+/// When [`bytes`] fails, or the content is not UTF-8; see [`encoding::text`].
 pub fn text(path: &Path) -> io::Result<String> {
-    let mut bytes = bytes(path)?;
-    if bytes.starts_with(MARK) {
-        bytes.drain(..MARK.len());
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let problem = match error.as_bytes() {
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "is UTF-16: save it as UTF-8".to_owned(),
-            _ => format!("is not UTF-8 from byte {} on", error.utf8_error().valid_up_to() + 1),
-        };
-        io::Error::new(io::ErrorKind::InvalidData, problem)
-    })
+    encoding::text(bytes(path)?).map_err(|problem| io::Error::new(io::ErrorKind::InvalidData, problem))
 }
 
 #[cfg(test)]

@@ -4,3 +4,5 @@ pub mod atomic;
 pub mod bounded;
 pub mod contained;
 pub mod digest;
+pub mod encoding;
+pub mod json_lines;

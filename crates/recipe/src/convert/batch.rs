@@ -39,12 +39,12 @@ pub(super) fn put(tool: Tool, draft: &mut Draft<'_>, processes: Option<u64>, dat
     let remark = |default: bool| match (data, default) {
         (None, false) => "cases; conversations there".to_owned(),
         (None, true) => format!("cases; {name}'s default, in conversations"),
-        (Some(_), _) => format!("cases, for {} conversations in a step there", step.conversations),
+        (Some(_), _) => format!("cases; a step there: {}", conversations(step.conversations)),
     };
     draft.put_remarked("train", "per_device_train_batch_size", &micro.to_string(), remark(step.defaults.0));
     let remark = match step.defaults.1 && data.is_none() {
         true => format!("{name}'s default"),
-        false => format!("{} conversations in a step there", step.conversations),
+        false => format!("a step there: {}", conversations(step.conversations)),
     };
     draft.put_remarked("train", "gradient_accumulation_steps", &accumulation.to_string(), remark);
     let mut notes = vec![match data {
@@ -119,6 +119,11 @@ fn fitted(step: &Step, data: Questions) -> (u64, u64) {
     (micro, accumulation)
 }
 
+/// A number of conversations in words.
+fn conversations(count: u64) -> String {
+    if count == 1 { "1 conversation".to_owned() } else { format!("{count} conversations") }
+}
+
 fn without_data(step: &Step, name: &str, cases: u64) -> String {
     let Step { conversations, words, .. } = step;
     format!(
@@ -136,11 +141,12 @@ fn with_data(step: &Step, name: &str, draft: &Draft<'_>, data: Questions, cases:
     let steps = |of: u64, size: u64| of.div_ceil(size.max(1)) as f64 * epochs;
     let (there, here) = (steps(questions, step.conversations), steps(all, cases));
     let mut note = format!(
-        "{questions} questions in {all} training cases, {each:.1} in a case: a step of {name} holds {} conversations ({}), \
-         with a question in each {there} steps in {epochs} epochs; a step here holds {cases} case{} or about {:.0} \
+        "{questions} questions in {all} training cases, {each:.1} in a case: a step of {name} holds {} ({}), with \
+         a question in each {there} steps in {epochs} epoch{}; a step here holds {cases} case{} or about {:.0} \
          questions, {here} steps",
-        step.conversations,
+        conversations(step.conversations),
         step.words,
+        if epochs == 1.0 { "" } else { "s" },
         if cases == 1 { "" } else { "s" },
         cases as f64 * each,
     );

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::arguments::{self, Argument};
+use super::detect;
 use super::error::{ConvertError, tools};
-use super::purpose::{self, Found, Purpose};
+use super::purpose::{Found, Purpose};
 use super::shell::{Command, Program, commands};
 use super::tool::Tool;
 use super::yaml::{self, Entry, Yaml};
@@ -51,20 +52,20 @@ pub(super) fn read(path: &Path, text: &str, from: Option<Tool>, files: Read<'_>)
 
 fn of_keys(path: &Path, entries: Vec<Entry>, from: Option<Tool>) -> Result<Input, ConvertError> {
     let tool = from.or_else(|| Tool::recognise(&entries, &Tool::ALL));
-    if let Some(found) = purpose::of_launcher(&entries).filter(|_| from.is_none()) {
+    if let Some(found) = detect::of_launcher(&entries).filter(|_| from.is_none()) {
         return Err(ConvertError::Purpose { path: path.into(), tool: None, found });
     }
     let Some(tool) = tool else {
         // A purpose that every tool of the tie would refuse, such as `rlhf_type`.
         let any = Tool::ALL.into_iter().filter(|tool| Tool::knows(*tool, &entries));
-        let found = any.into_iter().find_map(|tool| purpose::of_file(tool, "", &entries, true));
+        let found = any.into_iter().find_map(|tool| detect::of_file(tool, "", &entries, true));
         return Err(match found {
             Some(found) => ConvertError::Purpose { path: path.into(), tool: None, found },
             None => ConvertError::Tool { path: path.into() },
         });
     };
     let entries = flattened(tool, entries);
-    if let Some(found) = purpose::of_file(tool, &path.display().to_string(), &entries, false) {
+    if let Some(found) = detect::of_file(tool, &path.display().to_string(), &entries, false) {
         return Err(ConvertError::Purpose { path: path.into(), tool: Some(tool), found });
     }
     Ok(Input { tool, entries, environment: Vec::new(), processes: None, line: 1, notes: Vec::new() })
@@ -169,7 +170,7 @@ fn of_script(path: &Path, text: &str, from: Option<Tool>, files: Read<'_>) -> Re
         several => Tool::recognise(&entries, several).unwrap_or(several[0]),
     };
     let entries = flattened(tool, entries);
-    if let Some(found) = purpose::of_file(tool, &path.display().to_string(), &entries, true) {
+    if let Some(found) = detect::of_file(tool, &path.display().to_string(), &entries, true) {
         return Err(ConvertError::Purpose { path: path.into(), tool: Some(tool), found });
     }
     if command.launcher.iter().any(|word| word.starts_with("--config_file") || word.starts_with("--hostfile")) {

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod batch;
+mod detect;
 mod draft;
 mod error;
 mod fate;
@@ -108,10 +109,10 @@ pub fn convert(path: &Path, text: &str, request: &Request<'_>) -> Result<Convert
         };
         keys.push(Translated { place: place(&entry.file, entry.line), key: entry.key.clone(), fate });
     }
-    notes.extend(batch::put(tool, &mut draft, processes, request.data.map(|(_, questions)| questions)));
-    notes.extend(differences(tool, &draft));
     let defaults = tool.defaults(&draft).into_iter();
     let added = defaults.filter(|(section, name, value)| draft.put_default(section, name, value, tool.name())).count();
+    notes.extend(batch::put(tool, &mut draft, processes, request.data.map(|(_, questions)| questions)));
+    notes.extend(differences(tool, &draft));
     if added > 0 {
         notes.push(format!("defaults of {} that differ here are written out and marked: {added}", tool.name()));
     }

@@ -159,9 +159,9 @@ impl Tool {
         if self == Self::Trl && !draft.is("fp16", true) {
             defaults.push(("train", "bf16", "true"));
         }
-        let other_format = ["fp16", "float16", "float32", "bfloat16", "bf16"]
-            .iter()
-            .any(|key| draft.mentions(key) && !draft.is(key, false));
+        let formats = ["fp16", "float16", "float32", "bfloat16"];
+        let other_format = formats.iter().any(|key| draft.is(key, true));
+        // `bf16:` without a value switches bf16 off there; without the key it is on where the device has it.
         if self == Self::Axolotl && !other_format && !draft.mentions("bf16") {
             defaults.push(("train", "bf16", "true"));
         }

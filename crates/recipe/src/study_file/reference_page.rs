@@ -25,13 +25,14 @@ that makes the same training examples. `stepwise study report` needs the manifes
 
 ## When a difference is marked as sure
 
-A difference is the value of an arm minus the value of the reference, with the same seed on the same items, averaged over seeds. It
-has two bootstrap intervals. One resamples seeds and then groups (patients). The other resamples seeds and then questions, where all
-cases with the same wording of a question form one cluster. p is the larger of two swap tests, over groups and over questions,
-adjusted by Holm over all arms and primary endpoints. A difference is marked as sure if p is below 0.05 and neither interval contains
-zero. Questions are resampled because a model may answer one question alike in all cases; with groups alone that question would count
-once for every case. Metrics of whole chains are resampled by groups only. No interval covers the choice of training cases, because
-all seeds train on the same cases.
+A difference is the value of an arm minus the value of the reference, with the same seed on the same items, averaged over seeds. A
+claim must hold for other patients, other questions and other seeds. Over patients and questions the variance is
+max(V_patients + V_questions - V_cells, V_patients, V_questions) with Student's t of min(patients, questions) - 1 degrees of freedom
+(Cameron, Gelbach and Miller, 2011), because a model may answer one question alike for all patients. Over seeds it is Student's paired
+t. The interval is the wider and p the larger of the two. p is adjusted by Holm over all arms and primary endpoints. A difference is
+marked as sure if the adjusted p is below 0.05 with at least 8 groups, 8 questions and 5 seeds; results of fewer seeds are
+exploratory. Metrics of whole chains vary groups and seeds only. No interval covers the choice of training cases, because all seeds
+train on the same cases.
 ";
 
 /// Returns the reference page of studies, `docs/study.md`, in Markdown.

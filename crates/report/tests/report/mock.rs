@@ -10,7 +10,6 @@ use stepwise_benchmark::mock::{HintFollower, LinearModel, Planted, Policy, Polic
 use stepwise_benchmark::model::{Model, ModelError, Objective, PixelGradient, PixelGrid, Query, QueryImage, Response};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::Run;
-use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_benchmark::worst_cases;
@@ -143,9 +142,8 @@ pub fn learned(suite: &Suite, cases: &[Case], epochs: usize) -> (Report, Vec<Sum
     let plan = Plan::new(suite, cases);
     let runs: Vec<Run> =
         (0..=epochs).map(|epoch| evaluate(&plan, &mut Attackable(Planted::new(cases, Learner { epoch })))).collect();
-    let bootstrap = Bootstrap { resamples: 1000, ..Bootstrap::default() };
     let summary = |run: &Run, base: Option<&Run>| {
-        Summary::new(suite, &run.skips(&plan), &run.outcomes, base.map(|base| base.outcomes.as_slice()), bootstrap)
+        Summary::new(suite, &run.skips(&plan), &run.outcomes, base.map(|base| base.outcomes.as_slice()))
     };
     let mut summaries = vec![summary(&runs[0], None)];
     summaries.extend(runs[1..].iter().map(|run| summary(run, Some(&runs[0]))));

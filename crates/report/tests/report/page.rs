@@ -7,7 +7,6 @@ use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Case;
 use stepwise_report::{CsvFile, Report, ReportInput, render};
 use stepwise_testing::benchmark::constructed::{self, cases};
-use stepwise_testing::benchmark::evaluate::few_draws;
 use stepwise_testing::benchmark::suite::{suite_of, uncapped};
 
 use crate::mock::{Learner, hostile_cases, learned, plain, results};
@@ -137,8 +136,8 @@ fn a_page_of_the_base_alone_or_of_no_outcomes_is_sound() {
     let plan = Plan::new(&suite, &cases);
     let run = constructed::evaluate(&plan, &mut Planted::new(&cases, Learner { epoch: 0 }));
     for outcomes in [run.outcomes.as_slice(), &[]] {
-        let base = Summary::new(&suite, &run.skips(&plan), outcomes, None, few_draws());
-        let same = [Summary::new(&suite, &[], outcomes, Some(outcomes), few_draws())];
+        let base = Summary::new(&suite, &run.skips(&plan), outcomes, None);
+        let same = [Summary::new(&suite, &[], outcomes, Some(outcomes))];
         for epochs in [vec![], results(&["1"], &same)] {
             let report = render(&plain(&base, &epochs));
             assert_sound(&report.html, &report.tables);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::check::{CheckOptions, CheckSummary, Files, check_file, summary};
-use stepwise_data::problem::Problem;
+use stepwise_data::problem::{Problem, Problems};
 use stepwise_data::taxonomy::Taxonomy;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::cases::Cases;
@@ -17,6 +17,7 @@ use stepwise_trainer::preflight::{Preflight, images};
 use crate::exit::{CommandResult, Failure};
 use crate::heartbeat::Heartbeat;
 use crate::progress::ConsoleProgress;
+use crate::table::Table;
 use crate::{device, preflight_tables};
 
 /// Arguments of `check`.
@@ -73,7 +74,9 @@ pub fn run(args: &Args) -> CommandResult {
         if let Some(found) = &found {
             print_summary(found);
         }
-        problems.iter().for_each(|problem| say!("{problem}"));
+        if !problems.is_empty() {
+            say!("{}", Problems(problems.clone()));
+        }
     }
     match problems.len() {
         0 => Ok(()),
@@ -85,8 +88,8 @@ pub fn run(args: &Args) -> CommandResult {
 /// Loads the recipe, its cases and its model, and prints the preflight tables. Runs no training step and
 /// writes no file.
 fn recipe(args: &Args) -> CommandResult {
-    if args.json || args.taxonomy.is_some() {
-        let problem = "--json and --taxonomy apply to case files only, and this is a recipe -> leave them out";
+    if args.taxonomy.is_some() {
+        let problem = "--taxonomy applies to case files only, and this is a recipe -> leave it out";
         return Err(Failure::input(problem));
     }
     let recipe = Recipe::load(&args.path, &args.overrides).map_err(Failure::input)?;
@@ -99,8 +102,14 @@ fn recipe(args: &Args) -> CommandResult {
     images::check(&cases, &mut progress).map_err(Failure::input)?;
     let mut learner = Learner::new(&recipe, &chosen.device, &mut progress).map_err(Failure::input)?;
     let preflight = Preflight::new(&recipe, &cases, &run_plan, &mut learner, &mut progress).map_err(Failure::input)?;
+    let warning = preflight_tables::warning(&preflight.memory);
+    if args.json {
+        let tables: Vec<_> = preflight_tables::all(&preflight).iter().map(Table::json).collect();
+        say!("{}", json!({ "recipe": args.path, "tables": tables, "memory_warning": warning }));
+        return Ok(());
+    }
     say!("{}", preflight_tables::text(&preflight));
-    if let Some(warning) = preflight_tables::warning(&preflight.memory) {
+    if let Some(warning) = warning {
         tell!("warning: {warning}");
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! `stepwise doctor`: shows the backends and the processor, and compares a training step on the device with the CPU.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use serde_json::json;
 use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::idefics3::config::ModelConfig;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
@@ -17,6 +18,9 @@ pub struct Args {
     /// Device: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is built in.
     #[arg(long)]
     device: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Largest allowed difference between the training steps of the CPU and the device, relative to the largest value.
@@ -35,25 +39,47 @@ const CONFIG: &str = r#"{"model_type":"idefics3","image_token_id":3,"scale_facto
 ///
 /// [`Failure::Input`] for an invalid device; [`Failure::Run`] when the device computes other values than the CPU.
 pub fn run(args: &Args) -> CommandResult {
-    say!("stepwise {}", env!("CARGO_PKG_VERSION"));
-    say!("backends: {}", backends().join(", "));
-    say!("threads: {}", std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
-    say!("instructions: {}", instructions());
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (backends, instructions) = (backends(), instructions());
+    if !args.json {
+        say!("stepwise {VERSION}");
+        say!("backends: {}", backends.join(", "));
+        say!("threads: {threads}");
+        say!("instructions: {}", instructions.join(", "));
+    }
     let chosen = device::choose(args.device.as_deref())?;
     let here = training_step(&chosen.device)?;
     let reference = training_step(&Device::flex())?;
     let scale = reference.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
     let apart = here.iter().zip(&reference).fold(0.0_f64, |most, (a, b)| most.max((a - b).abs())) / scale;
-    say!("self-test on {}: loss {:.6}, {} gradients, {apart:.1e} from the cpu", chosen.name, here[0], here.len() - 1);
-    if apart <= TOLERANCE {
-        say!("all is well");
-        Ok(())
+    let is_well = apart <= TOLERANCE;
+    let (loss, gradients) = (here[0], here.len() - 1);
+    if args.json {
+        let test = json!({
+            "device": chosen.name, "loss": loss, "gradients": gradients, "relative_difference": apart, "ok": is_well,
+        });
+        say!(
+            "{}",
+            json!({
+                "version": VERSION, "backends": backends, "threads": threads, "instructions": instructions,
+                "self_test": test,
+            })
+        );
     } else {
+        say!("self-test on {}: loss {loss:.6}, {gradients} gradients, {apart:.1e} from the cpu", chosen.name);
+    }
+    if !is_well {
         let problem =
             format!("{} computes a training step differently from the cpu -> use another device", chosen.name);
-        Err(Failure::run(problem))
+        return Err(Failure::run(problem));
     }
+    if !args.json {
+        say!("all is well");
+    }
+    Ok(())
 }
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn backends() -> Vec<&'static str> {
     let built = [("cpu", true), ("cuda", cfg!(feature = "cuda")), ("wgpu", cfg!(feature = "wgpu"))];
@@ -61,19 +87,19 @@ fn backends() -> Vec<&'static str> {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn instructions() -> String {
+fn instructions() -> Vec<&'static str> {
     let known = [
         ("avx512f", is_x86_feature_detected!("avx512f")),
         ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
         ("avx2", is_x86_feature_detected!("avx2")),
         ("fma", is_x86_feature_detected!("fma")),
     ];
-    known.into_iter().filter(|(_, here)| *here).map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+    known.into_iter().filter(|(_, here)| *here).map(|(name, _)| name).collect()
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn instructions() -> String {
-    std::env::consts::ARCH.to_owned()
+fn instructions() -> Vec<&'static str> {
+    vec![std::env::consts::ARCH]
 }
 
 /// Computes the loss of a small fixed model, followed by the L2 norm of the gradient of every parameter.

@@ -1,14 +1,16 @@
-//! `stepwise init FILE`: writes a commented recipe as a starting point.
+//! `stepwise init FILE`: writes a commented recipe as a starting point. `stepwise init --quickstart DIR` writes recipe and
+//! model of the quickstart.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValue;
 use stepwise_config::path::quoted;
 use stepwise_recipe::{PRESETS, Recipe, commented};
 
 use crate::exit::{CommandResult, Failure};
+use crate::quickstart;
 
 /// Arguments of `init`.
 #[derive(clap::Args)]
@@ -19,6 +21,10 @@ pub struct Args {
     /// Built-in recipe whose values are used.
     #[arg(long, value_parser = presets(), default_value = PRESETS[0].name)]
     preset: String,
+    /// Folder for the quickstart instead: its recipe and its model, which are part of the program. Nothing is
+    /// downloaded, and no existing file is overwritten.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["file", "preset"])]
+    quickstart: Option<PathBuf>,
 }
 
 fn presets() -> clap::builder::PossibleValuesParser {
@@ -31,6 +37,9 @@ fn presets() -> clap::builder::PossibleValuesParser {
 ///
 /// [`Failure::Input`] when the file exists or cannot be created; [`Failure::Run`] when it cannot be written or loaded.
 pub fn run(args: &Args) -> CommandResult {
+    if let Some(folder) = &args.quickstart {
+        return write_quickstart(folder);
+    }
     let path = args.file.display();
     let preset = PRESETS.iter().find(|preset| preset.name == args.preset);
     let text = preset.and_then(commented).ok_or_else(|| Failure::run("the preset cannot be read"))?;
@@ -53,5 +62,19 @@ pub fn run(args: &Args) -> CommandResult {
     }
     let quoted = quoted(&args.file);
     say!("next    stepwise check {quoted}\n        stepwise train {quoted}");
+    Ok(())
+}
+
+fn write_quickstart(folder: &Path) -> CommandResult {
+    if let Some(path) = quickstart::occupied(folder) {
+        let problem = "the file exists already -> name another folder, or remove the file";
+        return Err(Failure::input(format!("{}: {problem}", path.display())));
+    }
+    quickstart::write(folder).map_err(|error| {
+        Failure::input(format!("{}: {error} -> name a folder that can be created and written", folder.display()))
+    })?;
+    say!("recipe  {}", folder.join(quickstart::RECIPE).display());
+    say!("model   {}", folder.join("checkpoints/tiny-base").display());
+    say!("next    cd {}\n        stepwise train {}", quoted(folder), quickstart::RECIPE);
     Ok(())
 }

@@ -3,12 +3,14 @@
 pub mod ask;
 pub mod check;
 pub mod compare;
+pub mod completions;
 pub mod convert;
 pub mod data;
 pub mod doctor;
 pub mod eval;
 pub mod export;
 pub mod init;
+pub mod man;
 pub mod new_model;
 mod plan;
 pub mod preview;

@@ -54,6 +54,7 @@ pub fn run(args: &Args) -> CommandResult {
     })?;
     let mut progress = ConsoleProgress::new("loading cases and model");
     let chosen = device::choose(args.device.as_deref())?;
+    detail!("recipe {}, model {}, device {}", args.recipe.display(), recipe.model_name_or_path.display(), chosen.name);
     let interrupt =
         Interrupt::listen(|| tell!("\nfinishing the step and saving; again to leave at once")).map_err(Failure::run)?;
     let folder = recipe.output_dir.display().to_string();

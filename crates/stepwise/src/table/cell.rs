@@ -21,9 +21,14 @@ pub fn with_interval(estimate: &Estimate) -> String {
     }
 }
 
-/// Formats the interval `[low, high]` of a difference with signs and three decimals.
-pub fn interval([low, high]: [f64; 2]) -> String {
+/// Formats the confidence interval of a difference.
+fn interval([low, high]: [f64; 2]) -> String {
     format!("[{low:+.3}, {high:+.3}]")
+}
+
+/// Formats a p-value that may not be defined; None becomes a dash.
+pub fn p_or_dash(p: Option<f64>) -> String {
+    p.map_or_else(|| "-".to_owned(), p_value)
 }
 
 /// Formats a p-value with three decimals; a value below 0.001 becomes `<.001`.

@@ -4,6 +4,8 @@ pub mod cell;
 mod latex;
 mod markdown;
 
+use serde_json::{Value, json};
+
 /// Contents of a table, independent of the output format.
 pub struct Table {
     /// Title, shown above the table or as its caption.
@@ -20,6 +22,15 @@ impl Table {
     /// Makes a table without rows and notes; `head` are the headings of the columns.
     pub fn new<const N: usize>(title: impl Into<String>, head: [&str; N]) -> Self {
         Self { title: title.into(), head: head.map(str::to_owned).to_vec(), rows: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Returns the table as JSON: `title`, `rows` as objects by column heading (an empty heading is `name`), and `notes`.
+    pub fn json(&self) -> Value {
+        let row = |cells: &Vec<String>| -> Value {
+            let names = self.head.iter().map(|head| if head.is_empty() { "name" } else { head.as_str() });
+            Value::Object(names.map(str::to_owned).zip(cells.iter().cloned().map(Value::String)).collect())
+        };
+        json!({ "title": self.title, "rows": self.rows.iter().map(row).collect::<Vec<_>>(), "notes": self.notes })
     }
 
     /// Formats the table as text with aligned columns. Without rows, the headings are left out.

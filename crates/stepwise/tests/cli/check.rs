@@ -60,6 +60,48 @@ fn all_problems_of_a_file_are_told_at_once() {
 }
 
 #[test]
+fn one_mistake_in_a_whole_file_is_one_line() {
+    let place = Workplace::new();
+    place.done("data synth cases --cases 12 --seed 1 --image-size 64");
+    let text = place.read("cases/cases.jsonl");
+    let said = |text: String| {
+        place.write("cases/cases.jsonl", text);
+        let ran = place.run("check cases --files skip");
+        assert_eq!(ran.code, Some(2), "{}", ran.stdout);
+        let problems: Vec<String> =
+            ran.stdout.lines().filter(|line| line.starts_with("cases/cases.jsonl")).map(str::to_owned).collect();
+        assert_eq!(problems.len(), 1, "{}", ran.stdout);
+        problems[0].clone()
+    };
+    let cases: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let mut of_one = cases.clone();
+    of_one.iter_mut().for_each(|case| case["group_id"] = "p1".into());
+    let lines = |cases: &[Value]| cases.iter().map(|case| format!("{case}\n")).collect::<String>();
+    let split = said(lines(&of_one));
+    assert!(split.contains("group \"p1\" is in train (row 1), test (row 3) and validation (row 8) -> keep"), "{split}");
+    let mut unknown = cases.clone();
+    unknown.iter_mut().for_each(|case| case["chain"][0]["category"] = "99".into());
+    let category = said(lines(&unknown));
+    assert!(category.contains("there is no category \"99\" (and 11 more, rows 2, 3, 4, 5, 6, ...) -> "), "{category}");
+    let array = said(serde_json::to_string_pretty(&cases).expect("JSON"));
+    assert!(array.starts_with("cases/cases.jsonl: is a JSON array, not JSON Lines -> "), "{array}");
+    let indented = said(cases.iter().map(|case| serde_json::to_string_pretty(case).expect("JSON") + "\n").collect());
+    assert!(indented.starts_with("cases/cases.jsonl: is JSON over several lines, not JSON Lines -> "), "{indented}");
+    let table = said("case_id,question\nc1,What?\nc2,What?\n".to_owned());
+    assert!(table.starts_with("cases/cases.jsonl: is a table with comma-separated columns, not JSON"), "{table}");
+    let utf16: Vec<u8> = format!("\u{FEFF}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(place.path("cases/cases.jsonl"), utf16).expect("written");
+    let ran = place.run("train recipe.toml --set data.dataset=cases");
+    assert!(
+        ran.stderr
+            .trim_end()
+            .ends_with("is UTF-16, not UTF-8 text -> save it as UTF-8 text with one JSON object on each line"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn pictures_are_looked_into_as_far_as_asked() {
     let place = place();
     let image = |number: usize| place.path(&format!("cases/images/synth-1-00000{number}.png"));

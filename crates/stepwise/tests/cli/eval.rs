@@ -1,5 +1,7 @@
 //! `stepwise eval`.
 
+use std::path::Path;
+
 use serde_json::Value;
 use stepwise_data::image::sha256_hex;
 
@@ -226,4 +228,35 @@ fn retention_is_what_other_cases_gain_or_lose() {
     let (own, base, gain) = (&clean["accuracy"], &clean["base"]["value"], &clean["gain_vs_base"]);
     assert!((number(&gain["value"]) - (number(own) - number(base))).abs() < 1e-12, "{clean}");
     assert!(gain["ci"].as_array().is_some_and(|ci| ci.len() == 2), "{clean}");
+}
+
+/// Writes the byte order mark of UTF-8 before every JSON, JSON Lines and TOML file below `folder`.
+fn mark(folder: &Path) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let is_text = |kind| ["json", "jsonl", "toml"].contains(&kind);
+        if path.is_dir() {
+            mark(&path);
+        } else if path.extension().and_then(|kind| kind.to_str()).is_some_and(is_text) {
+            let text = std::fs::read(&path).expect("there");
+            std::fs::write(&path, [b"\xEF\xBB\xBF".as_slice(), &text].concat()).expect("written");
+        }
+    }
+}
+
+#[test]
+fn byte_order_marks_do_not_matter() {
+    let place = Workplace::new();
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        place.write(&format!("peft/{name}"), std::fs::read(TRAINED.0.path("run/last").join(name)).expect("there"));
+    }
+    place.done("data synth cases --cases 8 --seed 1 --image-size 64");
+    let asked = "eval peft --base model --data cases --suite suite.toml --max-cases 1";
+    let plain = place.done(&format!("{asked} --json --out found")).json();
+    let compared = place.done("compare found found --suite suite.toml --json").json();
+    mark(&place.path("."));
+    assert_eq!(place.done(&format!("{asked} --json --no-cache")).json(), plain);
+    assert_eq!(place.done("compare found found --suite suite.toml --json").json(), compared);
+    place.done("check cases");
+    place.done("train recipe.toml --plan");
 }

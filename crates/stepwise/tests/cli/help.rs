@@ -27,6 +27,8 @@ fn every_command_has_its_help() {
         "doctor",
         "schema",
         "new-model",
+        "completions",
+        "man",
     ];
     let mut pages = String::new();
     for command in commands {

@@ -25,6 +25,7 @@ mod export;
 mod help;
 mod hostile;
 mod images;
+mod installed;
 mod json;
 mod leaks;
 mod never;

@@ -7,13 +7,15 @@ use crate::common::Workplace;
 const ANSWER: &str = "effusion left and small";
 const QUESTION: &str = "What does this image show?";
 
-/// Learns the answer by heart: all of the model is trained.
+/// Learns the answer by heart, so that its probability is near 1: all of the model is trained.
 const RECIPE: &str = r#"model_name_or_path = "model"
 output_dir = "run"
 seed = 5
+finetuning_type = "full"
 
 [data]
 dataset = "cases"
+eval_split = "test"
 
 [train]
 per_device_train_batch_size = 8
@@ -23,7 +25,7 @@ warmup_steps = 0
 
 [[curriculum.phase]]
 stages = [2]
-num_train_epochs = 40
+num_train_epochs = 160
 
 [benchmark]
 suite = "none"

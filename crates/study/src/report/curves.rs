@@ -58,7 +58,8 @@ pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     }
     let rows = arms.iter().flat_map(|(arm, stops)| {
         stops.iter().map(|stop| {
-            let share = |value: Option<f64>| Cell::Share(Some(Estimate { value, ci: None, n: arm.runs.len() }));
+            let share =
+                |value: Option<f64>| Cell::Share(Some(Estimate { value, n: arm.runs.len(), ..Estimate::default() }));
             let [first, second, third, fourth] = stop.stages.map(share);
             let step = Cell::Count(stop.step as usize);
             [
@@ -126,7 +127,11 @@ fn lines(stops: &[Stop]) -> Vec<Series> {
     let points = |of: &dyn Fn(&Stop) -> Option<(f64, usize)>| {
         let point = |stop: &Stop| {
             let (value, n) = of(stop)?;
-            Some((stop.step as f64, format!("step {}", stop.step), Estimate { value: Some(value), ci: None, n }))
+            Some((
+                stop.step as f64,
+                format!("step {}", stop.step),
+                Estimate { value: Some(value), n, ..Estimate::default() },
+            ))
         };
         stops.iter().filter_map(point).collect()
     };

@@ -23,8 +23,9 @@ pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
         ]
     });
     let rows = input.summary.delivered.iter().map(|run| {
-        let share =
-            |value: Option<f64>| Cell::Share(value.map(|value| Estimate { value: Some(value), ci: None, n: 1 }));
+        let share = |value: Option<f64>| {
+            Cell::Share(value.map(|value| Estimate { value: Some(value), n: 1, ..Estimate::default() }))
+        };
         let values = run.endpoints.values().flat_map(|values| values.map(share));
         let first =
             [Cell::text(run.arm.as_str()), Cell::text(run.seed.to_string()), Cell::text(run.checkpoint.as_str())];

@@ -31,7 +31,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
         let scale = Scale::new(input.others(endpoint).map(|(_, found)| mark(found)), true).plain();
         for (name, compared) in input.others(endpoint) {
             let mark = mark(compared);
-            let p = compared.and_then(|difference| difference.p_adjusted);
+            let p = compared.and_then(|difference| difference.estimate.p_adjusted);
             let p = p.map_or_else(String::new, |p| format!(" <span class=\"n\">p {}</span>", p_value(p)));
             body.push_str(&scale.row((&breakable(name), ""), mark, &(odds(mark.found) + &p)));
         }
@@ -44,7 +44,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
                 Cell::text(name),
                 Cell::Odds(Some(estimate)),
                 Cell::Odds(difference(compared)),
-                Cell::P(compared.and_then(|difference| difference.p_adjusted)),
+                Cell::P(compared.and_then(|difference| difference.estimate.p_adjusted)),
             ]
         })
     });
@@ -84,7 +84,12 @@ fn line_table(lines: &[ReferenceLine]) -> ReportTable {
     let rows = lines.iter().map(|line| {
         [
             Cell::text(line.attack.as_str()),
-            Cell::Odds(Some(Estimate { value: line.fit.map(|line| line.slope), ci: line.slope_ci, n: line.points })),
+            Cell::Odds(Some(Estimate {
+                value: line.fit.map(|line| line.slope),
+                ci: line.slope_ci,
+                n: line.points,
+                ..Estimate::default()
+            })),
             Cell::Number(line.fit.map(|line| line.intercept)),
             Cell::Number(line.clean.map(|[low, _]| low * 100.0)),
             Cell::Number(line.clean.map(|[_, high]| high * 100.0)),

@@ -25,13 +25,12 @@ pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
                 value(estimate),
                 Cell::text(seeds(by_seed)),
                 gain(difference(found)),
-                gain(found.and_then(|found| Some(Estimate { ci: Some(found.over_questions?), ..found.estimate }))),
                 Cell::text(
                     found.map_or_else(String::new, |found| format!("{} of {}", found.agreeing, found.by_seed.len())),
                 ),
-                Cell::P(found.and_then(|found| found.p_groups)),
-                Cell::P(found.and_then(|found| found.p_questions)),
-                Cell::P(found.and_then(|found| found.p_adjusted)),
+                Cell::P(found.and_then(|found| found.p_fixed_seeds)),
+                Cell::P(found.and_then(|found| found.p_seeds)),
+                Cell::P(found.and_then(|found| found.estimate.p_adjusted)),
             ]
         })
     });
@@ -55,10 +54,9 @@ pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
                 ("value", "mean over seeds"),
                 ("by_seed", "each seed"),
                 ("difference", "minus the reference"),
-                ("over_questions", "with interval over questions"),
                 ("agreeing", "seeds that agree"),
-                ("p_groups", "p over groups"),
-                ("p_questions", "p over questions"),
+                ("p_fixed_seeds", "p over patients and questions"),
+                ("p_seeds", "p over seeds"),
                 ("p_adjusted", "larger p, adjusted"),
             ],
             rows,

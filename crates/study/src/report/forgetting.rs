@@ -43,7 +43,8 @@ pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     }
     let table = arms.iter().flat_map(|(arm, rows)| {
         rows.iter().map(|(name, _, accuracy)| {
-            let share = |value: Option<f64>| Cell::Share(Some(Estimate { value, ci: None, n: arm.runs.len() }));
+            let share =
+                |value: Option<f64>| Cell::Share(Some(Estimate { value, n: arm.runs.len(), ..Estimate::default() }));
             let [first, second, third, fourth] = accuracy.map(share);
             [Cell::text(arm.name.as_str()), Cell::text(name.as_str()), first, second, third, fourth]
         })

@@ -40,14 +40,10 @@ impl<'a> StudyInput<'a> {
     }
 }
 
-/// Returns the mark of a difference from the reference, with both intervals.
+/// Returns the mark of a difference from the reference.
 pub(super) fn mark(found: Option<&Difference>) -> Mark {
     let defined = found.filter(|difference| difference.estimate.value.is_some());
-    Mark {
-        found: difference(defined),
-        other: defined.and_then(|difference| difference.over_questions),
-        is_sure: defined.is_some_and(Difference::is_sure),
-    }
+    Mark { found: difference(defined), is_clear: defined.is_some_and(Difference::is_clear) }
 }
 
 /// Returns the difference from the reference as an estimate.

@@ -9,6 +9,7 @@ mod forgetting;
 mod input;
 mod primary;
 
+use stepwise_benchmark::stats::{FEWEST_CLUSTERS, FEWEST_SEEDS};
 use stepwise_report::markup::{escape, plural};
 use stepwise_report::page::Page;
 use stepwise_report::section::ReportSection;
@@ -59,36 +60,31 @@ fn missing(input: &StudyInput<'_>) -> String {
 }
 
 fn method(input: &StudyInput<'_>) -> String {
-    let StudySummary { groups, questions, seeds, resamples, suite, reference, .. } = input.summary;
-    let questions = questions.map_or_else(
-        || {
-            "the outcomes, written by an earlier version, do not record their questions, so there are no such intervals"
-                .to_owned()
-        },
-        |questions| format!("here {}", plural(questions, "question")),
-    );
+    let StudySummary { groups, questions, seeds, suite, reference, .. } = input.summary;
     format!(
         "<li><b>Endpoints.</b> Measured after the last epoch. Primary endpoints were named in the study's manifest before its first \
          run. All other endpoints are exploratory.</li>\
          <li><b>Difference.</b> An arm minus <code>{}</code> with the same seed on the same items, as the mean over seeds.</li>\
-         <li><b>Intervals.</b> 95 %, percentile bootstrap with {resamples} draws of seeds ({seeds}) and then of {}; all seeds use \
-         the same draw of groups. With few seeds the variation between seeds is underestimated; the tables have the value of \
-         every seed. A difference has a second interval that draws questions in place of groups, because many cases share a \
-         question and a model that hardly uses the image answers it alike in all of them ({questions}). Metrics of whole chains \
-         have the interval over groups only.</li>\
-         <li><b>Tests.</b> Two-sided permutation tests that swap both arms within a group, or within a question, in all seeds at \
-         once; p is the larger of the two. The tests generalise to other cases and other questions, but not to other seeds or \
-         other training data. p-values are adjusted by Holm over all planned arms and primary endpoints, and by Benjamini and \
-         Hochberg over all other endpoints and the base minus the reference. A dot is filled, and a claim may rest on it, where \
-         the adjusted p is below 0.05 and both intervals exclude zero.</li>\
+         <li><b>Intervals and tests.</b> A claim must hold for other patients, other questions and other seeds. Over patients \
+         and questions (here {} and {}) the variance is V = max(V<sub>patients</sub> + V<sub>questions</sub> \u{2212} \
+         V<sub>cells</sub>, V<sub>patients</sub>, V<sub>questions</sub>), each part a jackknife, with Student\u{2019}s t of \
+         min(patients, questions) \u{2212} 1 degrees of freedom (Cameron, Gelbach and Miller, 2011). Over the seeds (here {}) it \
+         is Student\u{2019}s paired t. The interval is the wider and p the larger of the two. Metrics of whole chains vary \
+         patients and seeds only. p-values are adjusted by Holm over all planned arms and primary endpoints, and by Benjamini \
+         and Hochberg over all other endpoints and the base minus the reference. A dot is filled, and a claim may rest on it, \
+         where the adjusted p is below 0.05 with {FEWEST_CLUSTERS} patients, {FEWEST_CLUSTERS} questions and {FEWEST_SEEDS} seeds \
+         or more. Results of fewer seeds are exploratory. Other training data are not covered: all seeds train on the same \
+         cases.</li>\
          <li><b>Effective robustness.</b> Log-odds under an attack minus the log-odds predicted by a least-squares line through \
-         the base and all evaluated steps of the reference's runs. Every draw of groups fits the line again. Seeds are not drawn \
-         for the line; draws of questions and the tests hold it fixed. A line is used if the reference was evaluated at two \
+         the base and all evaluated steps of the reference's runs. The line is fitted again without each patient and each question; \
+         its seeds are not varied. A line is used if the reference was evaluated at two \
          steps or more besides its base, if clean accuracies differ by more than expected by chance for equal models (97.5th \
-         percentile over draws), and if the interval of its slope lies above zero.</li>\
+         percentile over bootstrap draws of patients), and if the interval of its slope lies above zero.</li>\
          <li><b>Suite.</b> {}, version {}: <code>{}</code></li>",
         escape(reference),
         plural(*groups, "group"),
+        plural(*questions, "question"),
+        plural(*seeds, "seed"),
         escape(&suite.name),
         suite.version,
         escape(&suite.digest)

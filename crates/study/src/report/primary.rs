@@ -1,6 +1,7 @@
 //! Primary endpoints: differences of every arm from the reference, and a table of arms by endpoints.
 
 use stepwise_benchmark::metrics::Better;
+use stepwise_benchmark::stats::{FEWEST_CLUSTERS, FEWEST_SEEDS};
 use stepwise_report::markup::{breakable, difference as in_points, escape, p_value};
 use stepwise_report::section::ReportSection;
 use stepwise_report::strip::{Scale, group};
@@ -33,10 +34,10 @@ pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
         id: "primary",
         title: "Primary endpoints by arm",
         intro: format!(
-            "Every arm minus <b>{reference}</b>, with its 95 % interval over seeds and groups (thick) and over seeds and \
-             questions (thin). p is the larger of a test over groups and a test over questions, adjusted by Holm over all arms \
-             and primary endpoints. A dot is filled where both intervals exclude zero and the adjusted p is below 0.05. The base \
-             is not an arm: its p is adjusted with the endpoints that are not primary."
+            "Every arm minus <b>{reference}</b>, with its 95 % interval over patients, questions and seeds. p is adjusted by Holm \
+             over all arms and primary endpoints. A dot is filled where it is below 0.05, over {FEWEST_CLUSTERS} patients and \
+             {FEWEST_CLUSTERS} questions or more and {FEWEST_SEEDS} seeds or more. The base is not an arm: its p is adjusted with \
+             the endpoints that are not primary."
         ),
         body: format!("<div class=\"forest\">{rows}</div>"),
         tables: vec![arms(input, &primary).open()],
@@ -47,7 +48,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
 /// Renders the difference with its adjusted p-value.
 fn result(difference: Option<&Difference>) -> String {
     let text = in_points(difference.map(|difference| difference.estimate));
-    let p = difference.and_then(|difference| difference.p_adjusted);
+    let p = difference.and_then(|difference| difference.estimate.p_adjusted);
     p.map_or(text.clone(), |p| format!("{text} <span class=\"n\">p {}</span>", p_value(p)))
 }
 

@@ -1,5 +1,5 @@
-//! Comparison of a study's arms: every endpoint of every arm over its seeds, against a reference arm. Intervals draw
-//! seeds and groups or questions; tests are adjusted over the endpoints that were named before the first run.
+//! Comparison of a study's arms: every endpoint of every arm over its seeds, against a reference arm. Intervals and tests
+//! are over patients, questions and seeds, and adjusted over the endpoints that were named before the first run.
 
 mod delivered;
 mod difference;
@@ -8,10 +8,9 @@ mod runs;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use stepwise_benchmark::metrics::{self, Better, Clusters, Metric, OutcomeTable};
+use stepwise_benchmark::metrics::{self, Better, Crossing, Metric, OutcomeTable};
 use stepwise_benchmark::outcome::Outcome;
-use stepwise_benchmark::stats::Bootstrap;
-use stepwise_benchmark::stats::correction::{benjamini_hochberg, holm};
+use stepwise_benchmark::stats::adjusted_p::{benjamini_hochberg, holm};
 use stepwise_benchmark::suite::{Suite, SuiteName};
 use stepwise_benchmark::summary::Estimate;
 
@@ -20,10 +19,10 @@ pub use difference::Difference;
 pub use reference_line::{EFFECTIVE, LINE_ADVICE, ReferenceLine};
 pub use runs::{ArmRuns, SeedRun, StudyRuns, TrainingBudget};
 
-use difference::{Clustered, Sides, bounded, values};
+use difference::{estimates, values};
 
-/// Schema name and version of `summary.json`, which `stepwise study report` writes.
-pub const SCHEMA: &str = "study-report/2";
+/// Schema version of a study's JSON report.
+pub const SCHEMA: &str = "study-report/3";
 
 /// Comparison of a study's arms, by endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,15 +48,11 @@ pub struct StudySummary {
     pub seeds: usize,
     /// Seeds that were added after the first run; empty when none was.
     pub later_seeds: Vec<u64>,
-    /// Number of groups that intervals and tests are clustered by.
+    /// Number of groups (patients) that intervals and tests are clustered by.
     pub groups: usize,
-    /// Number of questions that intervals and tests of differences are clustered by as well; `None` where outcomes,
-    /// written by an earlier version, do not record their question.
-    pub questions: Option<usize>,
-    /// Number of bootstrap draws of every interval.
-    pub resamples: usize,
-    /// Lines of the reference arm, used and refused, for one attack of every family; empty where the suite has no
-    /// attack. See [`ReferenceLine`].
+    /// Number of questions that intervals and tests are clustered by as well.
+    pub questions: usize,
+    /// Lines of the reference, used and refused: one attack per family.
     pub lines: Vec<ReferenceLine>,
     /// Endpoints by id of the metric; primary endpoints come first, in the order of the study.
     pub endpoints: IndexMap<String, Endpoint>,
@@ -118,44 +113,33 @@ fn is_shown(id: &str) -> bool {
 }
 
 impl StudySummary {
-    /// Compares the arms of `runs`, which were evaluated with `suite`; `bootstrap` makes the intervals. Metrics with a
+    /// Compares the arms of `runs`, which were evaluated with `suite`. Metrics with a
     /// suffix are left out unless they are primary, an accuracy by condition, a chance-corrected accuracy by stage or a
     /// silent failure.
     #[must_use]
-    pub fn new(suite: &Suite, runs: &StudyRuns, bootstrap: Bootstrap) -> Self {
+    pub fn new(suite: &Suite, runs: &StudyRuns) -> Self {
         let finished = || runs.arms.iter().flat_map(|arm| &arm.runs);
         let all = || finished().flat_map(|run| run.earlier.iter().chain([&run.outcomes])).flatten().chain(&runs.base);
-        let (groups, questions) = (Clusters::new(all()), Clusters::of_questions(all()));
-        let lines = reference_line::lines(suite, &groups, runs, &bootstrap);
-        let measured = |groups: &Clusters<'_>, outcomes: &[Outcome], is_drawn: bool| {
-            let ledger = OutcomeTable::new(suite, groups, outcomes);
+        let crossing = Crossing::new(all());
+        let cells = crossing.cells();
+        let lines = reference_line::lines(suite, &crossing, runs);
+        let measure = |outcomes: &[Outcome]| {
+            let table = OutcomeTable::new(suite, &crossing, outcomes);
             let wanted = |metric: &Metric| is_shown(&metric.id) || runs.primary.contains(&metric.id);
             let used = lines.iter().filter(|(line, _)| line.refused.is_none());
-            let effective =
-                used.filter_map(|(line, points)| reference_line::effective(&ledger, line, is_drawn.then_some(points)));
-            metrics::all(&ledger).into_iter().filter(wanted).chain(effective).collect::<Vec<_>>()
+            let effective = used.filter_map(|(line, points)| reference_line::effective(&table, line, points));
+            metrics::all(&table).into_iter().filter(wanted).chain(effective).collect::<Vec<_>>()
         };
-        let measure = |outcomes: &[Outcome]| measured(&groups, outcomes, true);
         let base = vec![measure(&runs.base)];
-        let base_estimates = bounded(&base, &bootstrap, groups.len());
+        let base_estimates = estimates(&base, cells);
         let of_arm = |arm: &ArmRuns| arm.runs.iter().map(|run| measure(&run.outcomes)).collect::<Vec<_>>();
         let arms: Vec<Vec<Vec<Metric>>> = runs.arms.iter().map(of_arm).collect();
-        let estimates: Vec<Vec<Estimate>> = arms.iter().map(|seeds| bounded(seeds, &bootstrap, groups.len())).collect();
+        let arm_estimates: Vec<Vec<Estimate>> = arms.iter().map(|seeds| estimates(seeds, cells)).collect();
 
         let reference = &runs.arms[runs.reference].runs;
         let compare = |pairs: &[(&Vec<Outcome>, &Vec<Outcome>)]| {
-            // A test exchanges the answers of the two sides only, so it holds the lines fixed. Lines are clustered by
-            // group, so draws of questions hold them fixed, too.
-            let sides = |groups: &Clusters<'_>, is_drawn: bool| -> Vec<Sides> {
-                let both = pairs.iter();
-                both.map(|(own, theirs)| (measured(groups, own, is_drawn), measured(groups, theirs, is_drawn)))
-                    .collect()
-            };
-            let over = |groups: &Clusters<'_>, is_drawn: bool| {
-                let (tested, drawn) = (sides(groups, false), sides(groups, is_drawn));
-                Clustered::new(&tested, drawn, groups.len(), &bootstrap, suite.seed)
-            };
-            Difference::all(over(&groups, true), questions.as_ref().map(|questions| over(questions, false)))
+            let pairs = pairs.iter().map(|(own, theirs)| (measure(own), measure(theirs))).collect();
+            Difference::all(pairs, cells)
         };
         let against_reference = |(place, arm): (usize, &ArmRuns)| {
             let theirs = |seed: u64| reference.iter().find(|run| run.seed == seed);
@@ -174,12 +158,13 @@ impl StudySummary {
             .iter()
             .enumerate()
             .map(|(place, metric)| {
-                let arms =
-                    arms.iter().zip(&estimates).zip(&differences).map(|((arm, estimates), differences)| ArmEndpoint {
-                        estimate: estimates.get(place).copied().unwrap_or(NOTHING),
+                let arms = arms.iter().zip(&arm_estimates).zip(&differences).map(|((arm, estimates), differences)| {
+                    ArmEndpoint {
+                        estimate: estimates.get(place).copied().unwrap_or_default(),
                         by_seed: values(arm, place),
                         difference: differences[place].clone(),
-                    });
+                    }
+                });
                 let endpoint = Endpoint {
                     label: metric.label.clone(),
                     better: metric.better,
@@ -211,9 +196,8 @@ impl StudySummary {
             delivered: delivered::all(runs),
             seeds: runs.seeds.len(),
             later_seeds: runs.later_seeds.clone(),
-            groups: groups.len(),
-            questions: questions.as_ref().map(Clusters::len),
-            resamples: bootstrap.resamples,
+            groups: cells.patient_count(),
+            questions: cells.question_count(),
             lines: lines.into_iter().map(|(line, _)| line).collect(),
             endpoints,
         }
@@ -228,8 +212,6 @@ impl StudySummary {
         (!lacking.is_empty()).then(|| lacking.join(", "))
     }
 }
-
-const NOTHING: Estimate = Estimate { value: None, ci: None, n: 0 };
 
 fn ended_early(runs: &StudyRuns) -> Vec<StoppedEarly> {
     let all = runs.arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)));
@@ -260,9 +242,9 @@ fn adjust(endpoints: &mut IndexMap<String, Endpoint>) {
                 family.extend(endpoint.base_difference.as_mut());
             }
         }
-        family.retain(|difference| difference.p().is_some());
-        let mut p: Vec<f64> = family.iter().filter_map(|difference| difference.p()).collect();
+        family.retain(|difference| difference.estimate.p.is_some());
+        let mut p: Vec<f64> = family.iter().filter_map(|difference| difference.estimate.p).collect();
         p.resize(planned, 1.0);
-        family.iter_mut().zip(adjustment(&p)).for_each(|(difference, p)| difference.p_adjusted = Some(p));
+        family.iter_mut().zip(adjustment(&p)).for_each(|(difference, p)| difference.estimate.p_adjusted = Some(p));
     }
 }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use stepwise_benchmark::effective_robustness::{RobustnessLine, RobustnessPoint};
-use stepwise_benchmark::metrics::{Better, Clusters, Metric, OutcomeTable, family};
-use stepwise_benchmark::stats::{Bootstrap, Statistic};
+use stepwise_benchmark::metrics::{Better, Crossing, Metric, OutcomeTable, family};
+use stepwise_benchmark::stats::bootstrap::quantile_over_patients;
+use stepwise_benchmark::stats::{Cells, Statistic, infer};
 use stepwise_benchmark::suite::Suite;
 
 use super::runs::StudyRuns;
@@ -25,12 +26,12 @@ const FEWEST_STEPS: usize = 2;
 /// A line is used where all of the following hold, and refused otherwise:
 /// - A run of the reference was evaluated at two steps or more, so that there are three points with the base.
 /// - The range of the points' clean accuracies exceeds the range expected by chance for equal models: the 97.5th
-///   percentile, over the bootstrap's draws of groups, of the range of the points' changes. The expected range grows
-///   with the number of points.
-/// - The 95 % interval of the slope over draws of groups lies above 0.
+///   percentile, over bootstrap draws of patients, of the range of the points' changes. The expected range grows with the
+///   number of points.
+/// - The 95 % interval of the slope over patients and questions lies above 0.
 ///
-/// Intervals of effective robustness fit the line again in every draw of groups. They do not draw the reference's seeds
-/// for the line, and the swap test holds the line fixed.
+/// Intervals and tests of effective robustness fit the line again without each patient and without each question. They
+/// do not vary the reference's seeds for the line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReferenceLine {
     /// Id of the attack's condition.
@@ -38,8 +39,7 @@ pub struct ReferenceLine {
     /// The fitted line; `None` where all points have the same clean accuracy.
     #[serde(flatten)]
     pub fit: Option<RobustnessLine>,
-    /// 95 % interval (low, high) of the slope over draws of groups; `None` without a fitted line or with fewer than two
-    /// groups.
+    /// 95 % interval (low, high) of the slope over patients and questions.
     pub slope_ci: Option<[f64; 2]>,
     /// Number of points: the base and every evaluated step of every seed.
     pub points: usize,
@@ -59,9 +59,9 @@ pub(super) struct Points {
 }
 
 /// Returns right and answered items by group, without attack and then under `attack`, and the smaller number of items.
-fn counted(ledger: &OutcomeTable<'_>, attack: usize) -> (Vec<Vec<f64>>, usize) {
-    let of = |c: usize| ledger.sums(|row| Some([row.right(c)?, 1.0]));
-    let (clean, attacked) = (of(ledger.clean()), of(attack));
+fn counted(table: &OutcomeTable<'_>, attack: usize) -> (Vec<Vec<f64>>, usize) {
+    let of = |c: usize| table.sums(|row| Some([row.right(c)?, 1.0]));
+    let (clean, attacked) = (of(table.clean()), of(attack));
     let items = clean.n.min(attacked.n);
     (clean.columns.into_iter().chain(attacked.columns).collect(), items)
 }
@@ -89,11 +89,10 @@ impl Points {
 
     fn statistic(&self, formula: impl Fn(&[RobustnessPoint]) -> Option<f64> + Send + Sync + 'static) -> Statistic {
         let items = self.items.clone();
-        let formula = Box::new(move |sums: &[f64]| formula(&points(sums, &items)?));
-        Statistic { columns: self.columns.clone(), formula }
+        Statistic::new(self.columns.clone(), move |sums: &[f64]| formula(&points(sums, &items)?))
     }
 
-    fn line(&self, attack: &str, steps: usize, bootstrap: &Bootstrap, groups: usize) -> ReferenceLine {
+    fn line(&self, attack: &str, steps: usize, cells: &Cells) -> ReferenceLine {
         let sums: Vec<f64> = self.columns.iter().map(|column| column.iter().sum()).collect();
         let found = points(&sums, &self.items).unwrap_or_default();
         let fitted = RobustnessLine::fit(&found);
@@ -104,16 +103,16 @@ impl Points {
             let [low, high] = ends(points.iter().zip(&centre).map(|(point, centre)| point.clean - centre));
             Some(high - low)
         });
-        let intervals = bootstrap.intervals(&[slope, chance], groups);
+        let chance = quantile_over_patients(&chance, cells, 0.975, 0);
         let mut line = ReferenceLine {
             attack: attack.to_owned(),
             fit: fitted,
-            slope_ci: intervals[0].filter(|_| fitted.is_some()),
+            slope_ci: infer(&slope, cells).and_then(|found| found.ci).filter(|_| fitted.is_some()),
             points: self.items.len(),
             clean,
             refused: None,
         };
-        line.refused = line.refusal(steps, intervals[1].map(|[_, high]| high));
+        line.refused = line.refusal(steps, chance);
         line
     }
 }
@@ -145,48 +144,37 @@ impl ReferenceLine {
 }
 
 /// Returns the line of one representative attack per family, with its points.
-pub(super) fn lines(
-    suite: &Suite,
-    groups: &Clusters<'_>,
-    runs: &StudyRuns,
-    bootstrap: &Bootstrap,
-) -> Vec<(ReferenceLine, Points)> {
+pub(super) fn lines(suite: &Suite, crossing: &Crossing<'_>, runs: &StudyRuns) -> Vec<(ReferenceLine, Points)> {
     let reference = &runs.arms[runs.reference].runs;
     let tested = reference.iter().flat_map(|run| run.earlier.iter().chain([&run.outcomes]));
     // All seeds start from the same base, so it counts once.
     let all = [&runs.base].into_iter().chain(tested);
-    let stops: Vec<OutcomeTable<'_>> = all.map(|outcomes| OutcomeTable::new(suite, groups, outcomes)).collect();
+    let stops: Vec<OutcomeTable<'_>> = all.map(|outcomes| OutcomeTable::new(suite, crossing, outcomes)).collect();
     let steps = reference.iter().map(|run| run.earlier.len() + 1).max().unwrap_or_default();
-    let attacks = family::representatives(&OutcomeTable::new(suite, groups, []));
+    let attacks = family::representatives(&OutcomeTable::new(suite, crossing, []));
     let line = |attack: usize| {
         let points = Points::new(&stops, attack);
-        (points.line(&suite.conditions[attack].id, steps, bootstrap, groups.len()), points)
+        (points.line(&suite.conditions[attack].id, steps, crossing.cells()), points)
     };
     attacks.into_iter().map(line).collect()
 }
 
-/// Effective robustness: log-odds under an attack minus the log-odds that the line predicts at the run's
-/// clean accuracy. With `drawn`, every draw of groups fits the line again to these points; with `None` the
-/// line is held fixed.
-pub(super) fn effective(ledger: &OutcomeTable<'_>, line: &ReferenceLine, drawn: Option<&Points>) -> Option<Metric> {
-    let attack = ledger.suite.conditions.iter().position(|condition| condition.id == line.attack)?;
-    let (mut columns, n) = counted(ledger, attack);
-    let fixed = line.fit?;
-    let items = drawn.map(|points| points.items.clone());
-    columns.extend(drawn.iter().flat_map(|points| points.columns.iter().cloned()));
-    let formula = Box::new(move |sums: &[f64]| {
+/// Effective robustness: log-odds under an attack minus the log-odds that the line predicts at the run's clean accuracy.
+/// The line is fitted to `points` again wherever the statistic is computed without some of the answers.
+pub(super) fn effective(table: &OutcomeTable<'_>, line: &ReferenceLine, fitted: &Points) -> Option<Metric> {
+    let attack = table.suite.conditions.iter().position(|condition| condition.id == line.attack)?;
+    let (mut columns, n) = counted(table, attack);
+    columns.extend(fitted.columns.iter().cloned());
+    let items = fitted.items.clone();
+    let formula = move |sums: &[f64]| {
         let (own, reference) = sums.split_at(4);
-        let line = match &items {
-            Some(items) => RobustnessLine::fit(&points(reference, items)?)?,
-            None => fixed,
-        };
-        Some(line.residual(point(own, n)?))
-    });
+        Some(RobustnessLine::fit(&points(reference, &items)?)?.residual(point(own, n)?))
+    };
     Some(Metric {
         id: format!("{EFFECTIVE}{}", line.attack),
         label: format!("effective robustness under {} (log-odds above the reference's line)", line.attack),
         better: Better::Higher,
         n,
-        statistic: Statistic { columns, formula },
+        statistic: Statistic::new(columns, formula),
     })
 }

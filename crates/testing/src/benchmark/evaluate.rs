@@ -8,7 +8,6 @@ use stepwise_benchmark::model::{Model, ModelError, Objective, PixelGradient, Pix
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{self, Images, Options, Run, RunProgress, Surrogate};
-use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::summary::Summary;
 
 /// Evaluation of a mock model, with the settings that tests change.
@@ -46,17 +45,11 @@ pub fn by_key<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> HashMap<St
     outcomes.into_iter().map(|outcome| (outcome.key.clone(), outcome.clone())).collect()
 }
 
-/// Returns the summary of a run with 100 bootstrap draws, compared with the run `base`; None compares with nothing.
+/// Returns a summary, compared with `base` if there is one.
 #[must_use]
 pub fn summary(plan: &Plan<'_>, run: &Run, base: Option<&Run>) -> Summary {
     let base = base.map(|base| base.outcomes.as_slice());
-    Summary::new(plan.suite, &run.skips(plan), &run.outcomes, base, few_draws())
-}
-
-/// Returns bootstrap settings with 100 draws, for tests that do not check intervals.
-#[must_use]
-pub fn few_draws() -> Bootstrap {
-    Bootstrap { resamples: 100, ..Bootstrap::default() }
+    Summary::new(plan.suite, &run.skips(plan), &run.outcomes, base)
 }
 
 /// Mock model that answers by its policy and records every query.

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use stepwise_trainer::batches::examples::{MicroBatch, TrainingExample};
 use stepwise_trainer::optim::adamw::{AdamW, AdamWConfig};
-use stepwise_trainer::optim::learning_rates::Rates;
+use stepwise_trainer::optim::part_rates::Rates;
 use stepwise_trainer::optim::step::{StepOptions, step};
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;

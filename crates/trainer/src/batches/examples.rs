@@ -12,6 +12,7 @@ use stepwise_curriculum::SampleIndex;
 use stepwise_curriculum::run_plan::StepPosition;
 use stepwise_data::case::{Answer, Case, Image};
 use stepwise_data::conversation::Conversation;
+use stepwise_data::problem::Problems;
 use stepwise_data::prompt::{AnswerForm, PromptOptions, prompt};
 use stepwise_recipe::Recipe;
 use stepwise_vlm::batch::{Batch, EncodableExample};
@@ -92,6 +93,21 @@ pub enum ExampleError {
         /// Limit of the recipe.
         cutoff_len: usize,
     },
+    /// A training example has more tokens than the model has positions.
+    #[error(
+        "{name} has {tokens} tokens, max_position_embeddings of the model is {positions} -> shorten its texts, or lower the image's size"
+    )]
+    BeyondPositions {
+        /// Name of the training example.
+        name: String,
+        /// Number of its tokens.
+        tokens: usize,
+        /// `max_position_embeddings` of the model.
+        positions: usize,
+    },
+    /// Questions have special tokens or are too long.
+    #[error(transparent)]
+    Texts(#[from] Problems),
 }
 
 /// Training examples packed for one forward and backward pass.

@@ -7,6 +7,7 @@ use std::path::{Component, Path};
 use serde::{Deserialize, Serialize};
 use stepwise_data::io::bounded;
 use stepwise_data::io::digest::sha256_file;
+use stepwise_data::io::encoding::without_mark;
 
 use super::CheckpointError;
 
@@ -62,7 +63,7 @@ pub fn verify(checkpoint: &Path) -> Result<(), CheckpointError> {
     let torn = |reason: String| CheckpointError::Torn { path: checkpoint.into(), reason };
     let text =
         bounded::bytes(&checkpoint.join(DIGEST_FILE)).map_err(|error| torn(format!("{DIGEST_FILE}: {error}")))?;
-    let Ok(digests) = serde_json::from_slice::<Digests>(&text) else {
+    let Ok(digests) = serde_json::from_slice::<Digests>(without_mark(&text)) else {
         return Err(torn(format!("{DIGEST_FILE} is damaged")));
     };
     if digests.schema != SCHEMA {

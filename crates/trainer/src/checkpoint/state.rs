@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::bounded;
+use stepwise_data::io::encoding::without_mark;
 use stepwise_vlm::idefics3::ModelPart;
 
 use super::CheckpointError;
@@ -181,7 +182,7 @@ impl TrainerState {
     pub fn read(checkpoint: &Path) -> Result<Self, CheckpointError> {
         let path = checkpoint.join(STATE_FILE);
         let json = bounded::bytes(&path).map_err(CheckpointError::io(&path))?;
-        serde_json::from_slice(&json).map_err(|error| CheckpointError::Io { path, source: error.into() })
+        serde_json::from_slice(without_mark(&json)).map_err(|error| CheckpointError::Io { path, source: error.into() })
     }
 
     /// Checks that a run with this digest of prompts, and with the random scheme of this program, can continue this state.

@@ -19,6 +19,7 @@ use std::time::{Duration, SystemTime};
 
 use holder::Holder;
 use stepwise_data::io::bounded;
+use stepwise_data::io::encoding::without_mark;
 
 /// Time between two touches of a claim by its holder; well below [`SILENCE`](holder::SILENCE), so that a few
 /// missed touches do no harm.
@@ -165,7 +166,7 @@ fn holder(path: &Path) -> io::Result<Option<Holder>> {
 
 /// Holder named in the text of a claim; the default holder when the text cannot be parsed.
 fn named(json: &[u8]) -> Holder {
-    serde_json::from_slice(json).unwrap_or_default()
+    serde_json::from_slice(without_mark(json)).unwrap_or_default()
 }
 
 /// Current time by the clock of the file system, which all hosts share.

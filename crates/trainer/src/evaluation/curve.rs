@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use stepwise_data::io::bounded;
 use stepwise_report::{CurveStep, TrainingCurve};
 
 use super::files::EVAL_LOSS;
@@ -22,7 +23,7 @@ struct Line {
 /// without a log the curve is empty.
 pub(super) fn read(log: &Path) -> TrainingCurve {
     let mut curve = TrainingCurve::default();
-    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let text = bounded::text(log).unwrap_or_default();
     for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
         if let Some((loss, learning_rate)) = line.loss.zip(line.lr) {
             curve.steps.push(CurveStep { step: line.current_steps, phase: line.phase, loss, learning_rate });

@@ -8,7 +8,6 @@ use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::power::{describe, power};
-use stepwise_benchmark::stats::bootstrap::Bootstrap;
 use stepwise_benchmark::store;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
@@ -182,7 +181,7 @@ impl EpochEvaluator {
         let Evaluated { outcomes, skips, asked, time, .. } = self.ask(&plan, "base", model, None, eval_context)?;
         let questions = plan.entries.len() as u64;
         eval_context.progress.note(&describe(&power(&plan, Some(&outcomes))));
-        let summary = Summary::new(suite, &skips, &outcomes, None, Bootstrap::default());
+        let summary = Summary::new(suite, &skips, &outcomes, None);
         write_summary(&folder, &summary)?;
         self.forgetting.get_or_insert_with(|| Forgetting::new(&summary));
         self.base = Some((outcomes, summary));
@@ -215,7 +214,7 @@ impl EpochEvaluator {
         let base = base.map(|pipeline| ModelUnderTest { key: &self.base_key, pipeline, pass: Pass::BASE });
         let plan = Plan::new(suite, &eval_context.cases.eval);
         let Evaluated { outcomes, skips, asked, time, .. } = self.ask(&plan, &name, model, base, eval_context)?;
-        let summary = Summary::new(suite, &skips, &outcomes, Some(base_outcomes), Bootstrap::default());
+        let summary = Summary::new(suite, &skips, &outcomes, Some(base_outcomes));
         write_summary(&self.folder.join(&name), &summary)?;
         let mut scalars = scalars(&summary);
         let loss = eval_loss(&plan, &outcomes);

@@ -7,6 +7,7 @@ use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::summary::Summary;
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::bounded;
+use stepwise_data::io::encoding::without_mark;
 
 use crate::evaluation::error::BenchmarkError;
 
@@ -25,7 +26,10 @@ pub(super) fn earlier_epochs(folder: &Path) -> Result<Vec<(u32, Summary)>, Bench
         let path = entry.path().join("summary.json");
         let Some(epoch) = epoch.filter(|_| path.is_file()) else { continue };
         let json = bounded::bytes(&path).map_err(|error| BenchmarkError::file(&path, error))?;
-        epochs.push((epoch, serde_json::from_slice(&json).map_err(|error| BenchmarkError::file(&path, error.into()))?));
+        epochs.push((
+            epoch,
+            serde_json::from_slice(without_mark(&json)).map_err(|error| BenchmarkError::file(&path, error.into()))?,
+        ));
     }
     epochs.sort_unstable_by_key(|(epoch, _)| *epoch);
     Ok(epochs)
@@ -50,7 +54,9 @@ pub const FORGETTING: &str = "forgetting.json";
 pub fn read_forgetting(folder: &Path) -> Result<Option<Forgetting>, BenchmarkError> {
     let path = folder.join(FORGETTING);
     match bounded::bytes(&path) {
-        Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|error| BenchmarkError::file(&path, error.into())),
+        Ok(json) => serde_json::from_slice(without_mark(&json))
+            .map(Some)
+            .map_err(|error| BenchmarkError::file(&path, error.into())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(BenchmarkError::file(&path, error)),
     }
@@ -98,7 +104,6 @@ pub(super) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use stepwise_benchmark::stats::bootstrap::Bootstrap;
     use stepwise_benchmark::suite::Suite;
 
     use super::*;
@@ -108,7 +113,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         assert!(earlier_epochs(&folder.path().join("none")).expect("nothing yet").is_empty());
         let suite = Suite::fast();
-        let summary = Summary::new(&suite, &[], &[], None, Bootstrap { resamples: 1, ..Bootstrap::default() });
+        let summary = Summary::new(&suite, &[], &[], None);
         for name in ["epoch-10", "epoch-2", "epoch-4", "base", "tables"] {
             let folder = folder.path().join(name);
             std::fs::create_dir_all(&folder).expect("made");

@@ -13,6 +13,7 @@ use stepwise_curriculum::run_plan::StepPosition;
 use stepwise_data::case::{Case, Item};
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::bounded;
+use stepwise_data::io::encoding::without_mark;
 use stepwise_data::prompt::AnswerForm;
 use stepwise_recipe::Recipe;
 use stepwise_vlm::nn::parameter::Pass;
@@ -74,7 +75,7 @@ impl PredictedAnswers {
         let journal = folder.join(format!("phase-{}.part.jsonl", place.phase + 1));
         let failed = |error: std::io::Error| BenchmarkError::File { path: path.display().to_string(), error };
         if let Ok(json) = bounded::bytes(&path)
-            && let Ok(kept) = serde_json::from_slice::<Self>(&json)
+            && let Ok(kept) = serde_json::from_slice::<Self>(without_mark(&json))
             && (kept.digest.as_str(), kept.step) == (digest, step)
         {
             // A process that was killed after it wrote the answers has left the journal; its content is

@@ -19,6 +19,7 @@ use stepwise_data::dataset::{image_path, root_of};
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::bounded;
 use stepwise_data::io::digest::hex;
+use stepwise_data::io::encoding::without_mark;
 use stepwise_data::synth::WORLD_VERSION;
 use stepwise_recipe::{Recipe, SuiteChoice};
 
@@ -80,7 +81,7 @@ impl Inputs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             json => json?,
         };
-        let inputs: Self = serde_json::from_slice(&json)?;
+        let inputs: Self = serde_json::from_slice(without_mark(&json))?;
         match inputs.schema == SCHEMA {
             true => Ok(Some(inputs)),
             false => Err(io::Error::other(format!("has the schema `{}`, not `{SCHEMA}`", inputs.schema))),

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::io::bounded;
+use stepwise_data::io::encoding::without_mark;
 
 use super::append::Appender;
 
@@ -29,7 +31,7 @@ struct EpochEnd {
 /// # Errors
 /// When the log cannot be read.
 pub fn tested_steps(path: &Path) -> io::Result<Vec<(u32, u64)>> {
-    let text = fs::read_to_string(path)?;
+    let text = bounded::text(path)?;
     let ends = text.lines().filter_map(|line| serde_json::from_str::<EpochEnd>(line).ok());
     Ok(ends.map(|end| (end.epoch as u32, end.current_steps)).collect())
 }
@@ -60,7 +62,7 @@ impl TrainerLog {
     /// When the file cannot be read or written.
     pub fn open(path: &Path, resumed: Option<Resumed>) -> io::Result<Self> {
         let kept = match (resumed, fs::read(path)) {
-            (Some(resumed), Ok(lines)) => up_to(&lines, resumed),
+            (Some(resumed), Ok(lines)) => up_to(without_mark(&lines), resumed),
             (None, Ok(_)) => Vec::new(),
             (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             (_, Err(error)) => return Err(error),

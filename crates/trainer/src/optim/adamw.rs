@@ -9,7 +9,7 @@ use stepwise_vlm::values_of;
 use stepwise_vlm::weights::NamedTensor;
 
 use crate::optim::gradients::GradientSum;
-use crate::optim::learning_rates::Rates;
+use crate::optim::part_rates::Rates;
 
 /// Hyperparameters of AdamW without the learning rate.
 #[derive(Clone, Copy, Debug, PartialEq)]

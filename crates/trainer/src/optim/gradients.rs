@@ -34,8 +34,14 @@ impl GradientSum {
         squares.sum::<f64>().sqrt()
     }
 
-    /// Multiplies every gradient by `factor`, in place.
-    pub fn scale(&mut self, factor: f64) {
+    /// Clips the gradients, whose norm over all parameters is `norm`, to the norm `most`, in place, by the formula of
+    /// `torch.nn.utils.clip_grad_norm_`: all are multiplied by `min(1, most / (norm + 1e-6))`. A `most` of 0 clips
+    /// nothing.
+    pub fn clip(&mut self, norm: f64, most: f64) {
+        if most <= 0.0 {
+            return;
+        }
+        let factor = (most / (norm + 1e-6)).min(1.0);
         for gradient in self.by_name.values_mut() {
             *gradient = gradient.clone() * factor;
         }

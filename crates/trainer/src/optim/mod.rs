@@ -2,5 +2,5 @@
 
 pub mod adamw;
 pub mod gradients;
-pub mod learning_rates;
+pub mod part_rates;
 pub mod step;

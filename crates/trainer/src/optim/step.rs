@@ -8,7 +8,7 @@ use crate::batches::examples::MicroBatch;
 use crate::log::Tally;
 use crate::optim::adamw::AdamW;
 use crate::optim::gradients::GradientSum;
-use crate::optim::learning_rates::Rates;
+use crate::optim::part_rates::Rates;
 
 /// Statistics of a completed optimiser step.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,10 +111,7 @@ pub fn step(
         let names = culprits(pipeline, &micro_batches.iter().collect::<Vec<_>>());
         return Err(StepError::NotFinite { what: "the gradient's norm", value: grad_norm, names });
     }
-    if options.max_grad_norm > 0.0 {
-        // Same formula as torch.nn.utils.clip_grad_norm_.
-        gradients.scale((options.max_grad_norm / (grad_norm + 1e-6)).min(1.0));
-    }
+    gradients.clip(grad_norm, options.max_grad_norm);
     optimizer.step(&mut pipeline.model, &gradients, options.rates);
     Ok(Stepped { tally, grad_norm })
 }

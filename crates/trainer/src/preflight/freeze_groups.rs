@@ -4,7 +4,7 @@ use crate::recipe_to_model::is_frozen;
 use stepwise_recipe::{Freeze, Recipe};
 use stepwise_vlm::idefics3::ModelPart;
 
-use crate::optim::learning_rates::Rates;
+use crate::optim::part_rates::Rates;
 use crate::preflight::token_stats::{LargestBatch, TokenStats};
 
 /// Freeze group: the phases that freeze the same parts, and their largest micro-batch.

@@ -6,12 +6,10 @@ use stepwise_benchmark::perturb::{Perturbed, ShownImages};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::DECODED_AT_ONCE;
 use stepwise_data::case::Case;
-use stepwise_recipe::Recipe;
 use stepwise_vlm::processor::Processor;
 
 use crate::cases::Cases;
 use crate::evaluation::evaluate::BATCH;
-use crate::evaluation::suite::recipe_suite;
 use crate::evaluation::vlm_model::PREPARED_AT_ONCE;
 use crate::preflight::memory::{DecodedBytes, ImageStats};
 
@@ -19,9 +17,8 @@ use crate::preflight::memory::{DecodedBytes, ImageStats};
 const PIXEL: u64 = 3;
 
 /// Sizes of the images of a run. `learned` is the number of distinct tiles of its training examples. Equal images of
-/// the benchmark count once; attacked images are left out. Images of the benchmark do not count when the suite cannot
-/// be read, because the run reports this error when it opens the suite.
-pub(super) fn of(recipe: &Recipe, cases: &Cases, processor: &Processor, learned: u64) -> ImageStats {
+/// the benchmark, which `plan` holds, count once; attacked images are left out.
+pub(super) fn of(cases: &Cases, plan: Option<&Plan<'_>>, processor: &Processor, learned: u64) -> ImageStats {
     let images = cases.train.iter().chain(&cases.eval).flat_map(|case| &case.images);
     let most = images.map(|image| processor.grid(image.width, image.height).tiles() as u64).max().unwrap_or(0);
     let largest = cases.train.iter().map(largest).max().unwrap_or(0);
@@ -31,9 +28,8 @@ pub(super) fn of(recipe: &Recipe, cases: &Cases, processor: &Processor, learned:
         most,
         decoded: DecodedBytes { learned: 2 * PIXEL * largest, ..Default::default() },
     };
-    if let Ok(Some(suite)) = recipe_suite(recipe) {
-        let plan = Plan::new(&suite, &cases.eval);
-        measure(&plan, processor, &mut stats);
+    if let Some(plan) = plan {
+        measure(plan, processor, &mut stats);
     }
     stats
 }

@@ -8,18 +8,22 @@ pub mod leaks;
 pub mod memory;
 pub mod plan_summary;
 pub mod schedule_notes;
+pub mod texts;
 pub mod token_stats;
 
+use stepwise_benchmark::plan::Plan;
 use stepwise_curriculum::run_plan::{RunPlan, cases_per_step};
 use stepwise_recipe::{Recipe, Tuning};
 
 use crate::batches::examples::ExampleError;
 use crate::cases::Cases;
+use crate::evaluation::suite::recipe_suite;
 use crate::learner::Learner;
 use crate::parameters::TrainableParameters;
 use crate::preflight::freeze_groups::FreezeGroup;
 use crate::preflight::memory::MemoryEstimate;
 use crate::preflight::plan_summary::PlanSummary;
+use crate::preflight::texts::TextCheck;
 use crate::preflight::token_stats::TokenStats;
 use crate::progress::Progress;
 
@@ -54,7 +58,8 @@ impl Preflight {
     /// decoded, and nothing is trained.
     ///
     /// # Errors
-    /// When a training example cannot be encoded or is longer than `cutoff_len`.
+    /// When a text of a question has a special token, or a training example or a question is longer than `cutoff_len` or
+    /// `max_position_embeddings`.
     pub fn new(
         recipe: &Recipe,
         cases: &Cases,
@@ -63,12 +68,19 @@ impl Preflight {
         progress: &mut dyn Progress,
     ) -> Result<Self, ExampleError> {
         let processor = &learner.pipeline.processor;
-        let token_stats = TokenStats::new(recipe, cases, run_plan, processor, progress)?;
+        let positions = learner.pipeline.model.config().text.max_position_embeddings;
+        // A suite that cannot be read is left out here, because the run reports the error when it opens the suite.
+        let suite = recipe_suite(recipe).ok().flatten();
+        let plan = suite.as_ref().map(|suite| Plan::new(suite, &cases.eval));
+        let (images, answer_form) = (&cases.pictures, recipe.train.answer_form);
+        let texts = TextCheck { processor, images, answer_form, cutoff_len: Some(recipe.cutoff_len), positions };
+        texts.check(cases.train.iter().chain(&cases.eval), plan.as_ref(), progress)?;
+        let token_stats = TokenStats::new(recipe, cases, run_plan, (processor, positions), progress)?;
         let idle = PlanSummary::new(recipe, &cases.train, run_plan).idle(recipe);
         let warnings = [idle, schedule_notes::warnings(recipe, run_plan)].concat();
         warnings.iter().for_each(|line| progress.warning(line));
         schedule_notes::single_steps(recipe, run_plan).iter().for_each(|line| progress.note(line));
-        let pictures = image_stats::of(recipe, cases, processor, token_stats.tiles as u64);
+        let pictures = image_stats::of(cases, plan.as_ref(), processor, token_stats.tiles as u64);
         let trainable = TrainableParameters::of(&mut learner.pipeline.model);
         let freeze_groups = FreezeGroup::all(recipe, &token_stats);
         let config = learner.pipeline.model.config();

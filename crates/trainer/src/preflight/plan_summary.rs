@@ -12,7 +12,7 @@ use stepwise_report::plan::{PlannedExample, PlannedStep};
 use stepwise_benchmark::perturb::trainable::teaches_to_decline;
 
 use crate::batches::augment::{AugmentedQuestion, Augmenter};
-use crate::optim::learning_rates::Rates;
+use crate::optim::part_rates::Rates;
 
 /// Counts of the training examples of a run, by phase.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_recipe::Recipe;
 use stepwise_recipe::lr_schedule::{LrScheduler, Warmup};
 
-use crate::optim::learning_rates::Rates;
+use crate::optim::part_rates::Rates;
 
 /// A learning-rate schedule of a run.
 struct Schedule<'a> {

@@ -99,13 +99,13 @@ impl TokenStats {
     /// Measures every training example of every step of `run_plan`, on all CPU threads.
     ///
     /// # Errors
-    /// When a training example cannot be encoded, or has more than `cutoff_len` tokens. Examples are never truncated;
-    /// the error names the longest one.
+    /// When a training example cannot be encoded, or has more tokens than `cutoff_len` or than the model has `positions`.
+    /// Examples are never truncated; the error names the longest one.
     pub fn new(
         recipe: &Recipe,
         cases: &Cases,
         run_plan: &RunPlan,
-        processor: &Processor,
+        (processor, positions): (&Processor, usize),
         progress: &mut dyn Progress,
     ) -> Result<Self, ExampleError> {
         let starts: Vec<u64> = (0..run_plan.total).step_by(STEPS_AT_ONCE as usize).collect();
@@ -115,7 +115,7 @@ impl TokenStats {
             let measured: Vec<Result<Part, ExampleError>> = std::thread::scope(|scope| {
                 let measure = |start: u64| {
                     let end = (start + STEPS_AT_ONCE).min(run_plan.total);
-                    move || Part::of(recipe, cases, run_plan, processor, start..end)
+                    move || Part::of(recipe, cases, run_plan, (processor, positions), start..end)
                 };
                 let threads: Vec<_> = round.iter().map(|start| scope.spawn(measure(*start))).collect();
                 let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
@@ -129,7 +129,12 @@ impl TokenStats {
         }
         let too_long = parts.iter().filter_map(|part| part.too_long.clone());
         if let Some((tokens, name)) = too_long.reduce(|most, other| if other.0 > most.0 { other } else { most }) {
-            return Err(ExampleError::TooLong { name, tokens, cutoff_len: recipe.cutoff_len });
+            let cutoff_len = recipe.cutoff_len;
+            return Err(if tokens > cutoff_len {
+                ExampleError::TooLong { name, tokens, cutoff_len }
+            } else {
+                ExampleError::BeyondPositions { name, tokens, positions }
+            });
         }
         Ok(Self::joined(recipe, run_plan, &parts))
     }
@@ -176,7 +181,7 @@ impl Part {
         recipe: &Recipe,
         cases: &Cases,
         run_plan: &RunPlan,
-        processor: &Processor,
+        (processor, positions): (&Processor, usize),
         steps: std::ops::Range<u64>,
     ) -> Result<Self, ExampleError> {
         let examples = ExampleBuilder::new(recipe, cases, processor);
@@ -197,7 +202,8 @@ impl Part {
                     let tiles: usize = together[index].example.grids().iter().map(|grid| grid.tiles()).sum();
                     let image = tiles * processor.image_seq_len();
                     part.examples.push((place.phase, Counts { tokens, supervised, image }));
-                    let longest = part.too_long.as_ref().map_or(recipe.cutoff_len, |(longest, _)| *longest);
+                    let longest =
+                        part.too_long.as_ref().map_or(recipe.cutoff_len.min(positions), |(longest, _)| *longest);
                     if tokens > longest {
                         part.too_long = Some((tokens, name.clone()));
                     }

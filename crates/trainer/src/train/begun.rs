@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use stepwise_data::io::bounded;
 use stepwise_recipe::Recipe;
 
 use super::TrainError;
@@ -39,7 +40,7 @@ impl Begun {
         let state = TrainerState::read(&path)?;
         if state.recipe_digest != recipe.digest() {
             let resolved = folder.resolved_recipe();
-            let changes = std::fs::read_to_string(&resolved).ok().and_then(|text| recipe.changes_since(&text));
+            let changes = bounded::text(&resolved).ok().and_then(|text| recipe.changes_since(&text));
             let changes = changes
                 .filter(|changes| !changes.is_empty())
                 .map_or_else(|| "its keys cannot be compared".to_owned(), |changes| listed(&changes));

@@ -7,7 +7,7 @@ use super::{Run, TrainError};
 use crate::evaluation::epochs::{EpochEnd, EvalContext, EvaluatedEpoch};
 use crate::interrupt::Interrupt;
 use crate::log::MetricsLine;
-use crate::optim::learning_rates::Rates;
+use crate::optim::part_rates::Rates;
 use crate::preflight::schedule_notes;
 use crate::progress::{EpochLine, Progress};
 

@@ -33,7 +33,7 @@ use crate::frozen::FrozenDigests;
 use crate::interrupt::Interrupt;
 use crate::learner::Learner;
 use crate::log::{Pace, RunLog, StepLine};
-use crate::optim::learning_rates::Rates;
+use crate::optim::part_rates::Rates;
 use crate::optim::step::{StepError, StepOptions, step};
 use crate::progress::Progress;
 use crate::selection::Best;

@@ -98,6 +98,14 @@ impl Processor {
         Ok((prompt, answers))
     }
 
+    /// Checks that the texts of `conversation` contain no special token, without tokenising them.
+    ///
+    /// # Errors
+    /// When a text contains a special token, or the template fails or does not fit the images.
+    pub fn check_texts(&self, conversation: &Conversation) -> Result<(), ProcessorError> {
+        self.render(&conversation.messages, false).map(drop)
+    }
+
     /// Renders messages as text. A text part that contains a special token, or forms one with neighbouring text, is
     /// refused: the tokenizer would treat it as part of the conversation's structure.
     fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, ProcessorError> {

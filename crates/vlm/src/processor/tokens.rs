@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use stepwise_data::io::encoding::without_mark;
 use tokenizers::Tokenizer;
 
 use super::image_tokens::{FAKE, IMAGE, is_structural};
@@ -33,6 +34,7 @@ impl Tokens {
     /// # Errors
     /// When the file is malformed or lacks the image tokens of Idefics3 and SmolVLM.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let bytes = without_mark(bytes);
         // The tokenizers crate panics when the decoder section is not JSON, so syntax is checked first.
         serde_json::from_slice::<serde_json::Value>(bytes).map_err(|error| error.to_string())?;
         let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| error.to_string())?;

@@ -25,8 +25,8 @@ worded_kind! {
     |given, scene| given.claiming(scene, right_answer(scene)?)
 }
 
-/// Text of the template file `recipes/suites/claims.toml`, from which the sentences are drawn.
-pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/claims.toml");
+/// Text of the template file `crates/benchmark/sentences/cue_text.toml`, from which the sentences are drawn.
+pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/cue_text.toml");
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 

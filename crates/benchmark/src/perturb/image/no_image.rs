@@ -15,8 +15,8 @@ pub const KIND: PerturbationKind =
     PerturbationKind::of::<NoImage>("no_image", Purpose::EvidenceRemoved, "the question is asked without its images")
         .worded(TEMPLATES_TOML);
 
-/// Text of the template file `recipes/suites/declarations.toml`, from which the sentences are drawn.
-pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/declarations.toml");
+/// Text of the template file `crates/benchmark/sentences/no_image.toml`, from which the sentences are drawn.
+pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/no_image.toml");
 
 /// Sentence of one template of `no_image`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::swap::{Agreement, swapped};
+use super::swap_partner::{Agreement, swapped};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// Registry entry of `swap_same`: images of another patient, same modality and category, with the same answer.

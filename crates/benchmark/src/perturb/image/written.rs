@@ -31,8 +31,8 @@ pub const UNRELATED: PerturbationKind = PerturbationKind::of::<WrittenUnrelated>
 /// Change of a pixel value under a letter of [`Contrast::Low`], in grey levels of 0 to 255.
 pub const FAINT: u8 = 8;
 
-/// Text of the file with the unrelated words, `recipes/suites/words.toml`.
-pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/words.toml");
+/// Text of the file with the unrelated words, `crates/benchmark/sentences/written.toml`.
+pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/written.toml");
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 

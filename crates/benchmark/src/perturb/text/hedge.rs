@@ -24,8 +24,8 @@ worded_kind! {
     |given, scene| given.saying(scene, |words| &words.neutral)
 }
 
-/// Text of the template file `recipes/suites/hedges.toml`, from which the prefaces are drawn.
-pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/hedges.toml");
+/// Text of the template file `crates/benchmark/sentences/hedge.toml`, from which the prefaces are drawn.
+pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/hedge.toml");
 
 /// Sentences of one template: three prefaces of about the same length.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

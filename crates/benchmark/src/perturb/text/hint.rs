@@ -37,8 +37,8 @@ worded_kind! {
     |given, scene| Ok(given.saying(given.template(scene)?.neutral.clone(), None))
 }
 
-/// Text of the template file `recipes/suites/hints.toml`, from which the sentences are drawn.
-pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/hints.toml");
+/// Text of the template file `crates/benchmark/sentences/hint.toml`, from which the sentences are drawn.
+pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/hint.toml");
 
 /// Parameters of `hint_plus`, `hint_minus` and `hint_zero`.
 #[derive(Clone, Debug, Deserialize)]

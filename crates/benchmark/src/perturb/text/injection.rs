@@ -31,8 +31,8 @@ worded_kind! {
     }
 }
 
-/// Text of the template file `recipes/suites/injections.toml`, from which reports and instructions are drawn.
-pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/injections.toml");
+/// Text of the template file `crates/benchmark/sentences/injection.toml`, from which reports and instructions are drawn.
+pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/injection.toml");
 
 /// Sentences of one template of `report_injected` and `report_plain`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -29,8 +29,8 @@ worded_kind! {
     }
 }
 
-/// Text of the template file `recipes/suites/negations.toml`, from which the questions are drawn.
-pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/negations.toml");
+/// Text of the template file `crates/benchmark/sentences/negation.toml`, from which the questions are drawn.
+pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/negation.toml");
 
 /// Sentences of one template: two questions about the answer to a yes/no question.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

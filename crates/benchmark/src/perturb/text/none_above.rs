@@ -37,8 +37,8 @@ worded_kind! {
     }
 }
 
-/// Text of the template file `recipes/suites/none_above.toml`, from which the added option is drawn.
-pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/none_above.toml");
+/// Text of the template file `crates/benchmark/sentences/none_above.toml`, from which the added option is drawn.
+pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/none_above.toml");
 
 /// Wording of one template of `nota_right` and `nota_wrong`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -22,8 +22,8 @@ worded_kind! {
     }
 }
 
-/// Text of the template file `recipes/suites/paraphrases.toml`, from which the wordings are drawn.
-pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/paraphrases.toml");
+/// Text of the template file `crates/benchmark/sentences/paraphrase.toml`, from which the wordings are drawn.
+pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/paraphrase.toml");
 
 /// Sentence of one template of `reworded`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -37,8 +37,8 @@ worded_kind! {
     }
 }
 
-/// Text of the template file `recipes/suites/premises.toml`, from which premises and options are drawn.
-pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/premises.toml");
+/// Text of the template file `crates/benchmark/sentences/premise.toml`, from which premises and options are drawn.
+pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/premise.toml");
 
 /// Sentences of one template of `premise_false` and `premise_true`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -31,8 +31,8 @@ worded_kind! {
     |given, scene| Ok(in_turn(words(given, scene)?.repeat.clone(), None))
 }
 
-/// Text of the template file `recipes/suites/rebuttals.toml`, from which the second turns are drawn.
-pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/rebuttals.toml");
+/// Text of the template file `crates/benchmark/sentences/rebuttal.toml`, from which the second turns are drawn.
+pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/rebuttal.toml");
 
 /// Sentences of one template: the user's second turn.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -1,4 +1,6 @@
 //! Keys of Axolotl's `AxolotlInputConfig`.
+//!
+//! Long because: every key of the tool is in one table.
 
 use super::reasons::*;
 use crate::convert::draft::Draft;

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use stepwise_benchmark::compare::{Comparison, Side, compare, foreign};
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::{Case, Split};
@@ -93,7 +92,7 @@ pub fn run(args: &Args) -> CommandResult {
         Side { checkpoint: a.checkpoint.as_deref(), outcomes: &of_a, history: a.history.as_ref(), name: &a.name };
     let side_b =
         Side { checkpoint: b.checkpoint.as_deref(), outcomes: &of_b, history: b.history.as_ref(), name: &b.name };
-    let comparison = compare(&suite, side_a, side_b, &reference, Bootstrap::default()).map_err(Failure::input)?;
+    let comparison = compare(&suite, side_a, side_b, &reference).map_err(Failure::input)?;
     [&a, &b].into_iter().filter_map(|side| side.note.as_ref()).for_each(|note| tell!("{note}"));
     print(args, &comparison, [&a, &b])
 }
@@ -141,6 +140,9 @@ fn suite(args: &Args, sides: [&SideSource; 2]) -> Result<Suite, Failure> {
     };
     candidates.iter().find_map(|suite| evaluated.recognised(suite)).ok_or_else(|| {
         let (side, name) = (&side.name, &evaluated.suite.name);
+        if let Some(what) = evaluated.other_version() {
+            return Failure::input(format!("{side}: {what}"));
+        }
         Failure::input(match &args.suite {
             Some(path) => format!(
                 "--suite {}: {side} was evaluated with another suite, `{name}` -> name the unchanged file of that suite",

@@ -7,6 +7,7 @@ use stepwise_benchmark::compare::History;
 use stepwise_benchmark::summary::Summary;
 use stepwise_config::path::quoted;
 use stepwise_data::io::bounded;
+use stepwise_data::io::encoding::without_mark;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::checkpoint::{Delivered, STATE_FILE, TrainerState};
 use stepwise_trainer::evaluation::files::read_forgetting;
@@ -209,7 +210,7 @@ fn read_summary(path: &Path) -> Result<Option<Summary>, Failure> {
     let text = bounded::bytes(path)
         .map_err(|error| Failure::input(format!("{}: {error} -> check that the file is readable", path.display())))?;
     let advice = "the file is damaged or written by another version of stepwise: evaluate again";
-    serde_json::from_slice(&text)
+    serde_json::from_slice(without_mark(&text))
         .map(Some)
         .map_err(|error| Failure::input(format!("{}: {error} -> {advice}", path.display())))
 }

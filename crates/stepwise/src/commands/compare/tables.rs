@@ -2,12 +2,13 @@
 
 use stepwise_benchmark::compare::{Adjustment, Comparison, MetricPair, SideSummary};
 use stepwise_benchmark::perturb::Purpose;
-use stepwise_benchmark::summary::EndpointTest;
+use stepwise_benchmark::stats::FEWEST_CLUSTERS;
+use stepwise_benchmark::summary::LARGE_GROUP;
 
 use super::side::SideSource;
 use crate::standings_table;
 use crate::table::Table;
-use crate::table::cell::{number, p_value, signed, with_interval};
+use crate::table::cell::{number, p_or_dash, p_value, signed, with_interval};
 
 const DIFFERENCE: &str = "B - A [95 % interval]";
 
@@ -43,15 +44,28 @@ fn sides(comparison: &Comparison) -> Table {
         table.rows.push(cells);
     }
     table.notes.push(format!(
-        "suite {}: both sides have {} answers to {} items in {} groups; intervals and sign flips are clustered by group",
-        comparison.suite.name, comparison.both, comparison.items, comparison.groups
+        "suite {}: both sides have {} answers to {} items in {} groups with {} questions; intervals and p-values are about \
+         other groups and other questions",
+        comparison.suite.name, comparison.both, comparison.items, comparison.groups, comparison.questions
     ));
+    if comparison.groups.min(comparison.questions) < FEWEST_CLUSTERS {
+        table.notes.push(format!(
+            "no claim can rest on fewer than {FEWEST_CLUSTERS} groups or {FEWEST_CLUSTERS} questions, whatever the answers are"
+        ));
+    }
+    if comparison.largest_group > LARGE_GROUP {
+        table.notes.push(format!(
+            "one group holds {:.0} % of the items: above {:.0} % intervals do not keep their stated coverage",
+            100.0 * comparison.largest_group,
+            100.0 * LARGE_GROUP
+        ));
+    }
     table
 }
 
 /// Table of the primary endpoints, which were named before the run. Conditions and metrics are one family of tests.
 fn endpoints(comparison: &Comparison) -> Table {
-    let mut table = Table::new("primary endpoints", ["", "n", "A", "B", DIFFERENCE, "test", "p", "adjusted by Holm"]);
+    let mut table = Table::new("primary endpoints", ["", "n", "A", "B", DIFFERENCE, "p", "adjusted by Holm"]);
     for pair in comparison.conditions.iter().filter(|pair| pair.primary) {
         table.rows.push(vec![
             format!("accuracy under {}", pair.id),
@@ -59,34 +73,27 @@ fn endpoints(comparison: &Comparison) -> Table {
             number(pair.accuracy_a),
             number(pair.accuracy_b),
             with_interval(&pair.difference),
-            "sign flip".to_owned(),
-            p_value(pair.p_sign_flip),
-            p_value(pair.p_adjusted),
+            p_or_dash(pair.p),
+            p_or_dash(pair.p_adjusted),
         ]);
     }
     for (id, pair) in comparison.metrics.iter().filter(|(_, pair)| pair.primary) {
-        let p = |value: fn(&EndpointTest) -> f64| {
-            pair.test.as_ref().map_or_else(|| "-".to_owned(), |test| p_value(value(test)))
-        };
-        let tests = ["swap".to_owned(), p(|test| test.p_swap), p(|test| test.p_adjusted)];
+        let tests = [pair.difference.p, pair.difference.p_adjusted].map(p_or_dash);
         table.rows.push(row(id.clone(), pair).into_iter().chain(tests).collect());
     }
     if !table.rows.is_empty() {
-        table.notes.push(
-            "named before the run; two-sided tests that flip the sign of whole groups or swap them between A and B"
-                .to_owned(),
-        );
+        table.notes.push("named before the run; two-sided tests over groups and questions".to_owned());
     }
     table
 }
 
 fn conditions(comparison: &Comparison) -> Table {
-    let head = ["", "n", "A", "B", DIFFERENCE, "only A", "only B", "unparsed", "p McNemar", "p sign flip", "adjusted"];
+    let head = ["", "n", "A", "B", DIFFERENCE, "only A", "only B", "unparsed", "p McNemar", "p", "adjusted"];
     let mut table = Table::new("accuracy by condition", head);
     for pair in &comparison.conditions {
         let adjusted = match pair.adjustment {
-            Adjustment::Holm => format!("{} Holm", p_value(pair.p_adjusted)),
-            Adjustment::BenjaminiHochberg => format!("{} BH", p_value(pair.p_adjusted)),
+            Adjustment::Holm => format!("{} Holm", p_or_dash(pair.p_adjusted)),
+            Adjustment::BenjaminiHochberg => format!("{} BH", p_or_dash(pair.p_adjusted)),
         };
         table.rows.push(vec![
             pair.id.clone(),
@@ -98,13 +105,12 @@ fn conditions(comparison: &Comparison) -> Table {
             pair.only_b_right.to_string(),
             format!("{}, {}", pair.unparsed_a, pair.unparsed_b),
             p_value(pair.p_mcnemar),
-            p_value(pair.p_sign_flip),
+            p_or_dash(pair.p),
             adjusted,
         ]);
     }
     table.notes.push(
-        "adjusted: the sign-flip p, by Holm over the primary endpoints, by Benjamini and Hochberg (BH) over the other \
-         conditions"
+        "adjusted: p, by Holm over the primary endpoints, by Benjamini and Hochberg (BH) over the other conditions"
             .to_owned(),
     );
     table

@@ -13,7 +13,6 @@ use clap::ValueEnum;
 use stepwise_benchmark::compat;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::power::{describe, power};
-use stepwise_benchmark::stats::bootstrap::Bootstrap;
 use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::checkpoint::source::ModelSource;
@@ -21,6 +20,7 @@ use stepwise_trainer::evaluation::cache::model_key;
 use stepwise_trainer::evaluation::evaluate::ModelUnderTest;
 use stepwise_trainer::evaluation::report::LoadedModels;
 use stepwise_trainer::interrupt::Interrupt;
+use stepwise_trainer::preflight::texts::TextCheck;
 use stepwise_trainer::progress::Progress;
 use stepwise_vlm::nn::parameter::Pass;
 
@@ -100,7 +100,7 @@ enum ScoringChoice {
 /// [`Failure::Input`] when the model, the cases, the suite or stored outcomes cannot be used; [`Failure::Run`] when the
 /// evaluation fails or a file cannot be written; [`Failure::Interrupted`] when the user interrupts it.
 pub fn run(args: &Args) -> CommandResult {
-    let progress = ConsoleProgress::new("loading cases and model");
+    let mut progress = ConsoleProgress::new("loading cases and model");
     let chosen = device::choose(args.device.as_deref())?;
     let source = source::find(&args.path, args.base.as_deref())?;
     let recipe = match &source.recipe {
@@ -143,6 +143,12 @@ pub fn run(args: &Args) -> CommandResult {
     let interrupt = Interrupt::listen(|| tell!("\nstopping; again to leave at once")).map_err(Failure::run)?;
     let plan = Plan::new(&suite, &cases.eval);
     let images = &cases.pictures;
+    for pipeline in std::iter::once(&pipeline).chain(other.as_ref().map(|(_, pipeline)| pipeline)) {
+        let positions = pipeline.model.config().text.max_position_embeddings;
+        let (processor, answer_form) = (&pipeline.processor, suite.form());
+        let texts = TextCheck { processor, images, answer_form, cutoff_len: None, positions };
+        texts.check([], Some(&plan), &mut progress).map_err(Failure::input)?;
+    }
     let mut evaluator = Evaluator { plan: &plan, images, out: args.out.as_deref(), cache, interrupt, progress };
     let base = base.as_ref().map(|(key, pipeline)| ModelUnderTest { key, pipeline, pass: Pass::BASE });
     let own = ModelUnderTest { key: &own.0, pipeline: own.1, pass: Pass::ANSWER };
@@ -155,7 +161,7 @@ pub fn run(args: &Args) -> CommandResult {
     }
     let answers = evaluator.evaluate(if base.is_some() { TUNED } else { ALONE }, own, base)?;
     let base_outcomes = of_base.as_ref().map(|answers| answers.outcomes.as_slice());
-    let mut summary = Summary::new(&suite, &answers.skips, &answers.outcomes, base_outcomes, Bootstrap::default());
+    let mut summary = Summary::new(&suite, &answers.skips, &answers.outcomes, base_outcomes);
     if args.compat {
         summary.compat = compat::scores(&plan, &answers.outcomes);
     }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::stats::bootstrap::Bootstrap;
 use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::Data;
 use stepwise_report::EpochResult;
@@ -50,7 +49,7 @@ impl SavedResults<'_> {
     ) -> Result<PathBuf, Failure> {
         let title = self.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let untouched = of_base.map(|base| {
-            let summary = Summary::new(self.plan.suite, &base.skips, &base.outcomes, None, Bootstrap::default());
+            let summary = Summary::new(self.plan.suite, &base.skips, &base.outcomes, None);
             (summary, base.outcomes.as_slice())
         });
         if let Some((base, _)) = &untouched {

@@ -3,8 +3,6 @@
 mod tables;
 
 use std::path::PathBuf;
-
-use stepwise_benchmark::stats::Bootstrap;
 use stepwise_study::Study;
 use stepwise_study::collect::collect;
 use stepwise_study::manifest::Manifest;
@@ -40,7 +38,7 @@ pub fn run(args: &Args) -> CommandResult {
     let study = Study::load(&args.study).map_err(Failure::input)?;
     let manifest = Manifest::stored(&study).map_err(Failure::input)?;
     let runs = collect(&study, &manifest).map_err(Failure::input)?;
-    let summary = StudySummary::new(&study.suite, &runs, Bootstrap::default());
+    let summary = StudySummary::new(&study.suite, &runs);
     let report = render(&StudyInput { summary: &summary, runs: &runs });
     let tables = tables::all(&summary);
     let joined = |of: fn(&Table) -> String| tables.iter().map(of).collect::<Vec<_>>().join("\n");

@@ -5,7 +5,7 @@ use stepwise_study::report::ended_early;
 use stepwise_study::summary::{Difference, EFFECTIVE, Endpoint, LINE_ADVICE, StudySummary};
 
 use crate::table::Table;
-use crate::table::cell::{interval, number, p_value, signed, with_interval};
+use crate::table::cell::{number, p_value, signed, with_interval};
 
 /// Makes the tables of the report: arms by primary endpoints, differences with tests, training budget, and effective
 /// robustness with its lines; the last two tables are left out where there are no lines or no line can be used. Titles
@@ -25,7 +25,7 @@ pub fn all(summary: &StudySummary) -> Vec<Table> {
         let mut table = differences(summary, &effective);
         table.title = format!("effective robustness minus {}, log-odds", summary.reference);
         table.notes = vec![format!(
-            "{}; {LOOKED_AT}; tests and intervals over questions keep the line fixed. {SURE}",
+            "{}; {LOOKED_AT}; the line is fitted again without each group and question. {CLEAR}",
             tested(summary)
         )];
         tables.push(table);
@@ -53,8 +53,8 @@ fn values(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
             .push([name.clone(), format!("{} of {}", seeds.len(), summary.seeds)].into_iter().chain(found).collect());
     }
     table.notes.push(format!(
-        "95 % intervals over seeds and then {} groups; {} draws; suite {}",
-        summary.groups, summary.resamples, summary.suite.name
+        "95 % intervals over {} groups, {} questions and the seeds; suite {}",
+        summary.groups, summary.questions, summary.suite.name
     ));
     if let Some(lacking) = summary.unfinished() {
         table.notes.push(format!("this study is not finished: {lacking}; p is adjusted over all planned comparisons"));
@@ -90,25 +90,22 @@ fn delivered(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Opti
 const BASE: &str = "base";
 
 const LOOKED_AT: &str = "adjusted by Benjamini and Hochberg over all comparisons that are not primary";
-const SURE: &str = "* adjusted p below 0.05, and both intervals exclude zero";
+const CLEAR: &str =
+    "* adjusted p below 0.05 with at least 8 groups, 8 questions and 5 seeds; fewer seeds are exploratory";
 
 /// Note on the test behind the p-values.
 fn tested(summary: &StudySummary) -> String {
-    let over = summary.questions.map_or_else(
-        || {
-            "over groups; runs of an earlier version do not record questions, so results do not extend to other questions"
-                .to_owned()
-        },
-        |questions| format!("the larger p of the tests over {} groups and over {questions} questions", summary.groups),
-    );
-    format!("p: swap test, two-sided, {over}")
+    format!(
+        "p: two-sided, the larger of the test over {} groups and {} questions and of the paired t test over seeds",
+        summary.groups, summary.questions
+    )
 }
 
 fn differences(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
     let title = format!("difference from {}, paired by seed and item", summary.reference);
     let mut table = Table::new(
         title,
-        ["arm", "endpoint", "difference [95 % interval]", "over questions", "seeds that agree", "p", "p adjusted"],
+        ["arm", "endpoint", "difference [95 % interval]", "seeds that agree", "p, seeds fixed", "p", "p adjusted"],
     );
     let base = endpoints.iter().filter_map(|(id, endpoint)| row(BASE, id, endpoint.base_difference.as_ref()));
     table.rows.extend(base);
@@ -118,7 +115,7 @@ fn differences(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Ta
         table.rows.extend(of_arm);
     }
     table.notes.push(format!(
-        "{}; adjusted by Holm over all arms and primary endpoints; rows of the base are {LOOKED_AT}. {SURE}",
+        "{}; adjusted by Holm over all arms and primary endpoints; rows of the base are {LOOKED_AT}. {CLEAR}",
         tested(summary)
     ));
     table
@@ -127,15 +124,15 @@ fn differences(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Ta
 fn row(arm: &str, id: &str, difference: Option<&Difference>) -> Option<Vec<String>> {
     let difference = difference?;
     let p = |p: Option<f64>| p.map_or_else(|| "-".to_owned(), p_value);
-    let mark = if difference.is_sure() { " *" } else { "" };
+    let mark = if difference.is_clear() { " *" } else { "" };
     Some(vec![
         arm.to_owned(),
         id.strip_prefix(EFFECTIVE).unwrap_or(id).to_owned(),
         with_interval(&difference.estimate),
-        difference.over_questions.map_or_else(|| "-".to_owned(), interval),
         format!("{} of {}", difference.agreeing, difference.by_seed.len()),
-        p(difference.p()),
-        p(difference.p_adjusted) + mark,
+        p(difference.p_fixed_seeds),
+        p(difference.estimate.p),
+        p(difference.estimate.p_adjusted) + mark,
     ])
 }
 

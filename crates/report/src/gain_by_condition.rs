@@ -7,6 +7,7 @@ use std::fmt::Write;
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::perturb::Purpose;
 use stepwise_benchmark::perturb::kinds::kind;
+use stepwise_benchmark::stats::FEWEST_CLUSTERS;
 use stepwise_benchmark::summary::{ConditionSummary, Estimate, Summary};
 
 use super::input::ReportInput;
@@ -29,11 +30,7 @@ const GROUPS: [(Purpose, &str, &str); 5] = [
 
 /// Returns the estimate that a row shows: the gain, or the accuracy of a base alone.
 fn placed(condition: &ConditionSummary, is_gain: bool) -> Option<Estimate> {
-    if is_gain {
-        condition.gain_vs_base.map(|gain| gain.estimate)
-    } else {
-        Some(Estimate { value: condition.accuracy, ci: condition.ci, n: condition.n })
-    }
+    if is_gain { condition.gain_vs_base.map(|gain| gain.estimate) } else { Some(condition.estimate()) }
 }
 
 /// Renders the section `conditions`: a forest plot of the last epoch's gain over the base under every condition,
@@ -64,7 +61,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
             "Gain over the base, condition by condition",
             format!(
                 "Accuracy of {} minus accuracy of the base on the same items, with its 95 % interval. The dot is filled where \
-                 the interval excludes zero. \u{2605} marks primary conditions, \u{25c6} conditions that count in robust accuracy.",
+                 the adjusted p is below 0.05, over {FEWEST_CLUSTERS} patients and {FEWEST_CLUSTERS} questions or more. \u{2605} marks primary conditions, \u{25c6} conditions that count in robust accuracy.",
                 escape(&input.model_label())
             ),
         )
@@ -118,11 +115,10 @@ fn row(condition: &ConditionSummary, scale: &Scale, is_gain: bool) -> String {
     scale.row((&name, &escape(about)), mark, &result)
 }
 
-/// Returns the mark of a row. A gain has a filled dot where its interval excludes zero; an accuracy always has one.
+/// Returns the mark of a row. A gain has a filled dot where a claim may rest on it; an accuracy always has one.
 fn mark(condition: &ConditionSummary, is_gain: bool) -> Mark {
     let found = placed(condition, is_gain).filter(|estimate| estimate.value.is_some());
-    let is_sure = !is_gain || found.and_then(|found| found.ci).is_some_and(|[low, high]| low > 0.0 || high < 0.0);
-    Mark { found, other: None, is_sure }
+    Mark { found, is_clear: !is_gain || condition.gain_vs_base.is_some_and(|gain| gain.estimate.is_clear()) }
 }
 
 /// Returns whether the condition counts in robust accuracy: it represents its family and has answered items.
@@ -136,13 +132,13 @@ fn numbers(summary: &Summary) -> ReportTable {
         [
             Cell::text(condition.id.as_str()),
             Cell::Share(condition.base),
-            Cell::Share(Some(Estimate { value: condition.accuracy, ci: condition.ci, n: condition.n })),
+            Cell::Share(Some(condition.estimate())),
             Cell::Gain(gain.map(|gain| gain.estimate), Better::Higher),
             Cell::Count(gain.map_or(0, |gain| gain.only_tuned_right)),
             Cell::Count(gain.map_or(0, |gain| gain.only_base_right)),
             Cell::P(gain.map(|gain| gain.p_mcnemar)),
-            Cell::P(gain.map(|gain| gain.p_sign_flip)),
-            Cell::P(gain.map(|gain| gain.p_adjusted)),
+            Cell::P(gain.and_then(|gain| gain.estimate.p)),
+            Cell::P(gain.and_then(|gain| gain.estimate.p_adjusted)),
         ]
     });
     ReportTable::new(
@@ -156,7 +152,7 @@ fn numbers(summary: &Summary) -> ReportTable {
             ("won", "only model right"),
             ("lost", "only base right"),
             ("p_mcnemar", "p, McNemar"),
-            ("p_sign_flip", "p, sign flip"),
+            ("p", "p"),
             ("p_adjusted", "p, adjusted"),
         ],
         rows,

@@ -1,6 +1,6 @@
 //! Hints for unknown keys: misspelt keys, keys of other tools, and common keys that are not supported yet.
 
-use stepwise_config::foreign_keys::ForeignKeys;
+use stepwise_config::unknown_keys::ForeignKeys;
 
 /// Names that other tools or people use, each with the recipe's key.
 const ALIASES: &[(&str, &str)] = &[

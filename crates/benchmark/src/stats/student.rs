@@ -1,0 +1,19 @@
+//! Student's t distribution.
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// Returns the quantile at `share` (0 to 1, both excluded) with `degrees` degrees of freedom, at least 1.
+#[must_use]
+pub fn quantile(share: f64, degrees: usize) -> f64 {
+    distribution(degrees).map_or(f64::NAN, |t| t.inverse_cdf(share))
+}
+
+/// Returns the two-sided p-value of `t` with `degrees` degrees of freedom, at least 1.
+#[must_use]
+pub fn two_sided(t: f64, degrees: usize) -> f64 {
+    distribution(degrees).map_or(f64::NAN, |distribution| (2.0 * distribution.sf(t.abs())).min(1.0))
+}
+
+fn distribution(degrees: usize) -> Option<StudentsT> {
+    StudentsT::new(0.0, 1.0, degrees as f64).ok()
+}
