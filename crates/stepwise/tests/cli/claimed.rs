@@ -18,7 +18,7 @@ fn training(place: &Workplace, args: &[&str]) -> (Child, Lines<BufReader<ChildSt
 
 fn long_recipe() -> Workplace {
     let place = Workplace::new();
-    place.edit("recipe.toml", "recipe.toml", "num_train_epochs = 1", "num_train_epochs = 400");
+    place.edit("recipe.toml", "recipe.toml", "num_train_epochs = 1", "num_train_epochs = 80");
     place.edit("recipe.toml", "recipe.toml", "logging_steps = 2", "logging_steps = 1\nsave_steps = 2");
     place.edit("recipe.toml", "recipe.toml", "suite = \"suite.toml\"", "suite = \"none\"");
     place
