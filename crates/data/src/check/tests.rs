@@ -78,7 +78,7 @@ fn each_broken_rule_is_reported_once_at_its_field() {
             "images[0].orientation: \"radiologic\" is not known (did you mean",
         ),
         ("/regions/1/id", json!("r3"), "regions[2].id: \"r3\" appears twice"),
-        ("/regions/2/image", json!("i1"), "regions[2].image: there is no image \"i1\" (did you mean \"i0\"?)"),
+        ("/regions/2/image", json!("i1"), "regions[2].image: there is no image \"i1\""),
         ("/regions/0/box", json!([5, 0, 5, 9]), "regions[0].box: [5.0, 0.0, 5.0, 9.0] has no area"),
         (
             "/regions/0/box",
