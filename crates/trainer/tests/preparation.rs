@@ -156,9 +156,9 @@ fn texts_of_conditions_are_checked_with_their_line() {
     let mut dataset = check::load(folder.path()).expect("sound");
     // The hint repeats the answer, so its question is the longest.
     let place = dataset.cases.iter().position(|case| case.split == Split::Validation).expect("a case");
-    let long = format!("a {} mass", "large ".repeat(300).trim_end());
-    dataset.cases[place].chain[0].confusable.clear();
+    let long = format!("a {} mass", "large ".repeat(100).trim_end());
     dataset.cases[place].chain[0].answer = Answer::Text { gold: vec![long.clone()], aliases: Vec::new() };
+    dataset.cases[place].chain[0].confusable.clear();
     dataset.save().expect("written");
     let suite = folder.path().join("suite.toml");
     let hints = "[[condition]]\nid = \"clean\"\nkind = \"clean\"\n[[condition]]\nid = \"told\"\nkind = \"hint_plus\"\n";

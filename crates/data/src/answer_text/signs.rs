@@ -1,6 +1,6 @@
 //! Points and minus signs that belong to a number or a word, told apart from full stops and hyphens by their neighbours.
 
-use super::characters::is_of_word;
+use super::characters::{is_mark, is_of_word};
 
 /// Whether `character` belongs to the number around it: the point, comma or colon of "1.5", "1,5" and "1:2", the point of
 /// ".5", and the minus of "-2" and "-.5". A minus that starts the text belongs to the word after it, as in "-ve".
@@ -26,6 +26,7 @@ pub(super) fn is_suffix_minus(character: char, before: Option<char>, next: [Opti
     let in_brackets = before == Some('(') && next == Some(')');
     let ends = next.is_none_or(|next| ".,;)".contains(next)) && !is_point;
     let at_end = before.is_some_and(char::is_whitespace) && ends;
-    let after_word = || (in_brackets || at_end) && folded.trim_end().ends_with(is_of_word);
+    let ends_in_word = || folded.trim_end().chars().rev().find(|last| !is_mark(*last)).is_some_and(char::is_alphanumeric);
+    let after_word = || (in_brackets || at_end) && ends_in_word();
     character == '-' && (is_in_word(before) && !is_in_word(next) || after_word())
 }
