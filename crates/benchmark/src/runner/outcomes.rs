@@ -23,7 +23,10 @@ pub struct Run {
 }
 
 impl Run {
-    /// Adds answered entries and reports progress. Fails with [`RunError::Stopped`] when the callback breaks.
+    /// Adds answered entries and reports progress, also without new entries.
+    ///
+    /// # Errors
+    /// [`RunError::Stopped`] when the callback breaks. The entries are added nevertheless.
     pub(super) fn keep(
         &mut self,
         plan: &Plan<'_>,
@@ -40,7 +43,8 @@ impl Run {
     }
 
     /// Returns, for each condition of the suite, the number of items left out by reason: by `plan`, or because the
-    /// model could not be asked. A condition that leaves out no item has an empty map.
+    /// model could not be asked. A condition that leaves out no item has an empty map. A reason of the run replaces the
+    /// same reason of the plan.
     #[must_use]
     pub fn skips(&self, plan: &Plan<'_>) -> Vec<BTreeMap<String, usize>> {
         plan.skipped
@@ -53,6 +57,10 @@ impl Run {
             .collect()
     }
 
+    /// Counts `entry` as unanswerable for this reason.
+    ///
+    /// # Panics
+    /// When [`Run::unanswerable`] has no map for the entry's condition.
     pub(super) fn cannot_be_asked(&mut self, entry: PlanEntry, reason: &'static str) {
         *self.unanswerable[entry.condition].entry(reason).or_default() += 1;
     }

@@ -22,7 +22,12 @@ pub(super) struct PendingQuery {
     pub perturbed: Perturbed,
 }
 
-/// Builds the prompts and the outcome key of a perturbed entry. Fails with the reason why the entry cannot be asked.
+/// Builds the prompts and the outcome key of a perturbed entry. `said` holds the model's earlier answers, which some
+/// conditions show again. The key is a SHA-256 digest of everything that determines the outcome.
+///
+/// # Errors
+/// The reason why the entry cannot be asked: [`NO_SURROGATE`](crate::runner::NO_SURROGATE) without a surrogate for a
+/// transfer attack, or [`NO_REPLY`](crate::runner::NO_REPLY) where an earlier answer is missing or empty.
 pub(super) fn prepare(
     plan: &Plan<'_>,
     entry: PlanEntry,

@@ -2,13 +2,18 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// Returns the quantile at `share` (0 to 1, both excluded) with `degrees` degrees of freedom, at least 1.
+/// Returns the quantile at `share` (0 to 1, both excluded) of Student's t with `degrees` degrees of freedom, at least
+/// 1; NaN for 0 degrees of freedom.
+///
+/// # Panics
+/// When `share` lies outside 0 to 1.
 #[must_use]
 pub fn quantile(share: f64, degrees: usize) -> f64 {
     distribution(degrees).map_or(f64::NAN, |t| t.inverse_cdf(share))
 }
 
-/// Returns the two-sided p-value of `t` with `degrees` degrees of freedom, at least 1.
+/// Returns the two-sided p-value of `t` under Student's t with `degrees` degrees of freedom, at least 1; NaN for 0
+/// degrees of freedom.
 #[must_use]
 pub fn two_sided(t: f64, degrees: usize) -> f64 {
     distribution(degrees).map_or(f64::NAN, |distribution| (2.0 * distribution.sf(t.abs())).min(1.0))

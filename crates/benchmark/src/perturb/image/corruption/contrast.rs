@@ -8,7 +8,9 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::{Raster, curved};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `contrast`: flatter or harsher, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `contrast`. It makes the image flatter or harsher.
+/// Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Contrast>>(
     "contrast",
     Purpose::Attack,

@@ -7,7 +7,9 @@ use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `gaussian_blur`: blurred with a Gaussian, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `gaussian_blur`. It blurs the image with a
+/// Gaussian. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GaussianBlur>>(
     "gaussian_blur",
     Purpose::Attack,

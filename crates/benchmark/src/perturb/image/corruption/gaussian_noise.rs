@@ -8,7 +8,9 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::byte;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `gaussian_noise`: Gaussian noise on every pixel, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `gaussian_noise`. It adds Gaussian noise to every
+/// pixel. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GaussianNoise>>(
     "gaussian_noise",
     Purpose::Attack,

@@ -8,7 +8,9 @@ use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `motion_blur`: blurred along a line of random direction, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `motion_blur`. It blurs the image along a line of
+/// random direction. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<MotionBlur>>(
     "motion_blur",
     Purpose::Attack,

@@ -7,7 +7,9 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `pixelate`: square blocks of one colour, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `pixelate`. It replaces the image by square blocks
+/// of one colour. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Pixelate>>(
     "pixelate",
     Purpose::Attack,

@@ -7,7 +7,9 @@ use super::gaussian_noise::{each, normals};
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `shot_noise`: counting noise of too few quanta, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `shot_noise`. It adds the counting noise of too few
+/// quanta. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<ShotNoise>>(
     "shot_noise",
     Purpose::Attack,
