@@ -15,7 +15,7 @@ pub enum QueryImage {
     Pixels(Arc<PixelGrid>),
 }
 
-/// Wraps decoded images for a query.
+/// Wraps decoded images as images of a query, in the same order.
 pub(crate) fn decoded(images: Vec<Arc<RgbImage>>) -> Vec<QueryImage> {
     images.into_iter().map(QueryImage::Image).collect()
 }
@@ -126,11 +126,12 @@ impl ModelError {
 
 /// A model that can be evaluated.
 pub trait Model {
-    /// Answers all queries: one response each, in the same order. Queries about one case are adjacent, so that the
-    /// shared prefix with the image can be computed once.
+    /// Answers all queries: returns one response each, in the same order. Queries about one case are adjacent, so that
+    /// the shared prefix with the image can be computed once.
     ///
     /// # Errors
-    /// When the model fails. An unusual answer is a [`Response::Text`] and not an error.
+    /// [`ModelError::Failed`] when the model fails, [`ModelError::Stopped`] when it was asked to stop. An unusual
+    /// answer is a [`Response::Text`] and not an error.
     fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError>;
 
     /// Returns the pixels that an attack may change: the query's first image, resized and tiled, before normalisation.
@@ -138,13 +139,14 @@ pub trait Model {
     /// attack on the image before tiling. `None` when the model gives no pixel gradients.
     ///
     /// # Errors
-    /// When the model fails.
+    /// [`ModelError::Failed`] when the model fails, [`ModelError::Stopped`] when it was asked to stop.
     fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError>;
 
     /// Returns value and pixel gradient of each objective at the pixels that its query shows, in the same order. The
     /// first image of every query must be [`QueryImage::Pixels`].
     ///
     /// # Errors
-    /// When the model fails.
+    /// [`ModelError::Failed`] when the model fails or gives no pixel gradients, [`ModelError::Stopped`] when it was
+    /// asked to stop.
     fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError>;
 }

@@ -95,10 +95,9 @@ pub struct Outcome {
     pub attack: Option<AttackTrace>,
 }
 
-/// Values of an attack's objective, which tell a robust model from a model with masked gradients. Every value is in nats
-/// and is the quantity that the attack raises: the lead of the likeliest wrong option over the right one, the negative
-/// log-likelihood of the right answer, or, for a targeted attack, the log-likelihood of the target. `None` where not
-/// finite.
+/// Values of an attack's objective, which tell a robust model from a model with masked gradients. Every value is in
+/// nats and is the quantity that the attack raises: the lead of the likeliest wrong option over the right one, the
+/// negative log-likelihood of the right answer, or, for a targeted attack, the log-likelihood of the target.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttackTrace {
@@ -129,8 +128,9 @@ impl From<OptionLikelihood> for Score {
 }
 
 impl Outcome {
-    /// Returns the log-odds of the right answer: `ln(p / (1 - p))` with the probability `p` that the softmax over the
-    /// options shown gives to the right ones. None without scores, without a wrong option, or where no score is finite.
+    /// Computes the log-odds of the right answer: `ln(p / (1 - p))` with the probability `p` that the softmax over the
+    /// options shown gives to the right ones. Scores that are not finite are left out, so the result can be infinite.
+    /// None without scores, without a right or a wrong option, or where no score is finite.
     #[must_use]
     pub fn gold_log_odds(&self) -> Option<f64> {
         let sum = |is_right: bool| {

@@ -52,6 +52,7 @@ pub struct Power {
 
 /// Computes the power of every condition of the plan, in plan order. `base` holds known outcomes of the base model; the
 /// correlation within groups is then estimated from whether its answers under the condition are right.
+/// [`ASSUMED_CORRELATION`] stands in where `base` is None or too small to estimate it.
 #[must_use]
 pub fn power(plan: &Plan<'_>, base: Option<&[Outcome]>) -> Vec<Power> {
     let conditions = plan.suite.conditions.len();
@@ -133,8 +134,9 @@ impl fmt::Display for Power {
     }
 }
 
-/// Returns the text printed before a run: the assumptions, one line for each condition with `is_shown`, and one line
-/// for all other conditions that have items. Lines are joined by line feeds, without one at the end.
+/// Returns the text printed before a run: the assumptions, one line for each condition with `is_shown`, one line for
+/// all other conditions that have items, and advice where no difference can be significant. Lines are joined by line
+/// feeds, without one at the end.
 #[must_use]
 pub fn describe(power: &[Power]) -> String {
     let mut lines = vec![format!(

@@ -31,7 +31,8 @@ impl Subset {
             && among(&self.modalities, &case.modality)
     }
 
-    /// Describes an invalid filter with advice; `None` when the filter is valid.
+    /// Returns a message with advice about an invalid filter, an empty list or a stage outside 1 to 4; `None` when the
+    /// filter is valid.
     pub(crate) fn problem(&self) -> Option<String> {
         let empty = [
             ("stages", self.stages.as_ref().is_some_and(Vec::is_empty)),

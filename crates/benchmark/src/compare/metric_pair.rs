@@ -24,7 +24,7 @@ pub struct MetricPair {
 }
 
 impl MetricPair {
-    /// Reads the pair from a summary of B against A; None where the summary has no difference.
+    /// Reads the pair from the summary of one metric of B with A as its base; None where the summary has no difference.
     pub(super) fn of(metric: &MetricSummary) -> Option<Self> {
         let difference = metric.gain_vs_base?;
         let b = Some(metric.estimate).filter(|_| metric.base.is_some());

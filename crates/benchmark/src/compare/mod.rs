@@ -27,7 +27,7 @@ pub const SCHEMA: &str = "compare/2";
 pub struct Side<'a> {
     /// Name shown to people.
     pub name: &'a str,
-    /// Checkpoint of a run that the outcomes belong to; None where the side is not a run.
+    /// Name of the checkpoint that gave the outcomes; None where the side is not a run.
     pub checkpoint: Option<&'a str>,
     /// Outcomes of the model.
     pub outcomes: &'a [Outcome],
@@ -48,7 +48,7 @@ pub struct Comparison {
     pub suite: SuiteName,
     /// Number of questions (items under a condition) that both answered.
     pub both: usize,
-    /// Number of items in these questions.
+    /// Number of different items in these questions.
     pub items: usize,
     /// Number of groups (patients) of these items. Intervals and tests are over new patients and new questions.
     pub groups: usize,
@@ -58,7 +58,7 @@ pub struct Comparison {
     pub largest_group: f64,
     /// Conditions that both answered, in the order of the suite.
     pub conditions: Vec<ConditionPair>,
-    /// Clean accuracy by stage.
+    /// Accuracies of the clinical stages on clean questions; stages without common items are left out.
     pub stages: Vec<StagePair>,
     /// All metrics by id, on the questions that both answered.
     pub metrics: IndexMap<String, MetricPair>,
@@ -117,7 +117,8 @@ pub struct ConditionPair {
     pub p: Option<f64>,
     /// `p` adjusted for multiple tests by the method in `adjustment`.
     pub p_adjusted: Option<f64>,
-    /// Method of adjustment: Holm among all primary endpoints, Benjamini and Hochberg among the other conditions.
+    /// Method of adjustment: Holm among all primary endpoints, Benjamini and Hochberg among the other conditions, of
+    /// all those compared.
     pub adjustment: Adjustment,
 }
 
@@ -164,11 +165,16 @@ fn key(outcome: &Outcome) -> Key<'_> {
     (&outcome.case_id, &outcome.item_id, &outcome.condition)
 }
 
-/// Compares `b` with `a`. `reference` holds the epochs to which the line of effective robustness is fitted.
+/// Compares `b` with `a` on the questions (items under a condition of `suite`) that both answered; all others are only
+/// counted. `reference` holds the epochs to which the line of effective robustness is fitted; empty for none.
 ///
 /// # Errors
-/// When the two sides answered no question in common, when they disagree about the right answer, the group or the stage
-/// of a question, or when the same rule decided their answers in two versions.
+/// [`CompareError::NothingInCommon`] when the two sides answered no question in common. [`CompareError::Disagree`] when
+/// they disagree about the right answer, the group or the stage of a question, or when two versions of the scoring or
+/// of the parser decided their answers.
+///
+/// # Panics
+/// When the suite has no clean condition, or `b` answers a question twice.
 pub fn compare(suite: &Suite, a: Side<'_>, b: Side<'_>, reference: &[Summary]) -> Result<Comparison, CompareError> {
     let (keys_a, keys_b): (BTreeSet<_>, BTreeSet<_>) =
         (a.outcomes.iter().map(key).collect(), b.outcomes.iter().map(key).collect());

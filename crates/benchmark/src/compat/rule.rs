@@ -58,6 +58,9 @@ pub(super) struct Reading<'a> {
 
 impl Reading<'_> {
     /// Returns the text of the first right option.
+    ///
+    /// # Panics
+    /// When there is no option at [`Reading::gold`].
     pub fn gold(&self) -> &str {
         &self.options[self.gold]
     }
@@ -75,7 +78,7 @@ pub(super) struct Scored {
 }
 
 impl Scored {
-    /// Scores every response; none leaves the denominator.
+    /// Scores every one of the `readings` by `is_right`; none leaves the denominator, and there are no further numbers.
     pub fn all(readings: &[Reading<'_>], is_right: impl Fn(&Reading<'_>) -> bool) -> Self {
         Self {
             n: readings.len(),
@@ -152,19 +155,20 @@ impl PublishedRule {
     }
 }
 
-/// Part over whole; None where the whole is 0.
+/// Returns `part / whole`; None where `whole` is 0.
 pub(super) fn share(part: usize, whole: usize) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// `2 TP / (2 TP + FP + FN)`; 0 where the denominator is 0, as in all the rules.
+/// Returns the harmonic mean of precision and recall, `2 TP / (2 TP + FP + FN)`; 0 where the denominator is 0, as in
+/// all the rules.
 pub(super) fn f1(true_positives: usize, false_positives: usize, false_negatives: usize) -> f64 {
     let whole = 2 * true_positives + false_positives + false_negatives;
     if whole == 0 { 0.0 } else { (2 * true_positives) as f64 / whole as f64 }
 }
 
-/// F1 of answering yes. An unparsed response counts against the right answer: as no where yes is right, as yes where no
-/// is right.
+/// Returns the F1 of answering yes by the strict parser. An unparsed response counts against the right answer: as no
+/// where yes is right, as yes where no is right. 0 without responses.
 pub(super) fn strict_f1(readings: &[Reading<'_>]) -> f64 {
     let count = |gold: usize, right: bool| {
         readings.iter().filter(|reading| reading.gold == gold && reading.outcome.is_right() == right).count()
@@ -172,7 +176,7 @@ pub(super) fn strict_f1(readings: &[Reading<'_>]) -> f64 {
     f1(count(0, true), count(1, false), count(0, false))
 }
 
-/// Position of the option whose capital letter is the whole response; None where there is none.
+/// Returns the position of the option whose capital letter is the whole response `reply`; None where there is none.
 pub(super) fn single_letter(reading: &Reading<'_>, reply: &str) -> Option<usize> {
     (0..reading.options.len()).find(|&place| letter(place) == reply)
 }

@@ -42,7 +42,8 @@ pub struct OtherScore {
 }
 
 impl CompatScore {
-    /// Returns the result of a rule that cannot be applied, with the reason.
+    /// Returns the result of a rule that cannot be applied, with the `reason`: counts of 0 and no values. `id`,
+    /// `source` and `fault` describe the rule.
     pub(super) fn skipped(id: &str, source: &str, fault: &str, reason: String) -> Self {
         Self {
             id: id.to_owned(),

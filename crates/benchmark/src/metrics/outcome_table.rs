@@ -82,7 +82,7 @@ impl<'a> ItemRow<'a> {
     /// it.
     ///
     /// # Panics
-    /// When the suite has no condition with this index. So do the methods below that take an index.
+    /// When the suite has no condition with this index.
     #[must_use]
     pub fn at(&self, c: usize) -> Option<&'a Outcome> {
         self.outcomes[c]
@@ -149,7 +149,7 @@ impl<'a> ItemRow<'a> {
     }
 }
 
-/// Returns 1 for true, 0 for false.
+/// Returns 1 where `is` is true, 0 where it is false, so that shares can be computed as means.
 #[must_use]
 pub fn one_if(is: bool) -> f64 {
     f64::from(u8::from(is))

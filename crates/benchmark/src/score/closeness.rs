@@ -42,8 +42,9 @@ pub enum Measure {
     },
 }
 
-/// Measures how close the response `reply` to `item` of `case` came. None where the item is a choice or a yes/no
-/// question, or where the response consists of option scores.
+/// Measures how close the generated response `reply` to `item` of `case` came; a response that cannot be parsed gets
+/// the worst values. None where the item is a choice or a yes/no question, or where the response consists of option
+/// scores.
 #[must_use]
 pub fn measure(case: &Case, item: &Item, reply: &Response) -> Option<Measure> {
     let Response::Text(text) = reply else { return None };

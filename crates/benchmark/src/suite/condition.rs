@@ -9,7 +9,7 @@ use crate::perturb::support::templates::{FAMILIES, Families};
 use crate::perturb::{Perturbation, Purpose};
 use crate::subset::Subset;
 
-/// Advice that names the command with the reference page of suites.
+/// End of error messages that names the command which prints the reference page of suites.
 pub(crate) const LISTED: &str = " -> see `stepwise schema --suite` for the valid keys and values";
 
 /// Names of the keys that every condition has.
@@ -59,7 +59,8 @@ impl Condition {
         }
     }
 
-    /// Returns the value of a parameter that is true or false; false where the suite leaves it out.
+    /// Returns the value of a parameter that is true or false; false where the suite leaves it out or gives another
+    /// type.
     #[must_use]
     pub fn flag(&self, parameter: &str) -> bool {
         self.parameters.get(parameter).and_then(toml::Value::as_bool).unwrap_or_default()
@@ -89,8 +90,12 @@ impl Condition {
         parameters(self) == parameters(other)
     }
 
-    /// Reads a condition. `families` is used where the condition has no `families` key. Fails with a
-    /// message and advice.
+    /// Reads a condition from its `[[condition]]` table. `families` is the split of sentence templates where the
+    /// condition has no `families` key.
+    ///
+    /// # Errors
+    /// A message with advice when a key is missing, unknown or of the wrong type, the id is invalid, the kind is
+    /// unknown, `max_items` is 0, the filter is invalid, or a parameter of the kind is.
     pub(crate) fn read(mut table: toml::Table, families: Families) -> Result<Self, String> {
         let mut common = toml::Table::new();
         for key in COMMON {

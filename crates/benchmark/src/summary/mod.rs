@@ -20,10 +20,11 @@ use crate::suite::{Suite, SuiteName};
 
 use sides::{Sides, adjust};
 
-/// Schema version of `summary.json`.
+/// Schema name and version of `summary.json`.
 pub const SCHEMA: &str = "benchmark/2";
 
-/// Share of the items that one patient may hold. In simulations no interval kept its coverage above it.
+/// Largest share of the items that one patient may hold. In simulations no method kept the stated coverage of its
+/// intervals above it.
 pub const LARGE_GROUP: f64 = 0.25;
 
 /// Summary of one evaluation of a model; the content of `summary.json`.
@@ -92,13 +93,15 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Creates the estimate of a value that is no difference.
+    /// Creates the estimate of a value that is no difference, so without a p-value. `n` is the denominator. All else is
+    /// None, and `clusters` 0, where `found` is None.
     #[must_use]
     pub fn of_value(found: Option<Inference>, n: usize) -> Self {
         Self { p: None, ..Self::of_difference(found, n) }
     }
 
-    /// Creates the estimate of a difference, with its p-value.
+    /// Creates the estimate of a difference, with its p-value, not adjusted. `n` is the denominator. All else is None,
+    /// and `clusters` 0, where `found` is None.
     #[must_use]
     pub fn of_difference(found: Option<Inference>, n: usize) -> Self {
         Self {
@@ -111,8 +114,9 @@ impl Estimate {
         }
     }
 
-    /// Whether a claim may rest on the difference: it rests on [`FEWEST_CLUSTERS`] patients and questions or more, its
-    /// p-value, adjusted where it belongs to a family, is below 0.05, and its interval excludes zero.
+    /// Returns whether a claim may rest on the difference: it rests on [`FEWEST_CLUSTERS`] patients and questions or
+    /// more, its p-value, adjusted where it belongs to a family of tests, is below 0.05, and its 95 % interval excludes
+    /// zero. False without p-value or interval.
     #[must_use]
     pub fn is_clear(&self) -> bool {
         self.clusters >= FEWEST_CLUSTERS
@@ -202,7 +206,7 @@ pub struct ConditionSummary {
 }
 
 impl ConditionSummary {
-    /// Returns the accuracy with its interval and denominator.
+    /// Returns the accuracy with its interval and denominator, without a p-value and with `clusters` 0.
     #[must_use]
     pub fn estimate(&self) -> Estimate {
         Estimate { value: self.accuracy, ci: self.ci, n: self.n, ..Estimate::default() }
@@ -215,15 +219,15 @@ pub struct Gain {
     /// Gain as a share of 1.
     #[serde(flatten)]
     pub estimate: Estimate,
-    /// Number of items that only the model got right.
+    /// Number of items that only the model got right, of the items that both answered.
     pub only_tuned_right: usize,
-    /// Number of items that only the base got right.
+    /// Number of items that only the base got right, of the items that both answered.
     pub only_base_right: usize,
     /// p-value of the exact McNemar test, which treats items as independent.
     pub p_mcnemar: f64,
 }
 
-/// Primary endpoint: the accuracy under a condition, or a metric.
+/// Primary endpoint, named in the suite before the run: the accuracy under a condition, or a metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PrimaryEndpoint<'a> {
     /// Id of the condition or the metric.
@@ -239,8 +243,10 @@ pub struct PrimaryEndpoint<'a> {
 }
 
 impl Summary {
-    /// Summarises a model's outcomes, paired with the outcomes of the base where given. `skips` holds,
-    /// for each condition, the number of items left out by reason, as [`Run::skips`](crate::runner::Run::skips) counts them.
+    /// Summarises a model's outcomes, paired with the outcomes of the base where given. `skips` holds, for each
+    /// condition, the number of items left out by reason, as [`Run::skips`](crate::runner::Run::skips) counts them;
+    /// missing conditions count none. Outcomes of conditions that `suite` lacks are ignored. Values of the base and
+    /// gains are None without a base. Scores of published rules stay empty.
     #[must_use]
     pub fn new(
         suite: &Suite,
@@ -286,7 +292,8 @@ impl Summary {
         }
     }
 
-    /// Returns the primary endpoints: conditions, then metrics.
+    /// Iterates over the primary endpoints of the suite: first conditions, then metrics, each in the order of the
+    /// summary.
     pub fn primary(&self) -> impl Iterator<Item = PrimaryEndpoint<'_>> {
         let conditions =
             self.conditions.iter().filter(|condition| condition.primary).map(|condition| PrimaryEndpoint {
@@ -306,13 +313,14 @@ impl Summary {
         conditions.chain(metrics)
     }
 
-    /// Returns the model's estimate of a metric; `None` for an unknown id.
+    /// Returns the model's estimate of the metric with this id; `None` for an unknown id.
     #[must_use]
     pub fn estimate(&self, id: &str) -> Option<Estimate> {
         Some(self.metrics.get(id)?.estimate)
     }
 
-    /// Returns a metric's gain over the base; `None` for an unknown id or without a base.
+    /// Returns the gain over the base of the metric with this id, model less base; `None` for an unknown id or without
+    /// a base.
     #[must_use]
     pub fn gain(&self, id: &str) -> Option<Estimate> {
         self.metrics.get(id)?.gain_vs_base

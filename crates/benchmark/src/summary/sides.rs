@@ -24,7 +24,8 @@ pub(super) struct Sides<'a> {
 }
 
 impl Sides<'_> {
-    /// Summarises all metrics, by id.
+    /// Summarises all metrics, in the fixed order of their ids: estimate of the model, estimate of the base and gain.
+    /// The metrics on items that both models got right clean exist only with a base, at the end.
     pub(super) fn metrics(&self) -> IndexMap<String, MetricSummary> {
         let Self { own, base, pair, cells } = self;
         let of_own = estimated(metrics::all(own), cells, Estimate::of_value);
