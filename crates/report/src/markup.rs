@@ -2,8 +2,8 @@
 
 use stepwise_benchmark::summary::Estimate;
 
-/// Escapes text for element content and attribute values. Control characters (but not line feed and tab) and characters
-/// that change the text direction become U+FFFD.
+/// Returns `text` escaped for element content and attribute values. Control characters (but not line feed and tab) and
+/// characters that change the text direction become U+FFFD.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -22,7 +22,7 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Escapes text as [`escape`] does, and lets a text without spaces, such as an id, break after `_` and `:`.
+/// Returns `text` escaped as by [`escape`]. A text without spaces, such as an id, may break after `_` and `:`.
 pub fn breakable(text: &str) -> String {
     let escaped = escape(text);
     if text.contains(' ') { escaped } else { escaped.replace('_', "_<wbr>").replace(':', ":<wbr>") }
@@ -78,8 +78,8 @@ pub fn digits(value: f64) -> String {
     text.replace('-', "\u{2212}")
 }
 
-/// Renders the line above a table of this many columns which says that the table scrolls. The page shows the line on narrow
-/// screens only; tables with few columns fit there.
+/// Renders the line above a table of this many columns which says that the table scrolls, as markup. The page shows the
+/// line on narrow screens only. Empty for up to three columns, which fit there.
 pub fn swipe(columns: usize) -> String {
     match columns {
         0..=3 => String::new(),

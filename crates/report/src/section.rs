@@ -19,7 +19,7 @@ pub struct ReportSection {
 }
 
 impl ReportSection {
-    /// Renders the section as markup: heading, introduction, body and tables.
+    /// Renders the section as HTML markup: heading, introduction, body and tables, in this order.
     pub fn markup(&self) -> String {
         let Self { id, title, intro, body, tables, half } = self;
         let class = if *half { " class=\"half\"" } else { "" };

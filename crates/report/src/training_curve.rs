@@ -1,6 +1,6 @@
 //! Training curve: loss and learning rate of a run, as logged.
 
-/// Loss and learning rate of a training, as logged.
+/// Loss and learning rate over the optimiser steps of a training, as logged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrainingCurve {
     /// Lines of the log, in order of their steps.

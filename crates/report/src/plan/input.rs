@@ -46,24 +46,25 @@ pub struct PlannedExample<'a> {
     pub replayed: bool,
     /// Kind of the condition that changes the example, such as `hint_minus`; `None` for the stored question.
     pub condition: Option<&'static str>,
-    /// Which answers to earlier questions are given as context.
+    /// Kind of the answers to earlier questions that are given as context, such as right or wrong ones.
     pub context: ContextKind,
     /// Whether the images are blanked.
     pub is_blank: bool,
 }
 
 impl PlanInput<'_> {
-    /// Returns a plot over all steps.
+    /// Returns a plot of this height, in SVG units, over all steps; `y_range` is the range `[low, high]` of the values.
     pub(super) fn plot(&self, height: f64, y_range: [f64; 2]) -> Plot {
         Plot::new(height, [0.0, self.steps.len() as f64], y_range)
     }
 
-    /// Draws the axes of such a plot, with a line at the end of each phase but the last.
+    /// Draws the axes of a `plot` over all steps, with a line at the end of each phase but the last, and returns SVG.
+    /// `y_ticks` holds values and labels, and `y_name` is the name, of the vertical axis.
     pub(super) fn axes(&self, plot: &Plot, y_ticks: &[(f64, String)], y_name: &str) -> String {
         phase_axis::axes(plot, self.phases, y_ticks, y_name)
     }
 
-    /// Returns the name of the phase of a step, counted from 0.
+    /// Returns the name of the phase of a step, counted from 0; empty for a step after the last phase.
     pub(super) fn phase(&self, step: usize) -> &str {
         let found = self.phases.iter().find(|(_, end)| step < *end);
         found.map_or("", |(name, _)| name)
