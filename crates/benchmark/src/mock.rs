@@ -36,7 +36,7 @@ pub struct PolicyInput<'a> {
 }
 
 impl PolicyInput<'_> {
-    /// Returns the right answer as text.
+    /// Returns the right answer as text; the first one of a choice with several right options.
     #[must_use]
     pub fn gold(&self) -> String {
         gold_text(self.case, self.item)
@@ -254,14 +254,16 @@ pub struct Planted<'a, P> {
 }
 
 impl<'a, P: Policy> Planted<'a, P> {
-    /// Creates a mock model for queries about `cases`. The policy sees the stored items.
+    /// Creates a mock model for queries about `cases`. The policy sees the stored items. Of several cases with one id,
+    /// the last counts; a query about another case is an error.
     pub fn new(cases: &'a [Case], policy: P) -> Self {
         let cases = cases.iter().map(|case| (case.case_id.as_str(), case)).collect();
         Self { cases, asked: HashMap::new(), policy, answered: 0 }
     }
 
     /// Creates a mock model for the queries of `plan`. The policy sees the items that conditions put in place of the
-    /// stored ones, so that [`Oracle`] answers these right as well.
+    /// stored ones, so that [`Oracle`] answers these right as well. For other queries about the plan's cases it sees
+    /// the stored items.
     pub fn knowing(plan: &'a Plan<'a>, policy: P) -> Self {
         let asked = plan.entries.iter().map(|&entry| {
             let (case, item) = plan.item(entry);

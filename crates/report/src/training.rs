@@ -23,7 +23,7 @@ struct Point {
 const SMOOTH: PlotStyle = RANKED[0];
 const EVALUATION: PlotStyle = RANKED[1];
 
-/// Renders the section; `None` without logged steps.
+/// Renders the section `training`: loss and learning rate over the optimiser steps. `None` without logged steps.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let curve = input.training.filter(|curve| !curve.steps.is_empty())?;
     let (points, phases) = (points(&curve.steps), phases(&curve.steps));

@@ -23,7 +23,7 @@ pub trait Attack: Debug + Send + Sync {
     }
 
     /// Attacks all targets and returns one result for each target, in the same order. `rng` gives the random draws of
-    /// the suite, and `gradient_source` is the model that [`Attack::gradient_source`] names.
+    /// the suite, and `gradient_source` is the model that [`Attack::gradient_source`] names. Targets are not changed.
     ///
     /// # Errors
     /// When the gradient source fails or returns gradients of the wrong number or shape.
@@ -64,7 +64,7 @@ pub struct AdversarialImage {
     pub losses: Vec<f64>,
 }
 
-/// A query to attack.
+/// A query to attack, with the objective of the attack and the pixels to start from.
 #[derive(Clone, Debug)]
 pub struct AttackTarget {
     /// Query with its images before the attack.

@@ -79,7 +79,7 @@ pub const KINDS: &[PerturbationKind] = &[
     adversarial::random_sign::KIND,
 ];
 
-/// Returns the kind with this name, or None when there is no such kind.
+/// Returns the registry entry of the kind with this name; None when there is no such kind.
 #[must_use]
 pub fn kind(name: &str) -> Option<&'static PerturbationKind> {
     KINDS.iter().find(|kind| kind.name == name)

@@ -39,8 +39,8 @@ pub struct PerturbationKind {
     pub purpose: Purpose,
     /// One-line description, shown in reports and on the reference page of suites.
     pub about: &'static str,
-    /// Builds the perturbation from the parameters in a suite's condition table, which are the keys that not every
-    /// condition has. Fails on an unknown, missing or invalid parameter.
+    /// Function that builds the perturbation from the parameters in a suite's condition table, which are the keys that
+    /// not every condition has. Fails on an unknown, missing or invalid parameter.
     pub build: fn(toml::Table) -> Result<Arc<dyn Perturbation>, toml::de::Error>,
     /// Full text of the template file that the kind draws sentences from. Empty for a kind without templates.
     pub templates: &'static str,
@@ -64,10 +64,10 @@ pub enum Purpose {
 
 /// A change to a question, built from one condition of a suite.
 pub trait Perturbation: Debug + Send + Sync {
-    /// Describes the change to one item. Equal scenes give equal changes.
+    /// Describes the change to the item of `scene`. Equal scenes give equal changes.
     ///
     /// # Errors
-    /// Returns [`Skip`] when the change does not apply to this item.
+    /// A [`Skip`] with the reason when the change does not apply to this item.
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip>;
 }
 
@@ -142,7 +142,7 @@ pub enum Recall {
 
 impl Recall {
     /// Returns the indices, in the case's chain, of the items whose clean replies are needed first. `own` is the index
-    /// of the changed item, which is the only one for a rebuttal.
+    /// of the changed item, the only one for a rebuttal.
     #[must_use]
     pub fn items(&self, own: usize) -> Vec<usize> {
         match self {
@@ -197,7 +197,8 @@ pub trait Edit: Debug + Send + Sync {
     /// Changes `picture`, the image with this `index` in the case (from 0), in place.
     fn apply(&self, index: usize, picture: &mut RgbImage);
 
-    /// Returns the temporary memory of [`Edit::apply`], in bytes per pixel.
+    /// Returns the temporary memory of [`Edit::apply`], in bytes per pixel of the image; 3, one copy of the image, by
+    /// default.
     fn bytes_per_pixel(&self) -> u64 {
         3
     }

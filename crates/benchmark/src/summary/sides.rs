@@ -15,7 +15,8 @@ use crate::stats::rate::{rule_of_three, wilson};
 use crate::stats::{Cells, Inference, infer};
 use crate::suite::Condition;
 
-/// Outcome tables of the model and the base: each with all of its outcomes, and both restricted to common items.
+/// Outcome tables of the model and the base: each with all of its outcomes, and both restricted to common items. The
+/// tables of the base are None without a base.
 pub(super) struct Sides<'a> {
     pub(super) own: OutcomeTable<'a>,
     pub(super) base: Option<OutcomeTable<'a>>,
@@ -142,7 +143,8 @@ fn estimated(
     metrics.into_iter().map(of_metric).collect()
 }
 
-/// Adjusts the p-values: by Holm over the primary endpoints, by Benjamini and Hochberg over the other conditions.
+/// Adjusts the p-values of gains, in place: by Holm over the primary endpoints, by Benjamini and Hochberg over the
+/// other conditions. Gains without a p-value stay without one.
 pub(super) fn adjust(conditions: &mut [ConditionSummary], metrics: &mut IndexMap<String, MetricSummary>) {
     let (primary, others): (Vec<_>, Vec<_>) =
         conditions.iter_mut().filter(|condition| condition.n > 0).partition(|condition| condition.primary);

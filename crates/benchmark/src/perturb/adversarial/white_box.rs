@@ -27,9 +27,9 @@ pub fn attacked(scene: &Scene<'_>, attack: Arc<dyn Attack>) -> Result<Perturbed,
     Ok(Perturbed { named, attack: Some(attack), ..Perturbed::default() })
 }
 
-/// Returns, for each target in order, the loss that the attack raises and its pixel gradient. Both are negated for a
-/// targeted goal, whose objective is lowered. `pixels` has one entry per target, which the query shows instead of its
-/// first image.
+/// Computes, for each target in order, the loss that the attack raises and its pixel gradient, in one call of the
+/// gradient source. Both are negated for the goal [`AttackGoal::ToNamed`], whose objective is lowered. `pixels` has one
+/// entry per target, which the query shows instead of its first image; targets without one are left out.
 ///
 /// # Errors
 /// When the gradient source fails, or when it returns another number of gradients or gradients of another shape.

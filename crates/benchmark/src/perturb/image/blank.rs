@@ -10,7 +10,8 @@ use serde::Deserialize;
 use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::rng::SuiteRng;
 
-/// Registry entry of `blank`: every image becomes grey, a mean colour, or noise.
+/// Entry in the registry of conditions, by which a suite file names `blank`: every image becomes grey, a mean colour,
+/// or noise.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Blank>(
     "blank",
     Purpose::EvidenceRemoved,

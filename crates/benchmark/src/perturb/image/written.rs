@@ -16,11 +16,13 @@ use crate::perturb::support::wrong_answer::wrong_answer;
 use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::score::fold;
 
-/// Registry entry of `written_wrong`, the attack: a wrong answer is written on the image.
+/// Entry in the registry of conditions, by which a suite file names `written_wrong`, an attack: a wrong answer is
+/// written on the image.
 pub const WRONG: PerturbationKind =
     PerturbationKind::of::<WrittenWrong>("written_wrong", Purpose::Attack, "a wrong answer is written on the image");
 
-/// Registry entry of `written_unrelated`, the control: unrelated words are written on the image.
+/// Entry in the registry of conditions, by which a suite file names `written_unrelated`, the control of
+/// `written_wrong`: unrelated words are written on the image.
 pub const UNRELATED: PerturbationKind = PerturbationKind::of::<WrittenUnrelated>(
     "written_unrelated",
     Purpose::Control,
@@ -75,7 +77,8 @@ impl Default for Writing {
 #[serde(transparent)]
 pub struct WrittenWrong(Writing);
 
-/// Perturbation `written_unrelated`: unrelated words of about the same length as the wrong answer.
+/// Perturbation `written_unrelated`: writes unrelated words of about the same length as the wrong answer on the first
+/// image.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WrittenUnrelated {

@@ -37,13 +37,13 @@ impl Rect {
         Self { x0: self.x0 - by, y0: self.y0 - by, x1: self.x1 + by, y1: self.y1 + by }
     }
 
-    /// Returns the rectangle moved by (`dx`, `dy`) pixels.
+    /// Returns the rectangle moved by `dx` pixels to the right and `dy` pixels down, also beyond the image.
     #[must_use]
     pub fn moved(self, dx: i64, dy: i64) -> Self {
         Self { x0: self.x0 + dx, y0: self.y0 + dy, x1: self.x1 + dx, y1: self.y1 + dy }
     }
 
-    /// Returns the part inside `other`; an empty rectangle when there is none.
+    /// Returns the part of the rectangle inside `other`; an empty rectangle when there is none.
     #[must_use]
     pub fn clipped(self, other: Self) -> Self {
         let (x0, y0) = (self.x0.max(other.x0), self.y0.max(other.y0));
@@ -69,14 +69,14 @@ impl Rect {
         (y0..y1).flat_map(move |y| (x0..x1).map(move |x| (x as u32, y as u32)))
     }
 
-    /// Returns whether any pixel lies in both rectangles.
+    /// Returns whether any pixel lies in both this rectangle and `other`.
     #[must_use]
     pub fn overlaps(self, other: Self) -> bool {
         self.clipped(other).area() > 0
     }
 }
 
-/// Returns the number of pixels inside at least one rectangle.
+/// Returns the number of pixels inside at least one of `rects`; pixels in several count once.
 #[must_use]
 pub fn union_area(rects: &[Rect]) -> i64 {
     let mut xs: Vec<i64> = rects.iter().flat_map(|rect| [rect.x0, rect.x1]).collect();
@@ -101,9 +101,10 @@ pub fn union_area(rects: &[Rect]) -> i64 {
         .sum()
 }
 
-/// Moves all `rects` by one random common offset, so that they lie within `within` and overlap no rectangle of `avoid`.
-/// Shape, area and aspect ratio stay the same. None when no such offset exists or `rects` is empty. The draws depend on
-/// `rng` alone.
+/// Returns all `rects` moved by one random common offset, so that they lie within `within` and overlap no rectangle of
+/// `avoid`. Shape, area and aspect ratio stay the same. None when no such offset exists or `rects` is empty. An offset
+/// is drawn up to 256 times from `rng`; if none fits, the first that fits at an edge of `within` or flush with an
+/// obstacle is taken.
 #[must_use]
 pub fn displaced(rects: &[Rect], avoid: &[Rect], within: Rect, rng: &mut impl Rng) -> Option<Vec<Rect>> {
     let first = *rects.first()?;

@@ -40,7 +40,7 @@ impl Lettering {
         Self { lines, scale }
     }
 
-    /// Returns width and height of the block in pixels.
+    /// Returns width and height of the block in pixels; 0 without lines.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
         let columns = self.lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);

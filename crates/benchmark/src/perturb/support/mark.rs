@@ -70,7 +70,8 @@ const WAYS: [[f64; 2]; 8] = {
 };
 
 impl Style {
-    /// Returns the width of the line in pixels on an image of the size of `frame`.
+    /// Returns the width of the line in pixels, at least 2, on an image of the size of `frame`, whose upper left corner
+    /// is (0, 0).
     #[must_use]
     pub fn line(&self, frame: Rect) -> i64 {
         ((self.width * frame.x1.min(frame.y1) as f64).round() as i64).max(2)
@@ -89,9 +90,10 @@ impl Style {
         }
     }
 
-    /// Returns the mark of `rect` on an image of the size of `frame`. `outline` is the recorded outline `[x, y]` in
-    /// pixels, used by contours only. An arrow takes the first of eight directions, starting with number `way` (from
-    /// 0), in which it stays on the image and crosses no rectangle of `avoid`; without such a direction it takes `way`.
+    /// Returns the mark of the region `rect` on an image of the size of `frame`. `outline` is the recorded outline as
+    /// `[x, y]` corners in pixels, used by contours only. An arrow takes the first of eight directions, starting with
+    /// number `way` (from 0), in which it stays on the image and crosses no rectangle of `avoid`; without such a
+    /// direction it takes `way`.
     #[must_use]
     pub fn figure(&self, rect: Rect, outline: &[[f64; 2]], frame: Rect, avoid: &[Rect], way: usize) -> Figure {
         match self.shape {

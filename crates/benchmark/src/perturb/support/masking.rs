@@ -31,7 +31,8 @@ impl Masking {
     /// for each image with evidence.
     ///
     /// # Errors
-    /// Skips an item without evidence, and an item whose boxes take more than `max_area` of an image.
+    /// Skips an item without evidence, and an item whose boxes take more than `max_area` of an image, because little
+    /// else would be left.
     pub fn over_evidence(&self, scene: &Scene<'_>) -> Result<Vec<Marked>, Skip> {
         let evidence = evidence(scene.case, scene.item);
         if evidence.is_empty() {
@@ -50,8 +51,8 @@ impl Masking {
             .collect()
     }
 
-    /// Returns the rectangles of [`Masking::over_evidence`], moved within their image so that they overlap no evidence.
-    /// For one item the position is the same for every kind of mask with the same parameters.
+    /// Returns the rectangles of [`Masking::over_evidence`], moved together within their image so that they overlap
+    /// none of these rectangles. For one item the position is the same for every kind of mask with the same parameters.
     ///
     /// # Errors
     /// Skips the same items as [`Masking::over_evidence`], and an item whose image has no room for the shape.

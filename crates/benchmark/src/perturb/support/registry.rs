@@ -4,7 +4,7 @@
 /// function of the parameters and the scene. Several kinds can share parameters this way.
 macro_rules! wrapped_perturbation {
     ($kind:ident($parameters:ty), $name:literal, $perturb:expr) => {
-        #[doc = concat!("Perturbation `", $name, "`.")]
+        #[doc = concat!("Perturbation that a condition of the kind `", $name, "` applies; built from its parameters in a suite file.")]
         #[derive(Clone, Debug, serde::Deserialize)]
         #[serde(transparent)]
         pub struct $kind($parameters);
@@ -24,7 +24,7 @@ macro_rules! wrapped_perturbation {
 /// Defines a kind of condition without templates: `CONSTANT = Type(Parameters), "name", Purpose, "description", perturb`.
 macro_rules! plain_kind {
     ($constant:ident = $kind:ident($parameters:ty), $name:literal, $purpose:ident, $about:literal, $perturb:expr) => {
-        #[doc = concat!("Registry entry of `", $name, "`: ", $about, ".")]
+        #[doc = concat!("Entry in the registry of conditions, by which a suite file names `", $name, "`: ", $about, ".")]
         pub const $constant: $crate::perturb::PerturbationKind =
             $crate::perturb::PerturbationKind::of::<$kind>($name, $crate::perturb::Purpose::$purpose, $about);
 
@@ -36,7 +36,7 @@ macro_rules! plain_kind {
 /// `TEMPLATES_TOML`.
 macro_rules! worded_kind {
     ($constant:ident = $kind:ident($parameters:ty), $name:literal, $purpose:ident, $about:literal, $perturb:expr) => {
-        #[doc = concat!("Registry entry of `", $name, "`: ", $about, ".")]
+        #[doc = concat!("Entry in the registry of conditions, by which a suite file names `", $name, "`: ", $about, ".")]
         pub const $constant: $crate::perturb::PerturbationKind =
             $crate::perturb::PerturbationKind::of::<$kind>($name, $crate::perturb::Purpose::$purpose, $about)
                 .worded(TEMPLATES_TOML);

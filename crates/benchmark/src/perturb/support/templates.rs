@@ -73,10 +73,10 @@ struct File<W> {
 }
 
 impl<W: DeserializeOwned> Library<W> {
-    /// Parses a template file that is embedded in the program.
+    /// Parses the text `toml` of a template file that is embedded in the program.
     ///
     /// # Panics
-    /// Panics when `toml` is not a valid template file. A test parses every embedded file.
+    /// When `toml` is not a valid template file. A test parses every embedded file.
     #[must_use]
     pub fn built_in(toml: &str) -> Self {
         let file: File<W> = toml::from_str(toml).expect("the built-in templates are read by a test");
@@ -100,7 +100,7 @@ impl<W> Library<W> {
     /// same `purpose`, which names the random draw, and the same split get the same template.
     ///
     /// # Errors
-    /// Returns a [`Skip`] when the split has no templates.
+    /// A [`Skip`] when the split has no templates.
     pub fn draw(&self, families: Families, scene: &Scene<'_>, purpose: &str) -> Result<&W, Skip> {
         let all: Vec<&W> = self.of(families).collect();
         all.choose(&mut scene.draw(purpose)).copied().ok_or(Skip("no template for this use"))

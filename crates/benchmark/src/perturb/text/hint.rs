@@ -88,8 +88,8 @@ pub struct Words {
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// Iterates over the built-in templates of one split and one speaker, in the order of the file; empty where there is
-/// none.
+/// Iterates over the built-in templates of the split `families` and the speaker `persona`, in the order of the file;
+/// empty where there is none.
 pub fn templates(families: Families, persona: Persona) -> impl Iterator<Item = &'static Words> {
     LIBRARY.of(families).filter(move |words| words.persona == persona)
 }

@@ -17,8 +17,8 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<BiasField>>
     "MRI: brightness drifts smoothly over the image, five levels",
 );
 
-/// Corruption `bias_field`. Values are multiplied by a smooth field, at full intensity between 1/16 and 16: two raised
-/// to four times the mean of three slow waves with random direction, wavelength and phase.
+/// Corruption `bias_field`: multiplies values by a smooth field, at full intensity between 1/16 and 16. The field is 2
+/// to the power of four times the mean of three slow waves with random direction, wavelength and phase.
 #[derive(Clone, Copy, Debug)]
 pub struct BiasField;
 

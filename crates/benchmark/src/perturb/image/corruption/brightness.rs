@@ -17,7 +17,8 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Brightness>
     "brighter or darker, five levels of similarity",
 );
 
-/// Corruption `brightness`. The constant grows to three quarters of the full scale, positive or negative.
+/// Corruption `brightness`: adds a constant to every channel value, positive or negative at random. It grows with the
+/// intensity, to three quarters of the full scale.
 #[derive(Clone, Copy, Debug)]
 pub struct Brightness;
 

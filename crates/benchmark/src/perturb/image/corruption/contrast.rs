@@ -17,7 +17,8 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Contrast>>(
     "flatter or harsher, five levels of similarity",
 );
 
-/// Corruption `contrast`. Distances from the mean of all values shrink to a tenth or grow tenfold at full intensity.
+/// Corruption `contrast`: multiplies the distance of every channel value from the mean of all. At full intensity the
+/// factor is a tenth or ten, at random.
 #[derive(Clone, Copy, Debug)]
 pub struct Contrast;
 

@@ -16,7 +16,8 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<DefocusBlur
     "out of focus: blurred over a disc, five levels of similarity",
 );
 
-/// Corruption `defocus_blur`. The radius grows to a 16th of the shorter side.
+/// Corruption `defocus_blur`: blurs over a disc whose radius grows with the intensity, to a 16th of the image's shorter
+/// side.
 #[derive(Clone, Copy, Debug)]
 pub struct DefocusBlur;
 

@@ -17,7 +17,8 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Gamma>>(
     "mid-tones lifted or lowered, five levels of similarity",
 );
 
-/// Corruption `gamma`. Values, as shares of the full scale, are raised to a power that goes from 1 to 8 or to 1/8.
+/// Corruption `gamma`: raises channel values, as shares of the full scale, to a power. It goes with the intensity from
+/// 1 to 8 or to 1/8, at random.
 #[derive(Clone, Copy, Debug)]
 pub struct Gamma;
 

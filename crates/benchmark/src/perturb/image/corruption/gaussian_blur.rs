@@ -16,7 +16,8 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GaussianBlu
     "blurred with a Gaussian, five levels of similarity",
 );
 
-/// Corruption `gaussian_blur`. The standard deviation grows to a 24th of the shorter side.
+/// Corruption `gaussian_blur`: blurs with a Gaussian whose standard deviation grows with the intensity, to a 24th of
+/// the image's shorter side.
 #[derive(Clone, Copy, Debug)]
 pub struct GaussianBlur;
 

@@ -15,8 +15,8 @@ use crate::perturb::{PerturbationKind, Purpose};
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<Calibrated<Jpeg>>("jpeg", Purpose::Attack, "JPEG of low quality, five levels of similarity");
 
-/// Corruption `jpeg`. Quality falls from 100 at intensity 0 to 5 at intensity 1. Quality is a whole number, so a
-/// level's band can lie between two qualities.
+/// Corruption `jpeg`: compresses the image as JPEG, with a quality that falls from 100 at intensity 0 to 5 at intensity
+/// 1. Quality is a whole number, so a level's band of similarity can lie between two qualities.
 #[derive(Clone, Copy, Debug)]
 pub struct Jpeg;
 

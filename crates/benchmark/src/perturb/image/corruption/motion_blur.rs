@@ -17,7 +17,8 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<MotionBlur>
     "blurred along a line of random direction, five levels of similarity",
 );
 
-/// Corruption `motion_blur`. The line has a random direction and grows to a sixth of the shorter side.
+/// Corruption `motion_blur`: blurs along a line of random direction whose length grows with the intensity, to a sixth
+/// of the image's shorter side.
 #[derive(Clone, Copy, Debug)]
 pub struct MotionBlur;
 

@@ -16,8 +16,8 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Pixelate>>(
     "square blocks of one colour, five levels of similarity",
 );
 
-/// Corruption `pixelate`. A block has the mean colour of the pixels whose upper left corner lies in it. The side of a
-/// block grows to a 16th of the shorter side.
+/// Corruption `pixelate`: gives every square block the mean colour of the pixels whose upper left corner lies in it.
+/// The side of a block grows with the intensity, to a 16th of the image's shorter side.
 #[derive(Clone, Copy, Debug)]
 pub struct Pixelate;
 

@@ -16,7 +16,8 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Resize>>(
     "made smaller and larger again, five levels of similarity",
 );
 
-/// Corruption `resize`. Sides shrink down to a 16th, rounded to whole pixels. Both steps use a triangle filter.
+/// Corruption `resize`: makes the image smaller and then as large as before, both with a triangle filter. At full
+/// intensity its sides shrink to a 16th, rounded to whole pixels.
 #[derive(Clone, Copy, Debug)]
 pub struct Resize;
 

@@ -16,7 +16,7 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<SaltPepper>
     "single pixels black or white, five levels of similarity",
 );
 
-/// Corruption `salt_pepper`. Each pixel becomes black or white with a probability equal to the intensity. A larger
+/// Corruption `salt_pepper`: makes each pixel black or white with a probability equal to the intensity. A larger
 /// intensity replaces all pixels that a smaller one replaces.
 #[derive(Clone, Copy, Debug)]
 pub struct SaltPepper;

@@ -16,8 +16,8 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<SpeckleNois
     "noise in proportion to brightness, five levels of similarity",
 );
 
-/// Corruption `speckle_noise`. Every channel value is multiplied by 1 plus a normal number, whose standard deviation
-/// grows to 2.
+/// Corruption `speckle_noise`: multiplies every channel value by 1 plus a normal number, whose standard deviation grows
+/// with the intensity, to 2.
 #[derive(Clone, Copy, Debug)]
 pub struct SpeckleNoise;
 
