@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::summary::Summary;
 
 /// Line of attacked against clean accuracy, fitted to reference points on the logit scale, where such lines are
-/// straight (Taori et al., 2020; Miller et al., 2021). The effective robustness of a model is its height above the line.
+/// straight (Taori et al., 2020; Miller et al., 2021). The effective robustness of a model is its height above the
+/// line.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RobustnessLine {
     /// Change of the attacked log-odds per unit of clean log-odds.
@@ -57,7 +58,7 @@ pub fn logit(share: f64) -> f64 {
 }
 
 impl RobustnessLine {
-    /// Smallest number of reference points to which a line is fitted.
+    /// Smallest number of reference points to which a line is fitted; through two points a line always fits.
     pub const FEWEST: usize = 3;
 
     /// Fits the line of accuracy under the condition with id `attack` against clean accuracy to the summaries of the

@@ -23,7 +23,7 @@ pub struct Forgetting {
     pub backward_transfer: Option<f64>,
 }
 
-/// Clean accuracy at the end of one phase.
+/// Clean accuracy at the end of one phase, a row of the matrix.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhaseRow {
     /// Name of the phase.

@@ -20,7 +20,7 @@ use crate::score::fold;
 /// Behaviour of a mock model: a function from a question to the text of its answer.
 pub trait Policy {
     /// Returns the text of the answer to the question in `view`. Where options are scored and the text is none of them,
-    /// every option gets the log-likelihood NaN.
+    /// every option gets the log-likelihood NaN, which makes the response unparsed.
     fn say(&self, view: &PolicyInput<'_>) -> String;
 }
 
@@ -43,7 +43,8 @@ impl PolicyInput<'_> {
     }
 
     /// Returns a wrong answer: the first wrong stored option (empty where all are right), the opposite of yes or no,
-    /// the right number plus 1e6, or a fixed text or box.
+    /// the right number plus 1e6 (right with a very wide tolerance), or a fixed text or box, which no case has as its
+    /// answer.
     #[must_use]
     pub fn wrong(&self) -> String {
         match &self.item.answer {
@@ -104,7 +105,7 @@ impl PolicyInput<'_> {
     }
 }
 
-/// Policy that always gives the right answer.
+/// Policy that always gives the right answer, so that every metric must show a perfect model.
 #[derive(Clone, Copy, Debug)]
 pub struct Oracle;
 
@@ -162,7 +163,7 @@ impl Policy for LastOption {
     }
 }
 
-/// Policy that gives a text that the strict parser cannot parse.
+/// Policy that gives a text that the strict parser cannot parse, for every question.
 #[derive(Clone, Copy, Debug)]
 pub struct Unparsable;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use image::RgbImage;
 use stepwise_data::conversation::Conversation;
 
-/// An image as shown to the model.
+/// An image of a query, in one of the two forms in which it is shown to the model.
 #[derive(Clone, Debug)]
 pub enum QueryImage {
     /// Decoded image, before the model's own pixel pipeline.
@@ -20,7 +20,8 @@ pub(crate) fn decoded(images: Vec<Arc<RgbImage>>) -> Vec<QueryImage> {
     images.into_iter().map(QueryImage::Image).collect()
 }
 
-/// Pixels on a model's input grid.
+/// Pixels on a model's input grid, after resizing and tiling and before normalisation, or derivatives with respect to
+/// them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PixelGrid {
     /// Shape `[tiles, 3, height, width]`.
@@ -32,7 +33,7 @@ pub struct PixelGrid {
     pub values: Vec<f32>,
 }
 
-/// Kind of response that a query requests.
+/// Kind of response that a query requests: scores of given texts, or a generated text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
     /// Log-likelihood of each text as the assistant's whole answer: the text and the end of the turn.
@@ -44,7 +45,7 @@ pub enum Request {
     },
 }
 
-/// Query: one question under one condition.
+/// Query to the model: one question of a case under one condition of the suite.
 #[derive(Clone, Debug)]
 pub struct Query {
     /// Id of the case.
@@ -61,7 +62,7 @@ pub struct Query {
     pub ask: Request,
 }
 
-/// Log-likelihood of one option as the whole answer.
+/// Log-likelihood of one option as the whole answer, under the model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OptionLikelihood {
     /// Natural log-likelihood, summed over the tokens of the option and the end of its turn.
@@ -70,7 +71,7 @@ pub struct OptionLikelihood {
     pub tokens: usize,
 }
 
-/// Response to one query.
+/// Response of the model to one query, of the kind that [`Query::ask`] requests.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Response {
     /// One score per option, in the order of the query.
@@ -97,7 +98,7 @@ pub enum Objective {
     },
 }
 
-/// Value of an objective and its derivative with respect to the pixels shown.
+/// Value of an [`Objective`] and its derivative with respect to the pixels shown, which attacks follow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PixelGradient {
     /// Value of the objective.
@@ -124,7 +125,7 @@ impl ModelError {
     }
 }
 
-/// A model that can be evaluated.
+/// A model that can be evaluated: it answers queries and, where attacks are made on it, gives pixel gradients.
 pub trait Model {
     /// Answers all queries: returns one response each, in the same order. Queries about one case are adjacent, so that
     /// the shared prefix with the image can be computed once.

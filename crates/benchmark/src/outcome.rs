@@ -8,7 +8,7 @@ use crate::perturb::Named;
 use crate::score::closeness::Measure;
 use crate::score::{Verdict, fold};
 
-/// Judged response to one item under one condition.
+/// Judged response to one item under one condition, from which all metrics are computed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
@@ -110,7 +110,7 @@ pub struct AttackTrace {
     pub reached: Option<f64>,
 }
 
-/// Log-likelihood of one option.
+/// Log-likelihood of one option as the whole answer, as stored with an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Score {

@@ -15,7 +15,7 @@ use crate::perturb::{Perturbed, Pool, Scene};
 use crate::subset::OUTSIDE;
 use crate::suite::{Condition, Suite};
 
-/// All questions that a suite asks about a set of cases.
+/// All questions that a suite asks about a set of cases, with the items that are left out.
 #[derive(Clone, Debug)]
 pub struct Plan<'a> {
     /// Suite that is planned.
@@ -34,7 +34,7 @@ pub struct Plan<'a> {
     moved: BTreeMap<(usize, usize), Case>,
 }
 
-/// One item under one condition.
+/// One planned question: one item under one condition, by indices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PlanEntry {
     /// Index of the case in the pool.
@@ -45,7 +45,7 @@ pub struct PlanEntry {
     pub condition: usize,
 }
 
-/// Reason, in [`Plan::skipped`], for items above a condition's `max_items`.
+/// Reason, in [`Plan::skipped`], for items left out because a condition has more than its `max_items`.
 pub const CAPPED: &str = "above the condition's cap on items";
 
 impl<'a> Plan<'a> {

@@ -24,7 +24,7 @@ pub const ASSUMED_DISCORDANT: f64 = 0.2;
 /// Level of all tests together.
 const LEVEL: f64 = 0.05;
 
-/// Detectable difference under one condition of a plan.
+/// Smallest difference between two models that a run can detect under one condition of a plan, and what it depends on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Power {
     /// Id of the condition.
@@ -44,9 +44,9 @@ pub struct Power {
     pub is_estimated: bool,
     /// Factor by which clustering by groups and by questions multiplies the variance.
     pub design_effect: f64,
-    /// Smallest difference between the accuracies of two models, as a share from 0 to 1, that is detected with a power of
-    /// 80 % at a level of 5 % over all primary endpoints, under [`ASSUMED_DISCORDANT`]. None without items, and where no
-    /// difference can be significant.
+    /// Smallest difference between the accuracies of two models, as a share from 0 to 1, that is detected with a power
+    /// of 80 % at a level of 5 % over all primary endpoints, under [`ASSUMED_DISCORDANT`]. None without items, and
+    /// where no difference can be significant.
     pub detectable: Option<f64>,
 }
 

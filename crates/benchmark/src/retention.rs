@@ -3,7 +3,7 @@
 
 use crate::summary::Summary;
 
-/// Accuracy of one clinical stage over the epochs of a run.
+/// Best earlier and last accuracy of one clinical stage over the epochs of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retention {
     /// Largest accuracy of any epoch but the last, 0 to 1.

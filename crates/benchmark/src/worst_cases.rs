@@ -61,7 +61,7 @@ pub struct WorstCase {
     pub views: Vec<ImageView>,
 }
 
-/// One turn of a conversation.
+/// One turn of the conversation in which a mistake was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
     /// Role of the speaker.
@@ -70,7 +70,7 @@ pub struct Turn {
     pub text: String,
 }
 
-/// Role in a conversation.
+/// Role of a speaker in a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaker {
     /// System prompt.
@@ -81,7 +81,7 @@ pub enum Speaker {
     Model,
 }
 
-/// One image of a mistake.
+/// One image of a mistake, as the report shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageView {
     /// Caption, as plain text.

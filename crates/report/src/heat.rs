@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::markup::{NONE, breakable, escape, percent, points, swipe};
 use super::stage_curve::NAMES;
 
-/// One cell of the matrix.
+/// One cell of the [`matrix`]: a share and its change.
 pub struct HeatCell {
     /// Share, 0 to 1; `None` shows n/a.
     pub value: Option<f64>,

@@ -8,7 +8,7 @@ use crate::markup;
 use crate::plot::Plot;
 use crate::training_curve::TrainingCurve;
 
-/// Content of a report about one run.
+/// Content of a report about one run, for [`render`](crate::render).
 #[derive(Clone, Copy, Debug)]
 pub struct ReportInput<'a> {
     /// Title: the name of the run.
@@ -31,7 +31,7 @@ pub struct ReportInput<'a> {
     pub forgetting: Option<&'a Forgetting>,
 }
 
-/// One evaluation of the trained model.
+/// One evaluation of the trained model, usually at the end of an epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct EpochResult<'a> {
     /// Number of the epoch, such as `1` or `2.5`, or the name of another evaluated model.

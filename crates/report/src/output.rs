@@ -9,7 +9,7 @@ pub struct Report {
     pub tables: Vec<CsvFile>,
 }
 
-/// A table as the name and content of a file.
+/// A table of a report as the name and content of a file, not yet written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvFile {
     /// File name, such as `stages.csv`.

@@ -2,7 +2,7 @@
 
 use super::table::ReportTable;
 
-/// One section of the page.
+/// One section of a report page: introduction, charts and tables.
 pub struct ReportSection {
     /// Anchor of the section, unique on the page.
     pub id: &'static str,

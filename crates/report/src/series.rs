@@ -5,7 +5,7 @@ use stepwise_benchmark::summary::{Estimate, Summary};
 use super::markup::{escape, spoken};
 use super::plot::{Plot, PlotStyle, legend, steps, tick};
 
-/// One line of a chart.
+/// One line of a chart through estimates with their intervals.
 pub struct Series {
     /// Style of the line and its marks.
     pub style: PlotStyle,

@@ -6,7 +6,7 @@ use stepwise_benchmark::summary::Estimate;
 
 use super::plot::{steps, tick};
 
-/// Estimate of one row.
+/// Estimate of one row of a forest plot, and how it is drawn.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     /// Estimate, drawn as a dot with its interval; `None` draws nothing.
@@ -15,7 +15,7 @@ pub struct Mark {
     pub is_clear: bool,
 }
 
-/// Horizontal scale of a forest plot.
+/// Horizontal scale that all rows of a forest plot share.
 pub struct Scale {
     ticks: Vec<f64>,
     /// Whether values are differences, so that the line at zero is emphasised.

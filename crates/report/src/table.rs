@@ -25,7 +25,7 @@ pub struct ReportTable {
 /// One column: name in CSV, and heading as markup.
 type Column = (Cow<'static, str>, Cow<'static, str>);
 
-/// One value. All cells of a column have the same variant.
+/// One value of a [`ReportTable`]. All cells of a column have the same variant.
 pub enum Cell {
     /// Plain text; escaped in markup, quoted in CSV.
     Text(String),

@@ -9,7 +9,7 @@ pub struct TrainingCurve {
     pub evaluations: Vec<(u64, f64)>,
 }
 
-/// One line of the log.
+/// One line of the training log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CurveStep {
     /// Optimiser steps done.

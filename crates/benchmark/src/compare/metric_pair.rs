@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::Better;
 use crate::summary::{Estimate, MetricSummary};
 
-/// Comparison of one metric between two models, A and B.
+/// Comparison of one metric between two models, the reference A and the model B that is compared with it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricPair {
     /// Label shown to people.

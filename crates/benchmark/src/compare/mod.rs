@@ -19,10 +19,10 @@ use crate::summary::{ConditionSummary, Estimate, Summary};
 pub use epochs::{EffectiveRobustness, History, StageRetention};
 pub use metric_pair::MetricPair;
 
-/// Schema name of a comparison's JSON.
+/// Schema name and version of a comparison as JSON.
 pub const SCHEMA: &str = "compare/2";
 
-/// One side of a comparison.
+/// One side of a comparison, before it: the outcomes of one model, and the run that they come from.
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {
     /// Name shown to people.
@@ -35,7 +35,8 @@ pub struct Side<'a> {
     pub history: Option<&'a History>,
 }
 
-/// Result of comparing two models.
+/// Result of comparing two models on the questions that both answered: the reference A and the model B. Every
+/// difference is B less A.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Always [`SCHEMA`].
@@ -85,7 +86,7 @@ pub struct SideSummary {
     pub backward_transfer: Option<f64>,
 }
 
-/// Comparison under one condition.
+/// Accuracies of both models under one condition, on the items that both answered, with the tests of their difference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConditionPair {
     /// Id of the condition in the suite.
@@ -122,7 +123,7 @@ pub struct ConditionPair {
     pub adjustment: Adjustment,
 }
 
-/// Method by which p-values are adjusted.
+/// Method by which the p-values of several tests are adjusted to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Adjustment {
@@ -132,7 +133,7 @@ pub enum Adjustment {
     BenjaminiHochberg,
 }
 
-/// Comparison of one clinical stage on clean questions.
+/// Accuracies of both models in one clinical stage, on the clean questions that both answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StagePair {
     /// Clinical stage, 1 to 4.

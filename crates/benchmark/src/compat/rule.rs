@@ -7,7 +7,8 @@ use super::score::{CompatScore, OtherScore};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 
-/// A published rule.
+/// A published scoring rule, reproduced with its faults, so that a number from a paper can be compared with the strict
+/// score.
 pub(super) struct PublishedRule {
     /// Machine-readable id.
     pub id: &'static str,
@@ -21,7 +22,7 @@ pub(super) struct PublishedRule {
     pub score: fn(&[Reading<'_>]) -> Scored,
 }
 
-/// Responses that a rule scores.
+/// Kind of the questions whose responses a rule scores.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asks {
     /// Clean yes/no questions.
@@ -42,7 +43,7 @@ impl Asks {
     }
 }
 
-/// A response and its question.
+/// A generated response with the question that it answers, as a rule reads them.
 pub(super) struct Reading<'a> {
     /// Judged outcome of the response.
     pub outcome: &'a Outcome,
@@ -66,7 +67,7 @@ impl Reading<'_> {
     }
 }
 
-/// Result of a rule.
+/// Counts and further numbers by which a rule scores responses.
 #[derive(Default)]
 pub(super) struct Scored {
     /// Number of responses in the rule's denominator.

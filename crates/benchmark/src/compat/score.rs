@@ -30,7 +30,7 @@ pub struct CompatScore {
     pub skipped: Option<String>,
 }
 
-/// A published number other than accuracy.
+/// A number other than accuracy that a published rule gives, by the rule and by the strict parser.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OtherScore {
     /// Name of the number: `f1`, `yes_ratio` or `sycophancy`.

@@ -34,7 +34,7 @@ pub struct Check {
     pub reason: String,
 }
 
-/// Verdict of a check.
+/// Verdict of a [`Check`]: whether the robustness measured with an attack can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckVerdict {

@@ -3,7 +3,7 @@
 use super::outcome_table::{ClusterSums, OutcomeTable};
 use crate::stats::Statistic;
 
-/// Direction of improvement of a metric.
+/// Direction of a metric's values that is an improvement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {

@@ -44,17 +44,17 @@ pub enum GradientSource {
     Surrogate,
 }
 
-/// Goal of an attack.
+/// Goal of an attack: away from the right answer, or towards a named wrong one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttackGoal {
     /// Untargeted: away from the right answer. The attack raises the objective.
     FromGold,
-    /// Targeted: towards the answer [`Perturbed::named`](super::Perturbed::named). The attack lowers the objective, the negative log-likelihood
-    /// of that answer.
+    /// Targeted: towards the answer [`Perturbed::named`](super::Perturbed::named). The attack lowers the objective, the
+    /// negative log-likelihood of that answer.
     ToNamed,
 }
 
-/// Outcome of an attack on one target.
+/// Result of an attack on one target: the changed pixels and how the loss rose.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdversarialImage {
     /// Attacked pixels, shown instead of the original pixels.

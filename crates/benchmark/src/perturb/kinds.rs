@@ -2,7 +2,7 @@
 
 use super::{PerturbationKind, adversarial, clean, image, text};
 
-/// All kinds of condition that a suite can use, in the order in which documents list them.
+/// Registry of all kinds of condition that a suite can use, in the order in which documents list them.
 pub const KINDS: &[PerturbationKind] = &[
     clean::KIND,
     text::hint::PLUS,

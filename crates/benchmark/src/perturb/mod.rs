@@ -30,7 +30,7 @@ pub use support::pool::Pool;
 
 use crate::rng::SuiteRng;
 
-/// Registry entry of one kind of condition.
+/// Entry in the registry of conditions: one kind of condition, which a suite file names.
 #[derive(Clone, Copy, Debug)]
 pub struct PerturbationKind {
     /// Name of the kind in a suite file, unique among all kinds.

@@ -16,7 +16,7 @@ use crate::rng::SuiteRng;
 use crate::runner::options::Surrogate;
 use crate::runner::unanswerable::{NO_GRADIENTS, NO_PICTURE, NO_SURROGATE};
 
-/// Attack on one query, before the query is answered.
+/// Attack that was made on one query, kept until the query is answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
     objective: Objective,

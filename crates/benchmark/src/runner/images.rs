@@ -11,7 +11,8 @@ use crate::perturb::{Perturbed, ShownImages};
 use crate::plan::{Plan, PlanEntry};
 use crate::runner::error::RunError;
 
-/// Source of decoded images. Every `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>` implements this trait.
+/// Source of the decoded images of cases, such as files. Every `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>`
+/// implements this trait.
 pub trait Images {
     /// Loads image `index` (from 0) of `case`. It must have the size that the case states; [`load`] checks this.
     ///

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::model::Model;
 use crate::outcome::Outcome;
 
-/// Settings of a run.
+/// Settings of a run, for [`run`](super::run).
 pub struct Options<'a> {
     /// Digest of the model: base weights, adapter, pixel pipeline and template. Every outcome's key contains the
     /// digest, so two different models must not share one.
@@ -19,7 +19,8 @@ pub struct Options<'a> {
     /// Model on which transfer attacks are made. `None` leaves the items of such attacks out and counts them as
     /// [`NO_SURROGATE`](super::NO_SURROGATE).
     pub surrogate: Option<Surrogate<'a>>,
-    /// Called after every part of a batch. [`ControlFlow::Break`] stops the run with [`RunError::Stopped`](super::RunError::Stopped).
+    /// Called after every part of a batch. [`ControlFlow::Break`] stops the run with
+    /// [`RunError::Stopped`](super::RunError::Stopped).
     pub progress: &'a mut dyn FnMut(RunProgress<'_>) -> ControlFlow<()>,
 }
 

@@ -7,7 +7,7 @@ use crate::plan::{Plan, PlanEntry};
 use crate::runner::error::RunError;
 use crate::runner::options::{Options, RunProgress};
 
-/// Outcomes of a run.
+/// Result of a run: the outcomes, how they were obtained, and the items that could not be asked.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
     /// Outcomes sorted by case id, item id and position of the condition in the suite.
@@ -17,8 +17,8 @@ pub struct Run {
     /// Number of outcomes taken from [`Options::known`].
     pub reused: usize,
     /// For each condition of the suite, the number of planned items that could not be asked, by reason:
-    /// [`NO_GRADIENTS`](super::NO_GRADIENTS), [`NO_PICTURE`](super::NO_PICTURE), [`NO_SURROGATE`](super::NO_SURROGATE) or
-    /// [`NO_REPLY`](super::NO_REPLY).
+    /// [`NO_GRADIENTS`](super::NO_GRADIENTS), [`NO_PICTURE`](super::NO_PICTURE), [`NO_SURROGATE`](super::NO_SURROGATE)
+    /// or [`NO_REPLY`](super::NO_REPLY).
     pub unanswerable: Vec<BTreeMap<&'static str, usize>>,
 }
 

@@ -10,7 +10,7 @@ use crate::perturb::Recall;
 use crate::plan::{Plan, PlanEntry};
 use crate::runner::unanswerable::NO_REPLY;
 
-/// Clean outcomes by index of the case and index of the item.
+/// The model's clean outcomes by index of the case and index of the item, for conditions that show earlier answers.
 #[derive(Debug, Default)]
 pub struct Said {
     outcomes: HashMap<(usize, usize), Outcome>,

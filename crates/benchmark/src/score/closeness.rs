@@ -7,7 +7,8 @@ use stepwise_data::case::{Answer, Case, Item};
 use crate::model::Response;
 use crate::score::{boxes, fold, parse};
 
-/// Measure of how close a generated answer came. A response that cannot be parsed gets the worst values.
+/// Measure of how close a generated answer came to the right one. A response that cannot be parsed gets the worst
+/// values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Measure {

@@ -36,7 +36,7 @@ pub use words::{fold, number_is_right, text_is_right};
 /// another one won.
 pub const SCORING_VERSION: &str = "options/2";
 
-/// Scoring method of choices and yes/no questions.
+/// Method by which choices and yes/no questions are scored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scoring {
@@ -69,7 +69,7 @@ impl Scoring {
     }
 }
 
-/// Verdict on a response.
+/// Verdict on a response; only [`Verdict::Right`] counts as right in accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -81,7 +81,7 @@ pub enum Verdict {
     Unparsed,
 }
 
-/// A judged response.
+/// A judged response: verdict, answer in canonical words, and chosen option.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
     /// Verdict on the response.

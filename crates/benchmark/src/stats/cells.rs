@@ -1,6 +1,6 @@
 //! Cells: the crossing of patients and questions. A cell holds the items of one patient that ask one question.
 
-/// Patient and question of every cell.
+/// Patient and question of every cell; a cell holds the items of one patient that ask one question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cells {
     /// Number of the patient of each cell, from 0 without gaps.

@@ -24,7 +24,7 @@ use super::student::{quantile, two_sided};
 /// Confidence level of all intervals.
 pub const LEVEL: f64 = 0.95;
 
-/// Value of a statistic with its uncertainty.
+/// Value of a statistic with its interval and p-value, over new patients and new questions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inference {
     /// Value over all cells.
@@ -38,8 +38,8 @@ pub struct Inference {
     pub clusters: usize,
 }
 
-/// Smallest number of patients, and of questions, on which a claim may rest. With fewer, five primary endpoints cannot be
-/// significant at 5 % whatever the answers are: `5 * 2^(1 - 7) > 0.05`.
+/// Smallest number of patients, and of questions, on which a claim may rest. With fewer, five primary endpoints cannot
+/// be significant at 5 % whatever the answers are: `5 * 2^(1 - 7) > 0.05`.
 pub const FEWEST_CLUSTERS: usize = 8;
 
 /// Computes value, interval and p-value of `statistic`; `cells` gives the patient and the question of each of its
@@ -71,14 +71,15 @@ fn student(value: f64, error: f64, degrees: usize, range: Option<[f64; 2]>) -> (
     ([(value - half).max(least), (value + half).min(most)], two_sided(value / error, degrees))
 }
 
-/// Smallest number of seeds on which a claim may rest; results of fewer are exploratory.
+/// Smallest number of seeds on which a claim may rest; results of fewer are exploratory. The number is a choice of this
+/// benchmark.
 pub const FEWEST_SEEDS: usize = 5;
 
-/// Mean over seeds with its uncertainty.
+/// Mean of a statistic over training seeds, with its uncertainty.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SeedInference {
-    /// Over patients, questions and seeds: the wider of the two intervals and the larger of the two p-values. A claim must
-    /// hold for other patients, other questions and other seeds.
+    /// Over patients, questions and seeds: the wider of the two intervals and the larger of the two p-values. A claim
+    /// must hold for other patients, other questions and other seeds.
     pub all: Inference,
     /// p-value over patients and questions, with the seeds fixed.
     pub p_fixed_seeds: Option<f64>,

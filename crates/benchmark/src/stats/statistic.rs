@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-/// Function of column sums; None where its value is not defined, such as a share of zero items.
+/// Function from the sums of a statistic's columns to its value; None where the value is not defined, such as a share
+/// of zero items.
 pub type Formula = Arc<dyn Fn(&[f64]) -> Option<f64> + Send + Sync>;
 
 /// Population that the uncertainty of a statistic is about.

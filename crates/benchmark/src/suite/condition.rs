@@ -12,7 +12,7 @@ use crate::subset::Subset;
 /// End of error messages that names the command which prints the reference page of suites.
 pub(crate) const LISTED: &str = " -> see `stepwise schema --suite` for the valid keys and values";
 
-/// Names of the keys that every condition has.
+/// Names of the keys that every condition has; all others are parameters of its kind.
 pub(crate) const COMMON: [&str; 5] = ["id", "kind", "control", "max_items", "subset"];
 
 /// Keys that every condition has. All other keys are parameters of the perturbation.
@@ -26,7 +26,7 @@ struct Common {
     subset: Subset,
 }
 
-/// One condition of a suite.
+/// One condition of a suite: a kind of change to questions with its parameters, and the items that it is asked of.
 #[derive(Clone, Debug)]
 pub struct Condition {
     /// Id in outcomes, metrics and reports, unique in the suite.
@@ -78,8 +78,8 @@ impl Condition {
         built(toml::Table::new()).is_some_and(|plain| Some(plain) == built(own))
     }
 
-    /// Returns whether every parameter of the perturbation, defaults included, has the value that it has in `other`, which
-    /// may be of another kind.
+    /// Returns whether every parameter of the perturbation, defaults included, has the value that it has in `other`,
+    /// which may be of another kind.
     #[must_use]
     pub fn has_parameters_of(&self, other: &Self) -> bool {
         // The derived `Debug` text holds every parameter after the name of the type.

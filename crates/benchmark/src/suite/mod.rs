@@ -153,7 +153,7 @@ fn without_comments(toml: &str) -> String {
     toml.parse::<toml::Table>().map_or_else(|_| toml.to_owned(), |table| table.to_string())
 }
 
-/// Identity of a suite in results.
+/// Identity of a suite, as stored with results.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuiteName {
     /// Name of the suite.

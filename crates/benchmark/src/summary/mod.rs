@@ -69,7 +69,7 @@ pub struct Summary {
     pub compat: Vec<CompatScore>,
 }
 
-/// A value with its interval and denominator.
+/// A value with its interval, its p-value where it is a difference, and its denominator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// `None` where the value is not defined, such as a share of zero items.
@@ -83,8 +83,8 @@ pub struct Estimate {
     /// difference, or where the variance is not defined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p: Option<f64>,
-    /// `p` adjusted: in an evaluation by Holm over all primary endpoints, or by Benjamini and Hochberg over the gains under
-    /// the other conditions; `None` where the estimate belongs to neither family.
+    /// `p` adjusted: in an evaluation by Holm over all primary endpoints, or by Benjamini and Hochberg over the gains
+    /// under the other conditions; `None` where the estimate belongs to neither family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p_adjusted: Option<f64>,
     /// Number of patients or of questions, whichever is smaller, that the interval rests on; 0 where it is not bounded.
@@ -125,7 +125,7 @@ impl Estimate {
     }
 }
 
-/// One metric of a summary.
+/// One metric of a summary: its values of model and base, and the gain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricSummary {
     /// Readable name.
@@ -150,7 +150,7 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// One condition of a summary.
+/// One condition of a summary: counts of answers, accuracy with intervals, and gain over the base.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConditionSummary {
     /// Id of the condition in the suite.
@@ -213,7 +213,7 @@ impl ConditionSummary {
     }
 }
 
-/// Paired gain in accuracy of the model over the base.
+/// Gain in accuracy of the model over the base, paired on the items that both answered.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gain {
     /// Gain as a share of 1.

@@ -66,7 +66,9 @@ impl Sides<'_> {
         of_one.chain(of_both).collect()
     }
 
-    /// Summarises condition number `c`.
+    /// Summarises the condition with the index `c` in the suite. `metrics` holds the summaries of
+    /// [`metrics`](Self::metrics), and `skipped_by_reason` the number of items that the condition left out. There is no
+    /// gain without items that both models answered.
     pub(super) fn condition(
         &self,
         condition: &Condition,

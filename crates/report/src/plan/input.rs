@@ -5,7 +5,7 @@ use stepwise_data::prompt::ContextKind;
 use crate::phase_axis;
 use crate::plot::Plot;
 
-/// Content of the report of a run plan.
+/// Content of the report of a run plan, for [`render`](crate::plan::render).
 #[derive(Clone, Copy, Debug)]
 pub struct PlanInput<'a> {
     /// Title: the name of the run.
@@ -20,7 +20,7 @@ pub struct PlanInput<'a> {
     pub steps: &'a [PlannedStep<'a>],
 }
 
-/// One optimiser step of a plan.
+/// One optimiser step of a plan, with its training examples.
 #[derive(Clone, Debug)]
 pub struct PlannedStep<'a> {
     /// Epoch of the run, from 1.
@@ -31,7 +31,7 @@ pub struct PlannedStep<'a> {
     pub examples: Vec<PlannedExample<'a>>,
 }
 
-/// One training example: a supervised question.
+/// One planned training example: a supervised question and how it differs from the stored one.
 #[derive(Clone, Debug)]
 pub struct PlannedExample<'a> {
     /// Index of the case in the training data, from 0.

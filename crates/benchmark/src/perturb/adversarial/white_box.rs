@@ -77,7 +77,10 @@ pub fn attack_goal(targeted: bool) -> AttackGoal {
     if targeted { AttackGoal::ToNamed } else { AttackGoal::FromGold }
 }
 
-/// Reads the size of an attack: above 0 and at most 255, in 255ths of the full scale.
+/// Deserialises the size `eps` of an attack, in 255ths of the full scale.
+///
+/// # Errors
+/// When the value is no number, or not above 0 and at most 255.
 pub(super) fn eps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let eps = f64::deserialize(deserializer)?;
     if eps > 0.0 && eps <= 255.0 {

@@ -21,7 +21,7 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Blank>(
 /// Largest number of images in the mean colour.
 const SAMPLE: usize = 64;
 
-/// Perturbation `blank`: every image becomes grey, a mean colour, or noise.
+/// Perturbation `blank`: replaces every image by grey, a mean colour, or noise, so that no evidence is left.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Blank {
@@ -31,7 +31,7 @@ pub struct Blank {
     pub value: u8,
 }
 
-/// Content of a replaced image.
+/// Content of the image that replaces a stored one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fill {

@@ -6,7 +6,7 @@ use stepwise_data::case::{Answer, Item};
 use crate::perturb::{Perturbed, Scene, ShownImages, Skip};
 use crate::score::{fold, number_is_right, text_is_right};
 
-/// Relation between the right answers of two items.
+/// Relation between the right answers of two items, one of which lends its images to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreement {
     /// The right answers are the same (for numbers, within the tolerance).

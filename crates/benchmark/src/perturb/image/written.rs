@@ -38,14 +38,14 @@ pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/written.toml")
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// A word that answers no clinical question.
+/// A word that answers no clinical question, a template of `written_unrelated`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
     /// The word in lower case.
     pub word: String,
 }
 
-/// Parameters of `written_wrong`.
+/// Parameters of `written_wrong`, which writes a wrong answer on the image.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Writing {
@@ -56,7 +56,7 @@ pub struct Writing {
     pub height: f64,
 }
 
-/// Contrast of written words.
+/// Contrast of written words to the image below them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Contrast {

@@ -40,7 +40,7 @@ worded_kind! {
 /// Text of the template file `crates/benchmark/sentences/hint.toml`, from which the sentences are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/hint.toml");
 
-/// Parameters of `hint_plus`, `hint_minus` and `hint_zero`.
+/// Parameters of `hint_plus`, `hint_minus` and `hint_zero`, which add a sentence that names an answer, or none.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hinting {

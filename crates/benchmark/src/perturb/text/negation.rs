@@ -33,7 +33,7 @@ worded_kind! {
 /// Text of the template file `crates/benchmark/sentences/negation.toml`, from which the questions are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/negation.toml");
 
-/// Sentences of one template: two questions about the answer to a yes/no question.
+/// Sentences of one template of `negation` and `affirmation`: two questions about the answer to a yes/no question.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
     /// Asks whether the answer is "no"; contains `{question}` once.

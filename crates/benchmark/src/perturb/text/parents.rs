@@ -34,7 +34,7 @@ pub const WRONG: PerturbationKind = PerturbationKind::of::<Wrong>(
     "the answers to the questions it builds on are given, one of them wrong",
 );
 
-/// Earlier questions that are given as context.
+/// Earlier questions whose answers are given as context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {

@@ -35,8 +35,8 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// Target of structural similarity (SSIM, 1 for identical images) at levels 1 to 5. The values are a choice of this
-/// benchmark.
+/// Targets of structural similarity (SSIM, 1 for identical images) with the original image, at levels 1 to 5. The
+/// values are a choice of this benchmark.
 pub const TARGETS: [f64; 5] = [0.95, 0.85, 0.70, 0.55, 0.40];
 /// Half-width of a level's band of similarity (SSIM) around its target; the search for the intensity stops within half
 /// of it.
@@ -44,7 +44,7 @@ pub const TOLERANCE: f64 = 0.01;
 /// Largest number of intensities that the bisection tries, before the largest intensity.
 const TRIALS: usize = 14;
 
-/// A corruption of an image with an intensity from 0 to 1.
+/// A kind of corruption of images, with an intensity from 0 to 1 that [`Calibrated`] chooses for each image.
 pub trait Corruption: Debug + Send + Sync + 'static {
     /// Name of the kind; part of the key of its random draws.
     const NAME: &'static str;
@@ -63,7 +63,7 @@ pub trait Corruption: Debug + Send + Sync + 'static {
 /// Function from an intensity, 0 to 1, to the corrupted image.
 pub type Spoil<'a> = Box<dyn Fn(f64) -> RgbImage + 'a>;
 
-/// Information about an image other than its pixels.
+/// Information about an image other than its pixels, which local corruptions need.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Site {
     /// Bounding rectangles, in pixels, of the evidence of all questions of the case on this image. A local corruption
@@ -71,7 +71,8 @@ pub struct Site {
     pub evidence: Vec<Rect>,
 }
 
-/// Perturbation that applies the corruption `C` at a level.
+/// Perturbation that applies the corruption `C` at a level: for every image, with the intensity at which its similarity
+/// to the original reaches the level's target.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Calibrated<C> {

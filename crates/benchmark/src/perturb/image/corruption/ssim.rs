@@ -12,7 +12,7 @@ const RADIUS: usize = 5;
 const C1: f64 = (0.01 * 255.0) * (0.01 * 255.0);
 const C2: f64 = (0.03 * 255.0) * (0.03 * 255.0);
 
-/// An image to compare other images with.
+/// An image with which other images are compared by structural similarity (SSIM); its own sums are computed once.
 #[derive(Clone, Debug)]
 pub struct Reference {
     luma: Luma,
