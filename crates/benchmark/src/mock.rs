@@ -43,8 +43,7 @@ impl PolicyInput<'_> {
     }
 
     /// Returns a wrong answer: the first wrong stored option (empty where all are right), the opposite of yes or no,
-    /// the right number plus 1e6 (right with a very wide tolerance), or a fixed text or box, which no case has as its
-    /// answer.
+    /// the right number plus 1e6, or a fixed text or box. That number, text or box is assumed to be wrong.
     #[must_use]
     pub fn wrong(&self) -> String {
         match &self.item.answer {
@@ -105,7 +104,7 @@ impl PolicyInput<'_> {
     }
 }
 
-/// Policy that always gives the right answer, so that every metric must show a perfect model.
+/// Policy that always gives the right answer, the best possible model.
 #[derive(Clone, Copy, Debug)]
 pub struct Oracle;
 
@@ -352,7 +351,8 @@ impl LinearModel {
     }
 }
 
-/// Converts an image into a grid of one tile without resizing: shape `[1, 3, height, width]`, values in `0..=1`.
+/// Converts an image into a grid of one tile without resizing: shape `[1, 3, height, width]`, values in `0..=1`, all
+/// red ones first, then green and blue.
 #[must_use]
 pub fn grid(picture: &RgbImage) -> PixelGrid {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
@@ -413,7 +413,7 @@ pub struct Masker {
     pub mask: GradientMasking,
 }
 
-/// Way in which a mock model masks its gradients.
+/// Way in which a mock model masks its gradients, so that attacks that follow them fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GradientMasking {
     /// Gradients are zero, as behind a rounding operation.

@@ -42,9 +42,9 @@ pub fn retention(epochs: &[StageAccuracies]) -> [Option<Retention>; 4] {
 }
 
 /// Computes the backward transfer (Lopez-Paz and Ranzato, 2017): over the stages that were trained before the last
-/// epoch, the mean of the accuracy after the last epoch less the accuracy right after the stage was trained.
-/// `learned[s]` is the index in `epochs` of the epoch that first trained stage `s + 1`; None where none did. None where
-/// no stage was trained before the last epoch, and where such a stage has no items.
+/// epoch, the mean of the accuracy after the last epoch less the accuracy right after the stage was first trained.
+/// `learned[s]` is the index in `epochs` of the epoch that first trained stage `s + 1`; None where none did. Stages
+/// without items in one of the two epochs are left out. None where no stage is left.
 #[must_use]
 pub fn backward_transfer(epochs: &[StageAccuracies], learned: [Option<usize>; 4]) -> Option<f64> {
     let last = epochs.len().checked_sub(1)?;

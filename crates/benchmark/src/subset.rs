@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use stepwise_data::case::{Case, Item};
 
-/// Reason, in [`Plan::skipped`](crate::plan::Plan::skipped), for items outside the subset of the suite or the
-/// condition.
+/// Reason, in [`Plan::skipped`](crate::plan::Plan::skipped), for items left out because they lie outside the subset of
+/// the suite or of the condition.
 pub const OUTSIDE: &str = "outside the subset that the suite asks";
 
 /// Filter by stage, category and modality. An item must match every list; a list of `None` matches everything.

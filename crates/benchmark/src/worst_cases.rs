@@ -179,7 +179,7 @@ pub fn pick(
     picked.into_iter().map(show).filter_map(Result::transpose).collect()
 }
 
-/// Returns the number of cases in `plan` with a question whose data sets need credentials.
+/// Counts the cases that `plan` asks about and whose data sets need credentials.
 #[must_use]
 pub fn credentialed(plan: &Plan<'_>) -> usize {
     let cases: BTreeSet<usize> = plan.entries.iter().map(|entry| entry.case).collect();

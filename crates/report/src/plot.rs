@@ -5,7 +5,7 @@ use std::fmt::Write;
 /// Width of every plot in SVG units, which `viewBox` uses. The page scales plots to the width of their column.
 pub const WIDTH: f64 = 440.0;
 
-/// Plot area with a horizontal and a vertical scale.
+/// Plot area with a horizontal and a vertical scale, which maps values to positions in an SVG.
 pub struct Plot {
     height: f64,
     x_range: [f64; 2],

@@ -9,7 +9,7 @@ use super::plot::{Plot, PlotStyle, legend, steps, tick};
 pub struct Series {
     /// Style of the line and its marks.
     pub style: PlotStyle,
-    /// Name in the legend.
+    /// Name in the legend, as plain text.
     pub name: String,
     /// Points: position on the horizontal axis, name of the position for the tooltip, and estimate.
     pub points: Vec<(f64, String, Estimate)>,

@@ -167,7 +167,8 @@ fn key(outcome: &Outcome) -> Key<'_> {
 }
 
 /// Compares `b` with `a` on the questions (items under a condition of `suite`) that both answered; all others are only
-/// counted. `reference` holds the epochs to which the line of effective robustness is fitted; empty for none.
+/// counted. `reference` holds the epochs to which the line of effective robustness is fitted; empty for none. Neither
+/// side may answer a question twice; this is not checked.
 ///
 /// # Errors
 /// [`CompareError::NothingInCommon`] when the two sides answered no question in common. [`CompareError::Disagree`] when
@@ -175,7 +176,7 @@ fn key(outcome: &Outcome) -> Key<'_> {
 /// of the parser decided their answers.
 ///
 /// # Panics
-/// When the suite has no clean condition, or `b` answers a question twice.
+/// When the suite has no clean condition.
 pub fn compare(suite: &Suite, a: Side<'_>, b: Side<'_>, reference: &[Summary]) -> Result<Comparison, CompareError> {
     let (keys_a, keys_b): (BTreeSet<_>, BTreeSet<_>) =
         (a.outcomes.iter().map(key).collect(), b.outcomes.iter().map(key).collect());

@@ -62,8 +62,8 @@ const FALL: f64 = 0.1;
 /// - `at_least_as_strong_as_noise`: `fgsm` and `pgd` leave no more items right than `random_sign` of the same size;
 /// - `transfer_weaker_than_white_box`: `pgd` leaves no more items right than `transfer` of the same size.
 ///
-/// Accuracies differ where a one-sided exact sign test on the items evaluated under both conditions gives p < 0.05.
-/// Only `loss_does_not_fall` includes targeted attacks. A check without conditions yields one
+/// More items count as right where a one-sided exact sign test gives p < 0.05, on the items evaluated under all
+/// compared conditions. Only `loss_does_not_fall` includes targeted attacks. A check without conditions yields one
 /// [`CheckVerdict::NotApplicable`] entry.
 #[must_use]
 pub fn checks(table: &OutcomeTable<'_>) -> Vec<Check> {

@@ -46,7 +46,7 @@ pub struct PerturbationKind {
     pub templates: &'static str,
 }
 
-/// Purpose of a condition. Decides which metrics and which parts of the report use it.
+/// Purpose of a condition, which decides which metrics and which parts of the report use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
@@ -62,7 +62,7 @@ pub enum Purpose {
     Control,
 }
 
-/// A change to a question, built from one condition of a suite.
+/// A change to a question, built from the parameters of one condition of a suite.
 pub trait Perturbation: Debug + Send + Sync {
     /// Describes the change to the item of `scene`. Equal scenes give equal changes.
     ///
@@ -71,11 +71,11 @@ pub trait Perturbation: Debug + Send + Sync {
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip>;
 }
 
-/// Reason why a condition leaves an item out, as words for people. Reasons are counted and shown in reports.
+/// Reason, in words for people, why a condition leaves an item out. Reasons are counted and shown in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Skip(pub &'static str);
 
-/// The item to change, with its case, the pool of cases and the source of random numbers.
+/// Input of a perturbation: the item to change, with its case, the pool of cases and the source of random numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
     /// Case of the item.
@@ -97,7 +97,7 @@ impl Scene<'_> {
     }
 }
 
-/// The changes to one question. The default changes nothing.
+/// Changes that a condition makes to one question. The default changes nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Perturbed {
     /// Item that replaces the stored item when options, answer or question change. Id, stage and category stay the
@@ -152,7 +152,7 @@ impl Recall {
     }
 }
 
-/// Images shown with a question.
+/// Images that are shown with a question under a condition, before attacks.
 #[derive(Clone, Debug, Default)]
 pub enum ShownImages {
     /// Images of the case itself.
@@ -179,7 +179,7 @@ impl ShownImages {
     }
 }
 
-/// An answer that a perturbation names to the model.
+/// An answer that a perturbation names to the model, such as the answer in a hint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Named {
     /// Text of the answer.
@@ -189,7 +189,7 @@ pub struct Named {
     pub index: Option<usize>,
 }
 
-/// A change to the pixels of a decoded image.
+/// A change to the pixels of decoded images, made when a query is built.
 pub trait Edit: Debug + Send + Sync {
     /// Returns a key that describes the change completely: equal keys give equal pixels for the same image.
     fn key(&self) -> String;

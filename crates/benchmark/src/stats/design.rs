@@ -42,9 +42,10 @@ pub fn design_effect(mean_size: f64, correlation: f64) -> f64 {
 
 /// Returns the smallest difference of two paired shares that a two-sided test of level `level` detects with a power of
 /// 80 %: `(t(1 - level / 2) + t(0.8)) sqrt(deff p / n)`. Here `n` is the number of `pairs`, `p` the share `discordant`
-/// of pairs in which one of the two is right, `deff` the `design_effect`, and `t` the quantile of Student's t with
-/// `degrees` degrees of freedom, at least 1. The variance of such a difference is `p / n` without an effect, times
-/// `deff` in clusters. The result can exceed 1; it is infinite without pairs and NaN with 0 degrees of freedom.
+/// of pairs in which exactly one of the two is right, `deff` the `design_effect`, and `t` the quantile of Student's t
+/// with `degrees` degrees of freedom, at least 1. Without an effect, the variance of the difference is `p / n`, and
+/// clustering multiplies it by `deff`. The result can exceed 1; it is infinite without pairs and NaN with 0 degrees of
+/// freedom.
 #[must_use]
 pub fn minimum_detectable_difference(
     pairs: usize,

@@ -2,11 +2,8 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// Returns the quantile at `share` (0 to 1, both excluded) of Student's t with `degrees` degrees of freedom, at least
-/// 1; NaN for 0 degrees of freedom.
-///
-/// # Panics
-/// When `share` lies outside 0 to 1.
+/// Returns the quantile at `share` of Student's t with `degrees` degrees of freedom, at least 1; NaN for 0 degrees of
+/// freedom. `share` must lie strictly between 0 and 1.
 #[must_use]
 pub fn quantile(share: f64, degrees: usize) -> f64 {
     distribution(degrees).map_or(f64::NAN, |t| t.inverse_cdf(share))

@@ -29,7 +29,7 @@ pub const TRANSFER: PerturbationKind =
     PerturbationKind::of::<Transfer>("transfer", Purpose::Attack, "an attack made on the base and shown to the model");
 
 /// Perturbation and attack `pgd`: projected gradient ascent from random starts in the L-infinity ball (Madry et al.,
-/// 2018): no pixel value changes by more than `eps`.
+/// 2018), in which no pixel value changes by more than `eps`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pgd {

@@ -77,7 +77,7 @@ pub fn attack_goal(targeted: bool) -> AttackGoal {
     if targeted { AttackGoal::ToNamed } else { AttackGoal::FromGold }
 }
 
-/// Deserialises the size `eps` of an attack, in 255ths of the full scale.
+/// Reads the size of an attack, in 255ths of the full scale, from the parameter `eps` of a condition.
 ///
 /// # Errors
 /// When the value is no number, or not above 0 and at most 255.

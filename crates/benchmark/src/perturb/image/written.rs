@@ -30,10 +30,11 @@ pub const UNRELATED: PerturbationKind = PerturbationKind::of::<WrittenUnrelated>
 )
 .worded(TEMPLATES_TOML);
 
-/// Change of a pixel value under a letter of [`Contrast::Low`], in grey levels of 0 to 255.
+/// Change of a pixel value under a letter of [`Contrast::Low`], in grey levels of 0 to 255: hard to see for people. The
+/// value is a choice of this benchmark.
 pub const FAINT: u8 = 8;
 
-/// Text of the file with the unrelated words, `crates/benchmark/sentences/written.toml`.
+/// Text of the template file `crates/benchmark/sentences/written.toml`, from which the unrelated words are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/written.toml");
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));

@@ -57,7 +57,7 @@ fn outline(shape: &Shape) -> Option<Vec<[f64; 2]>> {
     }
 }
 
-/// Rectangles on one image of a case.
+/// Rectangles on one image of a case, such as those that a mask covers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Marked {
     /// Index of the image in the case, from 0.

@@ -3,7 +3,7 @@
 
 use rand::Rng;
 
-/// A half-open rectangle of whole pixels: `x0 <= x < x1`, `y0 <= y < y1`.
+/// A half-open rectangle of whole pixels: `x0 <= x < x1`, `y0 <= y < y1`. It is empty where no pixel satisfies this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rect {
     /// Left edge.

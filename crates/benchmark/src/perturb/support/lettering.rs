@@ -2,10 +2,10 @@
 
 use font8x8::{BASIC_FONTS, LATIN_FONTS, UnicodeFonts};
 
-/// Side of a glyph of the built-in bitmap font, in font pixels.
+/// Side of a glyph of the built-in bitmap font, in pixels of the font.
 pub const CELL: usize = 8;
 
-/// A block of text in one size.
+/// A block of text in one size, laid out on lines, to draw on an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lettering {
     /// Lines of the text.

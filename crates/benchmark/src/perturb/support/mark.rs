@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::geometry::Rect;
 use crate::perturb::Edit;
 
-/// Appearance of marks.
+/// Appearance of the marks that a condition draws on images: its parameters in a suite file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Style {
@@ -25,7 +25,7 @@ impl Default for Style {
     }
 }
 
-/// Shape of a mark.
+/// Shape of a mark on a region of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
@@ -41,7 +41,7 @@ pub enum Shape {
     Point,
 }
 
-/// One mark on one image. Coordinates are in pixels.
+/// One mark on one image, placed. Coordinates are in pixels.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Figure {
     /// A box around the rectangle.
@@ -135,7 +135,7 @@ fn middle(rect: Rect) -> [f64; 2] {
     [(rect.x0 + rect.x1) as f64 / 2.0, (rect.y0 + rect.y1) as f64 / 2.0]
 }
 
-/// Edit that draws marks on the images of a case.
+/// Edit that draws marks of one style on the images of a case; later marks cover earlier ones.
 #[derive(Clone, Debug)]
 pub struct Marks {
     /// Marks to draw, in this order: index of the image in the case, from 0, and the figure on it.

@@ -8,7 +8,7 @@ use super::evidence::{Marked, evidence};
 use super::geometry::{Rect, displaced, union_area};
 use crate::perturb::{Edit, Scene, Skip};
 
-/// Parameters of a mask; the same keys for every kind of mask.
+/// Parameters of a condition that masks a part of an image; the same keys for every kind of mask.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Masking {
@@ -71,7 +71,7 @@ impl Masking {
     }
 }
 
-/// Edit that covers rectangles with grey.
+/// Edit that covers rectangles on the images of a case with grey.
 #[derive(Clone, Debug)]
 pub struct Cover {
     /// Rectangles to cover; an image without rectangles stays as it is.
@@ -92,7 +92,8 @@ impl Edit for Cover {
     }
 }
 
-/// Edit that covers everything except the rectangles with grey. An image without rectangles is covered completely.
+/// Edit that covers everything on the images of a case except some rectangles with grey. An image without rectangles is
+/// covered completely.
 #[derive(Clone, Debug)]
 pub struct Keep {
     /// Rectangles to keep.

@@ -7,7 +7,7 @@ use stepwise_data::case::{Case, Item};
 /// Category to `(case, item)` indices.
 type ByCategory<'a> = HashMap<&'a str, Vec<(usize, usize)>>;
 
-/// All cases of a run, with indices over the cases and their items.
+/// All cases of a run, indexed by id, modality and category. Swapped images and answers of other cases come from them.
 #[derive(Clone, Debug)]
 pub struct Pool<'a> {
     cases: &'a [Case],

@@ -3,7 +3,7 @@
 
 use image::{Rgb, RgbImage};
 
-/// An RGB image with `f64` channels in grey levels, 0 to 255.
+/// An RGB image with `f64` channels in grey levels, 0 to 255, for changes that need more precision than bytes.
 #[derive(Clone, Debug)]
 pub struct Raster {
     /// Width in pixels.

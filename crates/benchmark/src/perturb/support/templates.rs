@@ -38,7 +38,7 @@ impl Families {
     }
 }
 
-/// One template with the sentences `W`.
+/// One template of a template file, with its family, its split and the sentences `W`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Template<W> {
     /// Name of the family. Templates of one family have the same meaning and similar wording.
@@ -50,7 +50,7 @@ pub struct Template<W> {
     pub words: W,
 }
 
-/// All templates of one file.
+/// All templates of one file, whose sentences have the type `W`.
 #[derive(Clone, Debug)]
 pub struct Library<W> {
     templates: Vec<Template<W>>,

@@ -58,7 +58,7 @@ impl Default for Hinting {
     }
 }
 
-/// Speaker that the hint is attributed to.
+/// Speaker to whom the sentence of a hint is attributed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Persona {
