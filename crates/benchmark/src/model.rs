@@ -24,7 +24,7 @@ pub(crate) fn decoded(images: Vec<Arc<RgbImage>>) -> Vec<QueryImage> {
 /// them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PixelGrid {
-    /// Shape `[tiles, 3, height, width]`.
+    /// Shape `[tiles, 3, height, width]`; one tile for an image that is not divided.
     pub shape: Vec<usize>,
     /// Rows and columns of tiles; an overview of the whole image follows as the last tile. `[0, 0]` for an image
     /// of one tile.

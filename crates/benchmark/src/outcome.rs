@@ -143,7 +143,7 @@ impl Outcome {
         Some(log_odds).filter(|log_odds| is_scored && !log_odds.is_nan())
     }
 
-    /// Returns whether the answer is right.
+    /// Returns whether the answer is right; false where the response is unparsed.
     #[must_use]
     pub fn is_right(&self) -> bool {
         self.verdict == Verdict::Right
@@ -173,7 +173,8 @@ impl Outcome {
         Some(words).filter(|words| !words.is_empty())
     }
 
-    /// Returns whether both outcomes have the same answer. Unparsed responses are never the same answer.
+    /// Returns whether this outcome and `other` have the same answer: the same stored option, else the same canonical
+    /// words. Unparsed responses are never the same answer.
     #[must_use]
     pub fn answers_like(&self, other: &Self) -> bool {
         match (self.index, other.index) {

@@ -20,7 +20,7 @@ pub struct Subset {
 }
 
 impl Subset {
-    /// Returns whether `item` of `case` matches all three lists of the filter.
+    /// Returns whether `item` of `case` matches all three lists of the filter; a list of None matches everything.
     #[must_use]
     pub fn holds(&self, case: &Case, item: &Item) -> bool {
         let among = |list: &Option<Vec<String>>, value: &str| {

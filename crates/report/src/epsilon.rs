@@ -57,7 +57,8 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     })
 }
 
-/// Returns the number of checks against fake robustness in the summary that failed.
+/// Returns the number of failed checks against fake robustness in the summary; checks that do not apply are not
+/// counted.
 pub fn failed(summary: &Summary) -> usize {
     summary.checks.iter().filter(|check| check.verdict == CheckVerdict::Fail).count()
 }

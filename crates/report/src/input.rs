@@ -21,7 +21,7 @@ pub struct ReportInput<'a> {
     pub epochs: &'a [EpochResult<'a>],
     /// Index in `epochs` of the delivered checkpoint, which the report is about; `None` for the last epoch.
     pub delivered: Option<usize>,
-    /// Plain sentence below the main result, such as that no epoch is better than the base.
+    /// Plain sentence below the main result, such as that no epoch is better than the base; `None` for no sentence.
     pub warning: Option<&'a str>,
     /// Loss and learning rate of the training; `None` for a model without a log.
     pub training: Option<&'a TrainingCurve>,
@@ -78,7 +78,7 @@ impl<'a> ReportInput<'a> {
         self.epochs.iter().enumerate().filter(move |(place, _)| Some(*place) != index).map(|(_, epoch)| epoch)
     }
 
-    /// Returns whether there are epochs to compare with the base.
+    /// Returns whether there are epochs to compare with the base; otherwise the report is about the base alone.
     pub(crate) fn is_compared(&self) -> bool {
         !self.epochs.is_empty()
     }

@@ -5,7 +5,7 @@
 pub struct Report {
     /// HTML page, complete with styles and images.
     pub html: String,
-    /// All tables of the page, in page order.
+    /// All tables of the page, in page order; empty where no section has one.
     pub tables: Vec<CsvFile>,
 }
 

@@ -35,8 +35,8 @@ impl Plot {
         self.height - BOTTOM - share * (self.height - TOP - BOTTOM)
     }
 
-    /// Draws grid lines with labels for `y_ticks`, labels for `x_ticks` (each a value and its label), and the names of
-    /// both axes. Returns SVG; labels and names are markup.
+    /// Draws grid lines with labels for `y_ticks`, labels for `x_ticks` (each a value and its label), and the names
+    /// `x_name` and `y_name` of both axes. Returns SVG; labels and names are markup.
     pub fn axes(&self, y_ticks: &[(f64, String)], x_ticks: &[(f64, String)], x_name: &str, y_name: &str) -> String {
         let mut svg = String::new();
         for (value, label) in y_ticks {

@@ -29,7 +29,7 @@ pub struct Side<'a> {
     pub name: &'a str,
     /// Name of the checkpoint that gave the outcomes; None where the side is not a run.
     pub checkpoint: Option<&'a str>,
-    /// Outcomes of the model.
+    /// Outcomes of the model, at most one per question (item under a condition).
     pub outcomes: &'a [Outcome],
     /// Epochs of the run; None where the side is not a run.
     pub history: Option<&'a History>,
@@ -57,7 +57,7 @@ pub struct Comparison {
     pub questions: usize,
     /// Share of the items that the patient with the most items holds, 0 to 1.
     pub largest_group: f64,
-    /// Conditions that both answered, in the order of the suite.
+    /// Conditions with items that both answered, in the order of the suite; empty only where no difference is defined.
     pub conditions: Vec<ConditionPair>,
     /// Accuracies of the clinical stages on clean questions; stages without common items are left out.
     pub stages: Vec<StagePair>,
@@ -97,9 +97,9 @@ pub struct ConditionPair {
     pub primary: bool,
     /// Number of items that both answered.
     pub n: usize,
-    /// Accuracy of A, 0 to 1.
+    /// Accuracy of A, 0 to 1; None without items.
     pub accuracy_a: Option<f64>,
-    /// Accuracy of B, 0 to 1.
+    /// Accuracy of B, 0 to 1; None without items.
     pub accuracy_b: Option<f64>,
     /// Number of unparsed responses of A; they count as wrong.
     pub unparsed_a: usize,
@@ -116,7 +116,7 @@ pub struct ConditionPair {
     /// Two-sided p-value over new patients and new questions, the one to report; None where the variance is not
     /// defined.
     pub p: Option<f64>,
-    /// `p` adjusted for multiple tests by the method in `adjustment`.
+    /// `p` adjusted for multiple tests by the method in `adjustment`; None where `p` is None.
     pub p_adjusted: Option<f64>,
     /// Method of adjustment: Holm among all primary endpoints, Benjamini and Hochberg among the other conditions, of
     /// all those compared.

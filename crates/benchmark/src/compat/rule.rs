@@ -74,7 +74,7 @@ pub(super) struct Scored {
     pub n: usize,
     /// Number of responses that the rule counts as right.
     pub right: usize,
-    /// Further numbers that the rule publishes.
+    /// Further numbers that the rule publishes; empty for most rules.
     pub other: Vec<OtherScore>,
 }
 
@@ -90,7 +90,9 @@ impl Scored {
 }
 
 impl PublishedRule {
-    /// Scores the responses among `outcomes` that the rule is about, which answer entries of `plan`.
+    /// Scores the responses among `outcomes` that the rule is about, by the rule and by the strict parser. `outcomes`
+    /// answer entries of `plan`; others and scored options are left out. Without a generated response the result has
+    /// the reason instead of scores.
     pub fn apply(&self, plan: &Plan<'_>, outcomes: &[Outcome]) -> CompatScore {
         let of_kind = |outcome: &Outcome| self.is_about(plan, outcome);
         let about: Vec<_> = outcomes.iter().filter_map(|outcome| Some((outcome, of_kind(outcome)?))).collect();

@@ -53,7 +53,7 @@ pub struct OutcomeTable<'a> {
     pub suite: &'a Suite,
     /// Number of cells of patients and questions.
     pub cells: usize,
-    /// One row per item; the rows of a case are adjacent.
+    /// One row per item with an outcome, sorted by case and item id, so that the rows of a case are adjacent.
     pub rows: Vec<ItemRow<'a>>,
 }
 

@@ -119,7 +119,8 @@ pub struct Perturbed {
 }
 
 impl Perturbed {
-    /// Returns the index of the case whose images are shown, for the question of the case with index `case`.
+    /// Returns the index, in the pool, of the case whose images are shown for a question of the case with index `case`:
+    /// another one where the images are swapped, else `case`.
     #[must_use]
     pub fn shown_case(&self, case: usize) -> usize {
         match &self.pictures {

@@ -24,6 +24,7 @@ use crate::score::{self, letters};
 #[derive(Default)]
 pub(super) struct CaseBatch {
     waiting: Vec<PendingQuery>,
+    /// Questions that repeat earlier answers, with the changes to them; they are prepared when those answers are known.
     pub recalling: Vec<(PlanEntry, Perturbed)>,
     said: Said,
 }

@@ -14,11 +14,15 @@ use crate::score::{self, SCORING_VERSION, Scoring, letters};
 
 /// An entry with its prompt, waiting for its response.
 pub(super) struct PendingQuery {
+    /// Entry of the plan that is asked.
     pub entry: PlanEntry,
+    /// Key of the outcome, see [`Outcome::key`](crate::outcome::Outcome::key).
     pub key: String,
+    /// Prompt with the options in the order of the condition.
     pub prompt: Prompt,
     /// Further orders of the options with their prompts; empty unless [`Scoring::Letter`] averages over orders.
     pub others: Vec<(Vec<usize>, Prompt)>,
+    /// Changes that the entry's condition makes to its item.
     pub perturbed: Perturbed,
 }
 

@@ -71,8 +71,7 @@ fn student(value: f64, error: f64, degrees: usize, range: Option<[f64; 2]>) -> (
     ([(value - half).max(least), (value + half).min(most)], two_sided(value / error, degrees))
 }
 
-/// Smallest number of seeds on which a claim may rest; results of fewer are exploratory. The number is a choice of this
-/// benchmark.
+/// Smallest number of seeds on which a claim may rest; results of fewer are exploratory.
 pub const FEWEST_SEEDS: usize = 5;
 
 /// Mean of a statistic over training seeds, with its uncertainty.
@@ -81,7 +80,7 @@ pub struct SeedInference {
     /// Over patients, questions and seeds: the wider of the two intervals and the larger of the two p-values. A claim
     /// must hold for other patients, other questions and other seeds.
     pub all: Inference,
-    /// p-value over patients and questions, with the seeds fixed.
+    /// p-value over patients and questions, with the seeds fixed; None where the variance is not defined.
     pub p_fixed_seeds: Option<f64>,
     /// p-value of Student's t over the seeds; None with one seed, or where all seeds have the same value.
     pub p_seeds: Option<f64>,

@@ -59,7 +59,7 @@ pub struct Summary {
     pub items: usize,
     /// Conditions in the order of the suite.
     pub conditions: Vec<ConditionSummary>,
-    /// Metrics by id.
+    /// Metrics by id, in a fixed order, also those without items.
     pub metrics: IndexMap<String, MetricSummary>,
     /// Checks that the attacks worked, so that robustness is not the result of a failed attack.
     #[serde(default)]
@@ -135,10 +135,10 @@ pub struct MetricSummary {
     /// Estimate of the model.
     #[serde(flatten)]
     pub estimate: Estimate,
-    /// Estimate of the base on all items that the base answered.
+    /// Estimate of the base on all items that the base answered; `None` without a base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Estimate>,
-    /// Model minus base on the items that both answered.
+    /// Model minus base on the items that both answered; `None` without a base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gain_vs_base: Option<Estimate>,
     /// Whether the suite names this metric as a primary endpoint.
@@ -185,19 +185,19 @@ pub struct ConditionSummary {
     pub max_items: Option<usize>,
     /// Number of items left out.
     pub skipped: usize,
-    /// Number of items left out, by reason.
+    /// Number of items left out, by reason; empty where no item is.
     pub skipped_by_reason: BTreeMap<String, usize>,
     /// Right answers divided by answered items; `None` without items.
     pub accuracy: Option<f64>,
     /// 95 % interval (low, high) over new patients and new questions; `None` where it is not bounded.
     pub ci: Option<[f64; 2]>,
-    /// Wilson's 95 % interval, which treats items as independent.
+    /// Wilson's 95 % interval (low, high), which treats items as independent; `None` without items.
     pub wilson: Option<[f64; 2]>,
     /// Upper 95 % bound of the error rate by the rule of three, which treats items as independent; `None` unless all
     /// answers are right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen_error_rate: Option<f64>,
-    /// Accuracy of the base on all items that the base answered.
+    /// Accuracy of the base on all items that the base answered; `None` without a base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Estimate>,
     /// Model minus base on the items that both answered; `None` without such items.
@@ -234,11 +234,11 @@ pub struct PrimaryEndpoint<'a> {
     pub id: &'a str,
     /// Which direction is an improvement.
     pub better: Better,
-    /// Estimate of the base on all items that the base answered.
+    /// Estimate of the base on all items that the base answered; `None` without a base.
     pub base: Option<Estimate>,
     /// Estimate of the model.
     pub estimate: Estimate,
-    /// Model minus base on the items that both answered.
+    /// Model minus base on the items that both answered; `None` without a base.
     pub gain: Option<Estimate>,
 }
 

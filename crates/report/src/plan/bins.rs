@@ -11,7 +11,7 @@ pub struct Bin<'a> {
     pub start: usize,
     /// Index of the step after the last one.
     pub end: usize,
-    /// Training examples of these steps.
+    /// Training examples of these steps, in their order.
     pub examples: Vec<&'a PlannedExample<'a>>,
 }
 

@@ -27,7 +27,7 @@ pub struct PlannedStep<'a> {
     pub epoch: usize,
     /// Learning rate of the decoder or, where it is frozen, of the last trainable part before it.
     pub learning_rate: f64,
-    /// Training examples of the step.
+    /// Training examples of the step, in the order of the batch.
     pub examples: Vec<PlannedExample<'a>>,
 }
 

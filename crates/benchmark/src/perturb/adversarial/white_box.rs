@@ -72,7 +72,8 @@ fn showing(query: &Query, pixels: Arc<PixelGrid>) -> Query {
     query
 }
 
-/// Returns the attack goal: towards a wrong answer when `targeted`, otherwise away from the right answer.
+/// Returns the attack goal that the parameter `targeted` selects: towards a wrong answer when true, otherwise away from
+/// the right answer.
 pub fn attack_goal(targeted: bool) -> AttackGoal {
     if targeted { AttackGoal::ToNamed } else { AttackGoal::FromGold }
 }

@@ -30,8 +30,7 @@ pub const UNRELATED: PerturbationKind = PerturbationKind::of::<WrittenUnrelated>
 )
 .worded(TEMPLATES_TOML);
 
-/// Change of a pixel value under a letter of [`Contrast::Low`], in grey levels of 0 to 255: hard to see for people. The
-/// value is a choice of this benchmark.
+/// Change of a pixel value under a letter of [`Contrast::Low`], in grey levels of 0 to 255.
 pub const FAINT: u8 = 8;
 
 /// Text of the template file `crates/benchmark/sentences/written.toml`, from which the unrelated words are drawn.

@@ -31,7 +31,7 @@ impl Rect {
         Self { x0: 0, y0: 0, x1: i64::from(width), y1: i64::from(height) }
     }
 
-    /// Returns the rectangle grown by `by` pixels on every side, also beyond the image.
+    /// Returns the rectangle grown by `by` pixels on every side, also beyond the image; a negative `by` shrinks it.
     #[must_use]
     pub fn grown(self, by: i64) -> Self {
         Self { x0: self.x0 - by, y0: self.y0 - by, x1: self.x1 + by, y1: self.y1 + by }
@@ -63,7 +63,8 @@ impl Rect {
         [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
     }
 
-    /// Iterates over the pixels `(x, y)` of the rectangle that lie on `picture`, row by row.
+    /// Iterates over the pixels `(x, y)` of the rectangle that lie on `picture`, row by row; none where it lies
+    /// outside.
     pub fn pixels_in(self, picture: &image::RgbImage) -> impl Iterator<Item = (u32, u32)> + use<> {
         let Self { x0, y0, x1, y1 } = self.clipped(Self::of_size(picture.width(), picture.height()));
         (y0..y1).flat_map(move |y| (x0..x1).map(move |x| (x as u32, y as u32)))

@@ -8,7 +8,7 @@ pub const CELL: usize = 8;
 /// A block of text in one size, laid out on lines, to draw on an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lettering {
-    /// Lines of the text.
+    /// Lines of the text from the top; empty for an empty text.
     pub lines: Vec<String>,
     /// Side of a font pixel in image pixels.
     pub scale: usize,

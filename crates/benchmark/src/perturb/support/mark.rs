@@ -77,8 +77,8 @@ impl Style {
         ((self.width * frame.x1.min(frame.y1) as f64).round() as i64).max(2)
     }
 
-    /// Returns how many pixels a mark of `rect` extends beyond `rect` on an image of the size of `frame`. For an arrow
-    /// this is only the line width.
+    /// Returns how many pixels a mark of `rect` extends beyond `rect`, at most, on an image of the size of `frame`. For
+    /// an arrow this is only the line width, because its shaft may lie on either side.
     #[must_use]
     pub fn overhang(&self, rect: Rect, frame: Rect) -> i64 {
         let line = self.line(frame);

@@ -116,7 +116,7 @@ impl Edit for Keep {
     }
 }
 
-/// Iterates over the rectangles of `masks` on the image with index `image` (from 0).
+/// Iterates over the rectangles of `masks` on the image with index `image` (from 0); none where the image has no mask.
 pub fn rects(masks: &[Marked], image: usize) -> impl Iterator<Item = &Rect> {
     masks.iter().filter(move |mask| mask.image == image).flat_map(|mask| &mask.rects)
 }
