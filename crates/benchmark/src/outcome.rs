@@ -164,7 +164,7 @@ impl Outcome {
     }
 
     /// Returns the answer as the context of a later question shows it: the words of the chosen option, or the generated
-    /// text on one line. `None` where there is no answer.
+    /// text, on one line. `None` where there is no answer or the text is empty.
     #[must_use]
     pub fn in_context(&self) -> Option<String> {
         let said = if self.index.is_some() { &self.answer } else { &self.reply };

@@ -57,7 +57,7 @@ pub struct Comparison {
     pub questions: usize,
     /// Share of the items that the patient with the most items holds, 0 to 1.
     pub largest_group: f64,
-    /// Conditions with items that both answered, in the order of the suite; empty only where no difference is defined.
+    /// Conditions with items that both answered, in the order of the suite.
     pub conditions: Vec<ConditionPair>,
     /// Accuracies of the clinical stages on clean questions; stages without common items are left out.
     pub stages: Vec<StagePair>,

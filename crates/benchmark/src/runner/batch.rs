@@ -31,8 +31,8 @@ pub(super) struct CaseBatch {
 
 impl CaseBatch {
     /// Adds the outcome of `entry` to `run` where it is known already, or queues the question. A question that cannot
-    /// be asked is counted as unanswerable. A known outcome takes condition and question from the plan, because the
-    /// same key may occur in another suite.
+    /// be asked is counted as unanswerable. A known outcome takes condition and question from the plan, because they
+    /// are no part of its key.
     pub fn take(
         &mut self,
         plan: &Plan<'_>,

@@ -101,8 +101,8 @@ impl Judged {
     const UNPARSED: Self = Self { verdict: Verdict::Unparsed, answer: None, index: None, position: None, iou: None };
 }
 
-/// Returns the request to the model whose response to `prompt` can be judged: scores of the options, or, with
-/// [`Scoring::Generate`] and without options, a generation of at most `max_new_tokens` tokens.
+/// Returns the request to the model whose response to `prompt` can be judged: scores of the options or, with
+/// [`Scoring::Generate`] or where the prompt has no options, a generation of at most `max_new_tokens` tokens.
 #[must_use]
 pub fn ask(prompt: &Prompt, scoring: Scoring, max_new_tokens: usize) -> Request {
     if prompt.options.is_empty() || scoring == Scoring::Generate {

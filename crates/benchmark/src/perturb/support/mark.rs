@@ -78,7 +78,7 @@ impl Style {
     }
 
     /// Returns how many pixels a mark of `rect` extends beyond `rect`, at most, on an image of the size of `frame`. For
-    /// an arrow this is only the line width, because its shaft may lie on either side.
+    /// an arrow this is only the line width, although its shaft extends further.
     #[must_use]
     pub fn overhang(&self, rect: Rect, frame: Rect) -> i64 {
         let line = self.line(frame);
