@@ -28,11 +28,12 @@ pub fn attacked(scene: &Scene<'_>, attack: Arc<dyn Attack>) -> Result<Perturbed,
 }
 
 /// Computes, for each target in order, the loss that the attack raises and its pixel gradient, in one call of the
-/// gradient source. Both are negated for the goal [`AttackGoal::ToNamed`], whose objective is lowered. `pixels` has one
-/// entry per target, which the query shows instead of its first image; targets without one are left out.
+/// gradient source. Both are negated for the goal [`AttackGoal::ToNamed`], whose objective is lowered. `pixels` must
+/// have one entry per target, which the query shows instead of its first image.
 ///
 /// # Errors
-/// When the gradient source fails, or when it returns another number of gradients or gradients of another shape.
+/// When the gradient source fails, or when it returns another number of gradients than there are targets, or gradients
+/// of another shape than `pixels`.
 pub fn ascents(
     attack_goal: AttackGoal,
     targets: &[AttackTarget],

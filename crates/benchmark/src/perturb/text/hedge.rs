@@ -40,7 +40,7 @@ pub struct Words {
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// Parameters of `hedge_low`, `hedge_high` and `hedge_neutral`, which put a preface about confidence to the question.
+/// Parameters of `hedge_low`, `hedge_high` and `hedge_neutral`, which add a preface about confidence to the question.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hedging {

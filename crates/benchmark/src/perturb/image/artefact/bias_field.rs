@@ -18,7 +18,8 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<BiasField>>
 );
 
 /// Corruption `bias_field`: multiplies values by a smooth field, at full intensity between 1/16 and 16. The field is 2
-/// to the power of four times the mean of three slow waves with random direction, wavelength and phase.
+/// to the power of the intensity times four times the mean of three slow waves with random direction, wavelength and
+/// phase.
 #[derive(Clone, Copy, Debug)]
 pub struct BiasField;
 
