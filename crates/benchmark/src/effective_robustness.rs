@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::summary::Summary;
 
 /// Line of attacked against clean accuracy, fitted to reference points on the logit scale, where such lines are
-/// straight (Taori et al., 2020; Miller et al., 2021). The effective robustness of a model is its height above the line.
+/// straight (Taori et al., 2020; Miller et al., 2021). The effective robustness of a model is its height above the
+/// line.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RobustnessLine {
     /// Change of the attacked log-odds per unit of clean log-odds.
@@ -14,7 +15,7 @@ pub struct RobustnessLine {
     pub intercept: f64,
 }
 
-/// Clean and attacked accuracy of one model.
+/// Clean and attacked accuracy of one model: a point of the plane in which a [`RobustnessLine`] lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RobustnessPoint {
     /// Accuracy on clean questions, 0 to 1.
@@ -57,16 +58,16 @@ pub fn logit(share: f64) -> f64 {
 }
 
 impl RobustnessLine {
-    /// Smallest number of reference points to which a line is fitted.
+    /// Smallest number of reference points to which a line is fitted; through two points a line always fits.
     pub const FEWEST: usize = 3;
 
-    /// Fits the line of clean accuracy and accuracy under the condition with id `attack` to the summaries of the
-    /// reference models.
+    /// Fits the line of accuracy under the condition with id `attack` against clean accuracy to the summaries of the
+    /// reference models. Models without both accuracies are left out.
     ///
     /// # Errors
-    /// Returns the reason why no line can be used: there are fewer than [`Self::FEWEST`] models; the 95 % intervals of
-    /// the lowest and the highest clean accuracy overlap, so that the direction of the line is unknown; or the line
-    /// does not rise.
+    /// The reason why no line can be used: there are fewer than [`Self::FEWEST`] models with both accuracies; the 95 %
+    /// intervals of the lowest and the highest clean accuracy overlap, so that the direction of the line is unknown; or
+    /// the line does not rise.
     pub fn of(reference: &[&Summary], attack: &str) -> Result<Self, String> {
         let points = RobustnessPoint::all(reference, attack);
         if points.len() < Self::FEWEST {
@@ -88,8 +89,9 @@ impl RobustnessLine {
         Ok(line)
     }
 
-    /// Fits a line by least squares. The points should be epochs without unusual robustness, such as epochs of runs
-    /// trained on all stages shuffled. None with fewer than two different clean accuracies.
+    /// Fits a line to `points` by least squares of the attacked log-odds. The points should be epochs without unusual
+    /// robustness, such as epochs of runs trained on all stages shuffled. None with fewer than two different clean
+    /// accuracies.
     #[must_use]
     pub fn fit(points: &[RobustnessPoint]) -> Option<Self> {
         let logits: Vec<[f64; 2]> = points.iter().map(|point| point.logits()).collect();
@@ -103,15 +105,16 @@ impl RobustnessLine {
         (spread > 1e-12 * count).then_some(Self { slope, intercept: y - slope * x })
     }
 
-    /// Returns the effective robustness: the point's attacked log-odds less the line's at its clean accuracy. Above
-    /// zero the model is more robust than its clean accuracy explains.
+    /// Returns the effective robustness of a model: the attacked log-odds of `point` less those of the line at its
+    /// clean accuracy. Above zero the model is more robust than its clean accuracy explains.
     #[must_use]
     pub fn residual(&self, point: RobustnessPoint) -> f64 {
         let [clean, attacked] = point.logits();
         attacked - (self.intercept + self.slope * clean)
     }
 
-    /// Returns the accuracy under the attack that the line predicts at a clean accuracy strictly between 0 and 1.
+    /// Returns the accuracy under the attack, 0 to 1, that the line predicts at the clean accuracy `clean`, strictly
+    /// between 0 and 1; NaN for values outside 0 to 1.
     #[must_use]
     pub fn expected(&self, clean: f64) -> f64 {
         1.0 / (1.0 + (-(self.intercept + self.slope * logit(clean))).exp())

@@ -23,7 +23,7 @@ pub struct Forgetting {
     pub backward_transfer: Option<f64>,
 }
 
-/// Clean accuracy at the end of one phase.
+/// Clean accuracy at the end of one phase, a row of the matrix.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhaseRow {
     /// Name of the phase.
@@ -50,15 +50,16 @@ fn values(accuracy: &[Option<Estimate>; 4]) -> StageAccuracies {
 }
 
 impl Forgetting {
-    /// Creates a matrix without phases from `base`, the summary of the untouched base model.
+    /// Creates a matrix without phases from `base`, the summary of the untouched base model. A stage whose clean
+    /// accuracy the summary lacks is None.
     #[must_use]
     pub fn new(base: &Summary) -> Self {
         Self { schema: SCHEMA.to_owned(), base: accuracy(base), phases: Vec::new(), backward_transfer: None }
     }
 
-    /// Adds the row of a finished phase and updates the backward transfer. `stages` are the clinical stages that the
+    /// Appends the row of a finished phase and updates the backward transfer. `stages` are the clinical stages that the
     /// phase trained on, without replayed ones; `epoch` and `step` are the completed epochs and optimiser steps of the
-    /// run; `summary` is the evaluation at the end of the phase.
+    /// run; `summary` is the evaluation at the end of the phase. A row of the same phase that is already there stays.
     pub fn push(&mut self, phase: &str, stages: &[u8], epoch: u32, step: u64, summary: &Summary) {
         let row =
             PhaseRow { phase: phase.to_owned(), stages: stages.to_vec(), epoch, step, accuracy: accuracy(summary) };

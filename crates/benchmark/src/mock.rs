@@ -20,7 +20,7 @@ use crate::score::fold;
 /// Behaviour of a mock model: a function from a question to the text of its answer.
 pub trait Policy {
     /// Returns the text of the answer to the question in `view`. Where options are scored and the text is none of them,
-    /// every option gets the log-likelihood NaN.
+    /// every option gets the log-likelihood NaN, which makes the response unparsed.
     fn say(&self, view: &PolicyInput<'_>) -> String;
 }
 
@@ -36,14 +36,14 @@ pub struct PolicyInput<'a> {
 }
 
 impl PolicyInput<'_> {
-    /// Returns the right answer as text.
+    /// Returns the right answer as text; the first one of a choice with several right options.
     #[must_use]
     pub fn gold(&self) -> String {
         gold_text(self.case, self.item)
     }
 
     /// Returns a wrong answer: the first wrong stored option (empty where all are right), the opposite of yes or no,
-    /// the right number plus 1e6, or a fixed text or box.
+    /// the right number plus 1e6, or a fixed text or box. That number, text or box is assumed to be wrong.
     #[must_use]
     pub fn wrong(&self) -> String {
         match &self.item.answer {
@@ -104,7 +104,7 @@ impl PolicyInput<'_> {
     }
 }
 
-/// Policy that always gives the right answer.
+/// Policy that always gives the right answer, the best possible model.
 #[derive(Clone, Copy, Debug)]
 pub struct Oracle;
 
@@ -162,7 +162,7 @@ impl Policy for LastOption {
     }
 }
 
-/// Policy that gives a text that the strict parser cannot parse.
+/// Policy that gives a text that the strict parser cannot parse, for every question.
 #[derive(Clone, Copy, Debug)]
 pub struct Unparsable;
 
@@ -254,14 +254,16 @@ pub struct Planted<'a, P> {
 }
 
 impl<'a, P: Policy> Planted<'a, P> {
-    /// Creates a mock model for queries about `cases`. The policy sees the stored items.
+    /// Creates a mock model for queries about `cases`. The policy sees the stored items. Of several cases with one id,
+    /// the last counts; a query about another case is an error.
     pub fn new(cases: &'a [Case], policy: P) -> Self {
         let cases = cases.iter().map(|case| (case.case_id.as_str(), case)).collect();
         Self { cases, asked: HashMap::new(), policy, answered: 0 }
     }
 
     /// Creates a mock model for the queries of `plan`. The policy sees the items that conditions put in place of the
-    /// stored ones, so that [`Oracle`] answers these right as well.
+    /// stored ones, so that [`Oracle`] answers these right as well. For other queries about the plan's cases it sees
+    /// the stored items.
     pub fn knowing(plan: &'a Plan<'a>, policy: P) -> Self {
         let asked = plan.entries.iter().map(|&entry| {
             let (case, item) = plan.item(entry);
@@ -349,7 +351,8 @@ impl LinearModel {
     }
 }
 
-/// Converts an image into a grid of one tile without resizing: shape `[1, 3, height, width]`, values in `0..=1`.
+/// Converts an image into a grid of one tile without resizing: shape `[1, 3, height, width]`, values in `0..=1`, all
+/// red ones first, then green and blue.
 #[must_use]
 pub fn grid(picture: &RgbImage) -> PixelGrid {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
@@ -410,7 +413,7 @@ pub struct Masker {
     pub mask: GradientMasking,
 }
 
-/// Way in which a mock model masks its gradients.
+/// Way in which a mock model masks its gradients, so that attacks that follow them fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GradientMasking {
     /// Gradients are zero, as behind a rounding operation.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use image::RgbImage;
 use stepwise_data::conversation::Conversation;
 
-/// An image as shown to the model.
+/// An image of a query, in one of the two forms in which it is shown to the model.
 #[derive(Clone, Debug)]
 pub enum QueryImage {
     /// Decoded image, before the model's own pixel pipeline.
@@ -15,15 +15,16 @@ pub enum QueryImage {
     Pixels(Arc<PixelGrid>),
 }
 
-/// Wraps decoded images for a query.
+/// Wraps decoded images as images of a query, in the same order.
 pub(crate) fn decoded(images: Vec<Arc<RgbImage>>) -> Vec<QueryImage> {
     images.into_iter().map(QueryImage::Image).collect()
 }
 
-/// Pixels on a model's input grid.
+/// Pixels on a model's input grid, after resizing and tiling and before normalisation, or derivatives with respect to
+/// them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PixelGrid {
-    /// Shape `[tiles, 3, height, width]`.
+    /// Shape `[tiles, 3, height, width]`; one tile for an image that is not divided.
     pub shape: Vec<usize>,
     /// Rows and columns of tiles; an overview of the whole image follows as the last tile. `[0, 0]` for an image
     /// of one tile.
@@ -32,7 +33,7 @@ pub struct PixelGrid {
     pub values: Vec<f32>,
 }
 
-/// Kind of response that a query requests.
+/// Kind of response that a query requests: scores of given texts, or a generated text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
     /// Log-likelihood of each text as the assistant's whole answer: the text and the end of the turn.
@@ -44,7 +45,7 @@ pub enum Request {
     },
 }
 
-/// Query: one question under one condition.
+/// Query to the model: one question of a case under one condition of the suite.
 #[derive(Clone, Debug)]
 pub struct Query {
     /// Id of the case.
@@ -61,7 +62,7 @@ pub struct Query {
     pub ask: Request,
 }
 
-/// Log-likelihood of one option as the whole answer.
+/// Log-likelihood of one option as the whole answer, under the model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OptionLikelihood {
     /// Natural log-likelihood, summed over the tokens of the option and the end of its turn.
@@ -70,7 +71,7 @@ pub struct OptionLikelihood {
     pub tokens: usize,
 }
 
-/// Response to one query.
+/// Response of the model to one query, of the kind that [`Query::ask`] requests.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Response {
     /// One score per option, in the order of the query.
@@ -97,7 +98,7 @@ pub enum Objective {
     },
 }
 
-/// Value of an objective and its derivative with respect to the pixels shown.
+/// Value of an [`Objective`] and its derivative with respect to the pixels shown, which attacks follow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PixelGradient {
     /// Value of the objective.
@@ -124,13 +125,14 @@ impl ModelError {
     }
 }
 
-/// A model that can be evaluated.
+/// A model that can be evaluated: it answers queries and, where attacks are made on it, gives pixel gradients.
 pub trait Model {
-    /// Answers all queries: one response each, in the same order. Queries about one case are adjacent, so that the
-    /// shared prefix with the image can be computed once.
+    /// Answers all queries: returns one response each, in the same order. Queries about one case are adjacent, so that
+    /// the shared prefix with the image can be computed once.
     ///
     /// # Errors
-    /// When the model fails. An unusual answer is a [`Response::Text`] and not an error.
+    /// [`ModelError::Failed`] when the model fails, [`ModelError::Stopped`] when it was asked to stop. An unusual
+    /// answer is a [`Response::Text`] and not an error.
     fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError>;
 
     /// Returns the pixels that an attack may change: the query's first image, resized and tiled, before normalisation.
@@ -138,13 +140,14 @@ pub trait Model {
     /// attack on the image before tiling. `None` when the model gives no pixel gradients.
     ///
     /// # Errors
-    /// When the model fails.
+    /// [`ModelError::Failed`] when the model fails, [`ModelError::Stopped`] when it was asked to stop.
     fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError>;
 
     /// Returns value and pixel gradient of each objective at the pixels that its query shows, in the same order. The
     /// first image of every query must be [`QueryImage::Pixels`].
     ///
     /// # Errors
-    /// When the model fails.
+    /// [`ModelError::Failed`] when the model fails or gives no pixel gradients, [`ModelError::Stopped`] when it was
+    /// asked to stop.
     fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError>;
 }

@@ -8,7 +8,7 @@ use crate::perturb::Named;
 use crate::score::closeness::Measure;
 use crate::score::{Verdict, fold};
 
-/// Judged response to one item under one condition.
+/// Judged response to one item under one condition, from which all metrics are computed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
@@ -95,10 +95,9 @@ pub struct Outcome {
     pub attack: Option<AttackTrace>,
 }
 
-/// Values of an attack's objective, which tell a robust model from a model with masked gradients. Every value is in nats
-/// and is the quantity that the attack raises: the lead of the likeliest wrong option over the right one, the negative
-/// log-likelihood of the right answer, or, for a targeted attack, the log-likelihood of the target. `None` where not
-/// finite.
+/// Values of an attack's objective, which tell a robust model from a model with masked gradients. Every value is in
+/// nats and is the quantity that the attack raises: the lead of the likeliest wrong option over the right one, the
+/// negative log-likelihood of the right answer, or, for a targeted attack, the log-likelihood of the target.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttackTrace {
@@ -111,7 +110,7 @@ pub struct AttackTrace {
     pub reached: Option<f64>,
 }
 
-/// Log-likelihood of one option.
+/// Log-likelihood of one option as the whole answer, as stored with an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Score {
@@ -129,8 +128,9 @@ impl From<OptionLikelihood> for Score {
 }
 
 impl Outcome {
-    /// Returns the log-odds of the right answer: `ln(p / (1 - p))` with the probability `p` that the softmax over the
-    /// options shown gives to the right ones. None without scores, without a wrong option, or where no score is finite.
+    /// Computes the log-odds of the right answer: `ln(p / (1 - p))` with the probability `p` that the softmax over the
+    /// options shown gives to the right ones. Scores that are not finite are left out, so the result can be infinite.
+    /// None without scores, without a right or a wrong option, or where no score is finite.
     #[must_use]
     pub fn gold_log_odds(&self) -> Option<f64> {
         let sum = |is_right: bool| {
@@ -143,7 +143,7 @@ impl Outcome {
         Some(log_odds).filter(|log_odds| is_scored && !log_odds.is_nan())
     }
 
-    /// Returns whether the answer is right.
+    /// Returns whether the answer is right; false where the response is unparsed.
     #[must_use]
     pub fn is_right(&self) -> bool {
         self.verdict == Verdict::Right
@@ -164,7 +164,7 @@ impl Outcome {
     }
 
     /// Returns the answer as the context of a later question shows it: the words of the chosen option, or the generated
-    /// text on one line. `None` where there is no answer.
+    /// text, on one line. `None` where there is no answer or the text is empty.
     #[must_use]
     pub fn in_context(&self) -> Option<String> {
         let said = if self.index.is_some() { &self.answer } else { &self.reply };
@@ -173,7 +173,8 @@ impl Outcome {
         Some(words).filter(|words| !words.is_empty())
     }
 
-    /// Returns whether both outcomes have the same answer. Unparsed responses are never the same answer.
+    /// Returns whether this outcome and `other` have the same answer: the same stored option, else the same canonical
+    /// words. Unparsed responses are never the same answer.
     #[must_use]
     pub fn answers_like(&self, other: &Self) -> bool {
         match (self.index, other.index) {

@@ -15,7 +15,7 @@ use crate::perturb::{Perturbed, Pool, Scene};
 use crate::subset::OUTSIDE;
 use crate::suite::{Condition, Suite};
 
-/// All questions that a suite asks about a set of cases.
+/// All questions that a suite asks about a set of cases, with the items that are left out.
 #[derive(Clone, Debug)]
 pub struct Plan<'a> {
     /// Suite that is planned.
@@ -34,7 +34,7 @@ pub struct Plan<'a> {
     moved: BTreeMap<(usize, usize), Case>,
 }
 
-/// One item under one condition.
+/// One planned question: one item under one condition, by indices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PlanEntry {
     /// Index of the case in the pool.
@@ -45,13 +45,13 @@ pub struct PlanEntry {
     pub condition: usize,
 }
 
-/// Reason, in [`Plan::skipped`], for items above a condition's `max_items`.
+/// Reason, in [`Plan::skipped`], for items left out because a condition has more than its `max_items`.
 pub const CAPPED: &str = "above the condition's cap on items";
 
 impl<'a> Plan<'a> {
     /// Plans `suite` over `cases`, whose ids must be unique. Items outside a subset, above a cap, or to which a
-    /// condition does not apply are counted in [`Plan::skipped`]. The clean question of every answer that another
-    /// condition repeats is always planned.
+    /// condition does not apply are counted in [`Plan::skipped`]; items of cases that are not chosen are not counted.
+    /// The clean question of every answer that another condition repeats is always planned.
     #[must_use]
     pub fn new(suite: &'a Suite, cases: &'a [Case]) -> Self {
         let pool = Pool::new(cases);
@@ -124,6 +124,9 @@ impl<'a> Plan<'a> {
 
     /// Returns the question of the entry's stored item. Conditions such as negations ask another one in its place, and
     /// all of them are about this question.
+    ///
+    /// # Panics
+    /// When the pool has no such case or item.
     #[must_use]
     pub fn stored_question(&self, entry: PlanEntry) -> &str {
         &self.pool.cases()[entry.case].chain[entry.item].question
@@ -140,6 +143,9 @@ impl<'a> Plan<'a> {
     }
 
     /// Returns the condition of an entry.
+    ///
+    /// # Panics
+    /// When the suite has no such condition.
     #[must_use]
     pub fn condition(&self, entry: PlanEntry) -> &'a Condition {
         &self.suite.conditions[entry.condition]
@@ -147,6 +153,9 @@ impl<'a> Plan<'a> {
 
     /// Computes the changes that the entry's condition makes to its item. `None` where the condition does not apply to
     /// the item, which never happens for an entry of the plan.
+    ///
+    /// # Panics
+    /// When the pool has no such case or item, or the suite no such condition.
     #[must_use]
     pub fn perturbed(&self, entry: PlanEntry) -> Option<Perturbed> {
         self.condition(entry).perturbation.perturb(&self.scene(entry)).ok()
@@ -154,6 +163,9 @@ impl<'a> Plan<'a> {
 
     /// Returns the input of the entry's perturbation: the stored item with its case, the pool and the suite's random
     /// draws.
+    ///
+    /// # Panics
+    /// When the pool has no such case or item.
     #[must_use]
     pub fn scene(&self, entry: PlanEntry) -> Scene<'_> {
         let case = &self.pool.cases()[entry.case];

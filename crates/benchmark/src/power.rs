@@ -24,7 +24,7 @@ pub const ASSUMED_DISCORDANT: f64 = 0.2;
 /// Level of all tests together.
 const LEVEL: f64 = 0.05;
 
-/// Detectable difference under one condition of a plan.
+/// Smallest difference between two models that a run can detect under one condition of a plan, and what it depends on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Power {
     /// Id of the condition.
@@ -44,14 +44,15 @@ pub struct Power {
     pub is_estimated: bool,
     /// Factor by which clustering by groups and by questions multiplies the variance.
     pub design_effect: f64,
-    /// Smallest difference between the accuracies of two models, as a share from 0 to 1, that is detected with a power of
-    /// 80 % at a level of 5 % over all primary endpoints, under [`ASSUMED_DISCORDANT`]. None without items, and where no
-    /// difference can be significant.
+    /// Smallest difference between the accuracies of two models, as a share from 0 to 1, that is detected with a power
+    /// of 80 % at a level of 5 % over all primary endpoints, under [`ASSUMED_DISCORDANT`]. None without items, and
+    /// where no difference can be significant.
     pub detectable: Option<f64>,
 }
 
 /// Computes the power of every condition of the plan, in plan order. `base` holds known outcomes of the base model; the
 /// correlation within groups is then estimated from whether its answers under the condition are right.
+/// [`ASSUMED_CORRELATION`] stands in where `base` is None or too small to estimate it.
 #[must_use]
 pub fn power(plan: &Plan<'_>, base: Option<&[Outcome]>) -> Vec<Power> {
     let conditions = plan.suite.conditions.len();
@@ -133,8 +134,9 @@ impl fmt::Display for Power {
     }
 }
 
-/// Returns the text printed before a run: the assumptions, one line for each condition with `is_shown`, and one line
-/// for all other conditions that have items. Lines are joined by line feeds, without one at the end.
+/// Returns the text printed before a run: the assumptions, one line for each condition with `is_shown`, one line for
+/// all other conditions that have items, and advice where no difference can be significant. Lines are joined by line
+/// feeds, without one at the end.
 #[must_use]
 pub fn describe(power: &[Power]) -> String {
     let mut lines = vec![format!(

@@ -3,7 +3,7 @@
 
 use crate::summary::Summary;
 
-/// Accuracy of one clinical stage over the epochs of a run.
+/// Best earlier and last accuracy of one clinical stage over the epochs of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retention {
     /// Largest accuracy of any epoch but the last, 0 to 1.
@@ -23,14 +23,15 @@ impl Retention {
 /// Clean accuracy of stages 1 to 4 after one epoch; None where a stage has no items.
 pub type StageAccuracies = [Option<f64>; 4];
 
-/// Reads the clean accuracies of stages 1 to 4 from the summary of one epoch; None where a stage has no items.
+/// Reads the clean accuracies of stages 1 to 4 from the summary of one epoch; None where a stage has no items or the
+/// summary lacks it.
 #[must_use]
 pub fn stage_accuracies(summary: &Summary) -> StageAccuracies {
     [1, 2, 3, 4].map(|stage| summary.estimate(&format!("accuracy:clean:stage_{stage}")).and_then(|found| found.value))
 }
 
-/// Returns the best and the last accuracy of stages 1 to 4; `epochs` are in training order. None with fewer than two
-/// epochs, or where a stage has no items.
+/// Returns the best accuracy of all epochs but the last, and the last accuracy, of stages 1 to 4; `epochs` are in
+/// training order. None with fewer than two epochs, or where a stage has no items in the last epoch or in all others.
 #[must_use]
 pub fn retention(epochs: &[StageAccuracies]) -> [Option<Retention>; 4] {
     [0, 1, 2, 3].map(|stage| {
@@ -40,10 +41,10 @@ pub fn retention(epochs: &[StageAccuracies]) -> [Option<Retention>; 4] {
     })
 }
 
-/// Returns the backward transfer (Lopez-Paz and Ranzato, 2017): over the stages that were trained before the last
-/// epoch, the mean of the accuracy after the last epoch less the accuracy right after the stage was trained.
-/// `learned[s]` is the index in `epochs` of the epoch that trained stage `s + 1`. None where no stage was trained
-/// before the last epoch.
+/// Computes the backward transfer (Lopez-Paz and Ranzato, 2017): over the stages that were trained before the last
+/// epoch, the mean of the accuracy after the last epoch less the accuracy right after the stage was first trained.
+/// `learned[s]` is the index in `epochs` of the epoch that first trained stage `s + 1`; None where none did. Stages
+/// without items in one of the two epochs are left out. None where no stage is left.
 #[must_use]
 pub fn backward_transfer(epochs: &[StageAccuracies], learned: [Option<usize>; 4]) -> Option<f64> {
     let last = epochs.len().checked_sub(1)?;

@@ -44,12 +44,13 @@ pub struct Journal {
 const TORN: &[u8] = b"torn\n\n";
 
 impl Journal {
-    /// Opens the journal at `path`, or creates it with its folders, and returns the outcomes of its complete batches. A
-    /// batch that is incomplete or was written by another version is ignored, and its questions are asked again. An
-    /// incomplete last batch is closed in the file.
+    /// Opens the journal at `path`, or creates it with its folders, and returns it with the outcomes of its complete
+    /// batches. A batch that is incomplete or has a line that this version cannot read is ignored, so its questions are
+    /// asked again. An incomplete last batch is closed in the file.
     ///
     /// # Errors
-    /// When the folder or the file cannot be created, read or written.
+    /// [`StoreError::Io`] when the folder cannot be created, or the file cannot be created, read or written. A new
+    /// folder or file stays.
     pub fn open(path: &Path) -> Result<(Self, Vec<Outcome>), StoreError> {
         let io_error = |source| StoreError::Io { path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
@@ -81,7 +82,8 @@ impl Journal {
     /// this returns; they are not synced to the disk.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// [`StoreError::Io`] when an outcome cannot be written as JSON or the file cannot be written. The file may then
+    /// end in an incomplete batch, which [`Journal::open`] ignores.
     pub fn keep(&mut self, outcomes: &[Outcome]) -> Result<(), StoreError> {
         if outcomes.is_empty() {
             return Ok(());
@@ -101,7 +103,8 @@ impl Journal {
 /// file is replaced atomically.
 ///
 /// # Errors
-/// When the file cannot be written; an existing file at `path` is then unchanged.
+/// [`StoreError::Io`] when the folder or the file cannot be created, or an outcome cannot be written; an existing file
+/// at `path` is then unchanged, and a new folder stays.
 pub fn write(path: &Path, outcomes: &[Outcome]) -> Result<(), StoreError> {
     let io_error = |source| StoreError::Io { path: path.to_owned(), source };
     if let Some(folder) = path.parent() {
@@ -115,15 +118,20 @@ pub fn write(path: &Path, outcomes: &[Outcome]) -> Result<(), StoreError> {
     file.commit().map_err(io_error)
 }
 
-/// Reads all outcomes of a JSON Lines file; empty lines are ignored.
+/// Reads all outcomes of a JSON Lines file, in the order of its lines; empty lines are ignored. Repeated outcomes are
+/// kept.
 ///
 /// # Errors
-/// [`StoreError::Io`] when the file cannot be read; [`StoreError::Lines`] with every line that is not an outcome.
+/// [`StoreError::Io`] when the file cannot be read. [`StoreError::Lines`] when it has another format, such as a
+/// compressed one, and otherwise with every line that is no outcome, or whose stage or chance is out of range.
 pub fn read(path: &Path) -> Result<Vec<Outcome>, StoreError> {
     lines(path, parse)
 }
 
 /// Parses one line of the format that [`write`] writes.
+///
+/// # Errors
+/// One message when the line is no outcome as JSON, its stage is not 1 to 4, or its chance is not 0 to 1.
 pub(crate) fn parse(line: &str) -> Result<Outcome, Vec<String>> {
     match serde_json::from_str::<Outcome>(line) {
         Ok(outcome) if !(1..=4).contains(&outcome.stage) => {
@@ -137,12 +145,18 @@ pub(crate) fn parse(line: &str) -> Result<Outcome, Vec<String>> {
     }
 }
 
-/// Message of a JSON error without the parser's line number, which is always 1; the caller adds file and row.
+/// Returns the message of a JSON error without the parser's line number, which is always 1; the caller adds file and
+/// row.
 pub(crate) fn within_line(error: &serde_json::Error) -> String {
     error.to_string().replacen("line 1 column", "column", 1)
 }
 
-/// Parses every non-empty line and puts file and row before each problem.
+/// Reads the file at `path` and passes every line that is not empty to `parse`. Returns what `parse` returned, in
+/// order; a byte order mark at the start is left out.
+///
+/// # Errors
+/// [`StoreError::Io`] when the file cannot be read or is not UTF-8. [`StoreError::Lines`] when it has another format,
+/// and otherwise with all messages of `parse`, each with file and row; equal messages become one.
 pub(crate) fn lines<T>(
     path: &Path,
     mut parse: impl FnMut(&str) -> Result<T, Vec<String>>,

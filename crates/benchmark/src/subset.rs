@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use stepwise_data::case::{Case, Item};
 
-/// Reason, in [`Plan::skipped`](crate::plan::Plan::skipped), for items outside the subset of the suite or the
-/// condition.
+/// Reason, in [`Plan::skipped`](crate::plan::Plan::skipped), for items left out because they lie outside the subset of
+/// the suite or of the condition.
 pub const OUTSIDE: &str = "outside the subset that the suite asks";
 
 /// Filter by stage, category and modality. An item must match every list; a list of `None` matches everything.
@@ -20,7 +20,7 @@ pub struct Subset {
 }
 
 impl Subset {
-    /// Returns whether `item` of `case` matches all three lists of the filter.
+    /// Returns whether `item` of `case` matches all three lists of the filter; a list of None matches everything.
     #[must_use]
     pub fn holds(&self, case: &Case, item: &Item) -> bool {
         let among = |list: &Option<Vec<String>>, value: &str| {
@@ -31,7 +31,8 @@ impl Subset {
             && among(&self.modalities, &case.modality)
     }
 
-    /// Describes an invalid filter with advice; `None` when the filter is valid.
+    /// Returns a message with advice about an invalid filter, an empty list or a stage outside 1 to 4; `None` when the
+    /// filter is valid.
     pub(crate) fn problem(&self) -> Option<String> {
         let empty = [
             ("stages", self.stages.as_ref().is_some_and(Vec::is_empty)),

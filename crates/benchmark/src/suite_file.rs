@@ -76,10 +76,12 @@ impl Suite {
         }
     }
 
-    /// Returns the suite that a user names: `fast`, `full`, or the path of a file.
+    /// Returns the suite that a user names: `fast`, `full`, or the path of a file. The built-in suites win over files
+    /// of these names.
     ///
     /// # Errors
-    /// The errors of [`Suite::load`], and [`SuiteError::Content`] for a path without a meaning.
+    /// [`SuiteError::Read`] when the file cannot be read; [`SuiteError::Content`] with all problems of the file, or
+    /// when the path cannot be resolved.
     pub fn named(name: &Path) -> Result<Self, SuiteError> {
         if let Some(suite) = name.to_str().and_then(Self::built_in) {
             return Ok(suite);
@@ -108,7 +110,8 @@ impl Suite {
     /// Reads and validates the suite file at `path`.
     ///
     /// # Errors
-    /// [`SuiteError::Read`] when the file cannot be read; [`SuiteError::Content`] with all problems of the file.
+    /// [`SuiteError::Read`] when the file cannot be read, is too large for a suite or is not UTF-8;
+    /// [`SuiteError::Content`] with all problems of the file.
     pub fn load(path: &Path) -> Result<Self, SuiteError> {
         let text = bounded::text(path).map_err(|source| SuiteError::Read { path: path.to_owned(), source })?;
         Self::parse(&text, path)
@@ -117,7 +120,9 @@ impl Suite {
     /// Reads and validates a suite from TOML text. `path` is only named in messages; no file is read.
     ///
     /// # Errors
-    /// [`SuiteError::Content`] with all problems of the text.
+    /// [`SuiteError::Content`] with the first problem where the text is no TOML or has unknown, missing or mistyped
+    /// keys. Otherwise with all problems of its conditions, counts and filter, or, where there are none, with all
+    /// primary endpoints that are neither a condition nor a metric.
     pub fn parse(text: &str, path: &Path) -> Result<Self, SuiteError> {
         let at = |start: usize, what: &str| {
             let line = text.get(..start).map_or(1, |before| before.matches('\n').count() + 1);

@@ -61,7 +61,7 @@ pub struct WorstCase {
     pub views: Vec<ImageView>,
 }
 
-/// One turn of a conversation.
+/// One turn of the conversation in which a mistake was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
     /// Role of the speaker.
@@ -70,7 +70,7 @@ pub struct Turn {
     pub text: String,
 }
 
-/// Role in a conversation.
+/// Role of a speaker in a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaker {
     /// System prompt.
@@ -81,7 +81,7 @@ pub enum Speaker {
     Model,
 }
 
-/// One image of a mistake.
+/// One image of a mistake, as the report shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageView {
     /// Caption, as plain text.
@@ -105,11 +105,17 @@ pub struct LiveModels<'a> {
 /// Picks at most `most` mistakes of the `tuned` model: wrong under an attack and right without it, or wrong without
 /// attack where the base was right. `tuned` and `base` are outcomes of entries of `plan`; others are ignored. Mistakes
 /// where the base was right come first, then the most confident ones. A case appears once; a condition appears again
-/// only when the other conditions have no further case. Attacked images are re-created with `at_hand`; with `None` they
-/// are left out. Mistakes that would show a case whose data set needs credentials are left out.
+/// only when the other conditions have no further case. Images are loaded with `images`; attacked images are re-created
+/// with the models `at_hand` and left out where it is `None`. Mistakes that would show a case whose data set needs
+/// credentials are left out, and so are mistakes that show an earlier answer which `tuned` lacks, without a
+/// replacement.
 ///
 /// # Errors
-/// When an image cannot be read, or a model fails while an attack is re-created.
+/// [`RunError::Image`] when an image cannot be read or has another size than its case states; [`RunError::Model`] or
+/// [`RunError::Stopped`] when a model fails or stops while an attack is re-created.
+///
+/// # Panics
+/// When the suite has no clean condition.
 pub fn pick(
     plan: &Plan<'_>,
     images: &dyn Images,
@@ -173,7 +179,7 @@ pub fn pick(
     picked.into_iter().map(show).filter_map(Result::transpose).collect()
 }
 
-/// Number of cases in `plan` whose data sets need credentials.
+/// Counts the cases that `plan` asks about and whose data sets need credentials.
 #[must_use]
 pub fn credentialed(plan: &Plan<'_>) -> usize {
     let cases: BTreeSet<usize> = plan.entries.iter().map(|entry| entry.case).collect();

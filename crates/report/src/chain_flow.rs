@@ -24,8 +24,8 @@ const GAP: f64 = 7.0;
 const TOP: f64 = 22.0;
 
 /// Renders the section `chains`: the share of chains without an error after each stage and the stage of the first
-/// error, as a flow chart of base and last epoch with two tables. `None` where no case has questions of all four
-/// stages.
+/// error, as a flow chart of the base and of the epoch that the report is about, with two tables. `None` where no case
+/// has answered questions of all four stages.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let chains = input.model().estimate("chain_accuracy").filter(|estimate| estimate.n > 0)?.n;
     let mut panels = panel("base", input.base)?;

@@ -7,9 +7,9 @@ use super::markup::{escape, plural};
 use super::section::ReportSection;
 use super::table::{Cell, ReportTable};
 
-/// Renders the section `denominators` about the last epoch: the number of answered, right, wrong, unparsed and left-out
-/// questions of each condition, the reasons for leaving out, and the conditions without any answered item. Never
-/// `None`.
+/// Renders the section `denominators` about the epoch that the report is about: the number of answered, right, wrong,
+/// unparsed and left-out questions of each condition, the reasons for leaving out, and the conditions without any
+/// answered item. Never `None`.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let last = input.model();
     let total =

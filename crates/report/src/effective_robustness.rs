@@ -19,9 +19,11 @@ struct Fitted<'a> {
     model: RobustnessPoint,
 }
 
-/// Renders the section `effective`: accuracy under an attack against clean accuracy in log-odds, the line fitted to the
-/// base and the other epochs, and the height of the model above it, for one attack of every family. `None` where no
-/// attack has three such points, which takes at least two epochs besides the model.
+/// Renders the section `effective`, for one attack of every family: accuracy under the attack against clean accuracy in
+/// log-odds, the line fitted to the base and the other epochs, and the height above it of the epoch that the report is
+/// about. The chart shows one attack and the table all; a line that cannot be used is replaced by the reason. `None`
+/// where no attack has three points for a line, which takes at least two epochs besides the one that the report is
+/// about.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let fitted: Vec<Fitted<'_>> = input.model().conditions.iter().filter_map(|attack| fit(input, attack)).collect();
     // Prefers attacks with a usable line, and among them primary endpoints.

@@ -20,9 +20,9 @@ const KINDS: [(&str, &str); 4] = [
     ("random_sign", "random signs"),
 ];
 
-/// Renders the section `epsilon`: accuracy against the size of the pixel attacks, and the checks that tell a robust
-/// model from a failed attack. `None` where no check of pixel attacks applies; the curves are left out where they have
-/// no point.
+/// Renders the section `epsilon`: accuracy against the size of the pixel attacks, for the base and the epoch that the
+/// report is about, and that epoch's checks that tell a robust model from a failed attack. `None` where no check
+/// applies; the curves are left out where they have no point.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let last = input.model();
     if last.checks.iter().all(|check| check.verdict == CheckVerdict::NotApplicable) {
@@ -57,7 +57,8 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     })
 }
 
-/// Returns the number of checks against fake robustness in the summary that failed.
+/// Returns the number of failed checks against fake robustness in the summary; checks that do not apply are not
+/// counted.
 pub fn failed(summary: &Summary) -> usize {
     summary.checks.iter().filter(|check| check.verdict == CheckVerdict::Fail).count()
 }

@@ -33,8 +33,9 @@ fn placed(condition: &ConditionSummary, is_gain: bool) -> Option<Estimate> {
     if is_gain { condition.gain_vs_base.map(|gain| gain.estimate) } else { Some(condition.estimate()) }
 }
 
-/// Renders the section `conditions`: a forest plot of the last epoch's gain over the base under every condition,
-/// grouped by purpose, with a table of tests. Without epochs it shows the accuracies of the base. Never `None`.
+/// Renders the section `conditions`: a forest plot of the gain over the base under every condition, grouped by purpose,
+/// with a table of tests. The gain is that of the epoch that the report is about. Without epochs the plot shows the
+/// accuracies of the base. Never `None`.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let (last, is_gain) = (input.model(), input.is_compared());
     let scale = Scale::new(last.conditions.iter().map(|condition| mark(condition, is_gain)), is_gain);

@@ -6,13 +6,13 @@ use std::fmt::Write;
 use super::markup::{NONE, breakable, escape, percent, points, swipe};
 use super::stage_curve::NAMES;
 
-/// One cell of the matrix.
+/// One cell of the [`matrix`]: a share and its change.
 pub struct HeatCell {
     /// Share, 0 to 1; `None` shows n/a.
     pub value: Option<f64>,
     /// Change, as a difference of shares, that determines the tint; `None` and 0 give no tint and no number.
     pub change: Option<f64>,
-    /// Whether the cell has a frame, which a caller uses to mark it, such as a stage that was trained on.
+    /// Whether the cell has a frame, such as for a stage that the phase of the row trained on.
     pub framed: bool,
 }
 
@@ -45,8 +45,9 @@ pub fn matrix(
     )
 }
 
-/// Renders a matrix of shares of the four clinical stages as markup. Each row has a name (plain text), the stages (1 to
-/// 4) whose cells are framed, and the values of stages 1 to 4. Changes are measured from the first row.
+/// Renders a matrix of shares of the four clinical stages as markup. `description` is the caption. Each row has a name
+/// (plain text), the stages (1 to 4) whose cells are framed, and the values of stages 1 to 4, None for n/a. Changes are
+/// measured from the first row; without a value there, a column has none.
 pub fn stage_matrix(description: &str, rows: Vec<(String, Vec<u8>, [Option<f64>; 4])>) -> String {
     let first = rows.first().map_or([None; 4], |(_, _, values)| *values);
     let cells = rows.into_iter().map(|(name, framed, values)| {

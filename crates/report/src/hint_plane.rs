@@ -11,7 +11,7 @@ use super::section::ReportSection;
 use super::table::{Cell, ReportTable};
 
 /// Renders the section `hints`: repair by right hints against capture by wrong hints, for the base and every epoch, as
-/// a chart with a table. `None` where the suite has no hints or no item with hints was answered.
+/// a chart with a table. `None` where neither the base nor an epoch has values of both.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let stops = input.stops();
     let model = input.model_index().map_or(0, |index| index + 1);

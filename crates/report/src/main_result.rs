@@ -27,7 +27,8 @@ const CARDS: [(&str, &str, &str); 7] = [
 ];
 
 /// Renders the main result as markup: the gain in robust accuracy, or in clean accuracy where no attack was evaluated,
-/// and cards with further metrics that have a value. Without epochs it shows the accuracy of the base.
+/// of the epoch that the report is about, and cards with further metrics that have a value. Without epochs it shows the
+/// accuracy of the base.
 pub fn section(input: &ReportInput<'_>) -> String {
     let last = input.model();
     let cards: String = CARDS.iter().filter_map(|(id, name, about)| card(last, id, name, about)).collect();

@@ -2,8 +2,8 @@
 
 use stepwise_benchmark::summary::Estimate;
 
-/// Escapes text for element content and attribute values. Control characters (but not line feed and tab) and characters
-/// that change the text direction become U+FFFD.
+/// Returns `text` escaped for element content and attribute values. Control characters (but not line feed and tab) and
+/// characters that change the text direction become U+FFFD.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -22,13 +22,13 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Escapes text as [`escape`] does, and lets a text without spaces, such as an id, break after `_` and `:`.
+/// Returns `text` escaped as by [`escape`]. A text without spaces, such as an id, may break after `_` and `:`.
 pub fn breakable(text: &str) -> String {
     let escaped = escape(text);
     if text.contains(' ') { escaped } else { escaped.replace('_', "_<wbr>").replace(':', ":<wbr>") }
 }
 
-/// Returns the text with its first letter in upper case.
+/// Returns `text` with its first letter in upper case; an empty text stays empty.
 pub fn capital(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
@@ -39,12 +39,13 @@ pub fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Formats a share of 1 as `43.2 %`.
+/// Formats a share of 1 as percent with one decimal, such as `43.2 %`, with a minus sign U+2212.
 pub fn percent(value: f64) -> String {
     format!("{}\u{202f}%", number(value * 100.0))
 }
 
-/// Formats a difference of shares as percentage points, such as `+3.1`, with a minus sign U+2212.
+/// Formats a difference of shares as percentage points with one decimal, such as `+3.1`, with a minus sign U+2212. A
+/// difference that rounds to zero has no sign.
 pub fn points(value: f64) -> String {
     let text = number(value * 100.0);
     if text.starts_with('\u{2212}') || text == "0.0" { text } else { format!("+{text}") }
@@ -61,7 +62,7 @@ pub fn p_value(p: f64) -> String {
     if p < 0.001 { "&lt;\u{202f}0.001".to_owned() } else { format!("{p:.3}") }
 }
 
-/// Formats a number with two decimals and a minus sign U+2212.
+/// Formats a number with two decimals and a minus sign U+2212. A number that rounds to zero has no sign.
 pub fn plain(value: f64) -> String {
     let text = format!("{value:.2}");
     if text == "-0.00" { "0.00".to_owned() } else { text.replace('-', "\u{2212}") }
@@ -78,8 +79,8 @@ pub fn digits(value: f64) -> String {
     text.replace('-', "\u{2212}")
 }
 
-/// Renders the line above a table of this many columns which says that the table scrolls. The page shows the line on narrow
-/// screens only; tables with few columns fit there.
+/// Renders the line above a table of this many columns which says that the table scrolls, as markup. The page shows the
+/// line on narrow screens only. Empty for up to three columns, which fit there.
 pub fn swipe(columns: usize) -> String {
     match columns {
         0..=3 => String::new(),
@@ -97,13 +98,13 @@ pub fn share(estimate: Option<Estimate>) -> String {
 }
 
 /// Formats a difference of shares with its 95 % interval in percentage points, such as `+3.1 [-0.2, +6.0]`, as markup.
-/// Without an estimate or value the result is [`NONE`].
+/// Without an estimate or value the result is [`NONE`]; without an interval only the difference is shown.
 pub fn difference(estimate: Option<Estimate>) -> String {
     with_interval(estimate, points, points)
 }
 
 /// Formats a difference of log-odds with its 95 % interval, such as `+0.31 [-0.02, +0.60]`, as markup. Without an
-/// estimate or value the result is [`NONE`].
+/// estimate or value the result is [`NONE`]; without an interval only the difference is shown.
 pub fn odds(estimate: Option<Estimate>) -> String {
     let signed =
         |value: f64| if value > 0.0 && plain(value) != "0.00" { format!("+{}", plain(value)) } else { plain(value) };

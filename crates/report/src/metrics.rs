@@ -41,8 +41,8 @@ const COLUMNS: [(&str, &str); 6] = [
     ("gain", "gain, percentage points"),
 ];
 
-/// Renders the section `metrics` about the last epoch: a table of the primary endpoints with their tests (only with
-/// epochs), a table of the main metrics, and a folded table of all metrics. Never `None`.
+/// Renders the section `metrics` about the epoch that the report is about: a table of the primary endpoints with their
+/// tests (only with epochs), a table of the main metrics, and a folded table of all metrics. Never `None`.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let last = input.model();
     let spoken_for: BTreeSet<String> = last

@@ -5,11 +5,11 @@
 pub struct Report {
     /// HTML page, complete with styles and images.
     pub html: String,
-    /// All tables of the page, in page order.
+    /// All tables of the page, in page order; empty where no section has one.
     pub tables: Vec<CsvFile>,
 }
 
-/// A table as the name and content of a file.
+/// A table of a report as the name and content of a file, not yet written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvFile {
     /// File name, such as `stages.csv`.

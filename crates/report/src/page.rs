@@ -25,7 +25,7 @@ pub struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// Renders the page around the sections, in their order, as a complete HTML document. The page loads nothing from
+    /// Renders the page around the `sections`, in their order, as a complete HTML document. The page loads nothing from
     /// elsewhere.
     pub fn html(&self, sections: &[ReportSection]) -> String {
         let Self { title, headline, method, .. } = self;
@@ -62,8 +62,9 @@ impl Page<'_> {
     }
 }
 
-/// Renders the page about one run around its sections: header with facts, main result, sections, and the explanation of
-/// how the numbers are computed.
+/// Renders the page about one run around its `sections` as a complete HTML document: header with facts, main result,
+/// sections, and the explanation of how the numbers are computed. Number of items and suite are added to the facts of
+/// `input`.
 pub fn html(input: &ReportInput<'_>, sections: &[ReportSection]) -> String {
     let summary = input.model();
     let mut facts: Vec<(String, String)> = input.facts.to_vec();

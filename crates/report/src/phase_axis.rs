@@ -2,8 +2,10 @@
 
 use super::plot::Plot;
 
-/// Draws the axes of a plot over all steps: labels at step 0 and at the end of each phase, and a line at the end of each
-/// phase but the last. `phases` holds the name of each phase and the number of steps done at its end.
+/// Draws the axes of a plot over all optimiser steps and returns SVG: labels at step 0 and at the end of each phase,
+/// where they fit, and a line at the end of each phase but the last. `phases` holds the name of each phase and the
+/// number of steps of the run done at its end; `y_ticks` values and labels, and `y_name` the name, of the vertical
+/// axis.
 pub fn axes(plot: &Plot, phases: &[(String, usize)], y_ticks: &[(f64, String)], y_name: &str) -> String {
     let total = phases.last().map_or(1, |(_, end)| *end);
     let ends = std::iter::once(0).chain(phases.iter().map(|(_, end)| *end));
@@ -27,8 +29,9 @@ pub fn axes(plot: &Plot, phases: &[(String, usize)], y_ticks: &[(f64, String)], 
     svg
 }
 
-/// Writes the name of each phase at the top of its part of the plot, where there is room. `top` is a value on the
-/// vertical axis.
+/// Writes the name of each phase at the top of its part of the plot, where there is room, and returns SVG. `phases`
+/// holds the name of each phase (plain text) and the number of steps of the run done at its end; `top` is a value on
+/// the vertical axis.
 pub fn phase_names(plot: &Plot, phases: &[(String, usize)], top: f64) -> String {
     let mut begin = 0;
     let mut svg = String::new();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 /// Width of every plot in SVG units, which `viewBox` uses. The page scales plots to the width of their column.
 pub const WIDTH: f64 = 440.0;
 
-/// Plot area with a horizontal and a vertical scale.
+/// Plot area with a horizontal and a vertical scale, which maps values to positions in an SVG.
 pub struct Plot {
     height: f64,
     x_range: [f64; 2],
@@ -19,24 +19,24 @@ const BOTTOM: f64 = 44.0;
 
 impl Plot {
     /// Creates a plot of this height, in SVG units with the labels of the axes, over the ranges `[low, high]` of the
-    /// values. A low bound must differ from its high bound.
+    /// values. A low bound must differ from its high bound; otherwise positions are NaN or infinite.
     pub fn new(height: f64, x_range: [f64; 2], y_range: [f64; 2]) -> Self {
         Self { height, x_range, y_range }
     }
 
-    /// Returns the horizontal position of a value in SVG units.
+    /// Returns the horizontal position of `value` in SVG units; outside the plot for a value outside the range.
     pub fn x(&self, value: f64) -> f64 {
         LEFT + (value - self.x_range[0]) / (self.x_range[1] - self.x_range[0]) * (WIDTH - LEFT - RIGHT)
     }
 
-    /// Returns the vertical position of a value in SVG units.
+    /// Returns the vertical position of `value` in SVG units; outside the plot for a value outside the range.
     pub fn y(&self, value: f64) -> f64 {
         let share = (value - self.y_range[0]) / (self.y_range[1] - self.y_range[0]);
         self.height - BOTTOM - share * (self.height - TOP - BOTTOM)
     }
 
-    /// Draws grid lines with labels for `y_ticks`, labels for `x_ticks` (each a value and its label), and the names of
-    /// both axes. Returns SVG; labels and names are markup.
+    /// Draws grid lines with labels for `y_ticks`, labels for `x_ticks` (each a value and its label), and the names
+    /// `x_name` and `y_name` of both axes. Returns SVG; labels and names are markup.
     pub fn axes(&self, y_ticks: &[(f64, String)], x_ticks: &[(f64, String)], x_name: &str, y_name: &str) -> String {
         let mut svg = String::new();
         for (value, label) in y_ticks {
@@ -64,8 +64,8 @@ impl Plot {
         svg
     }
 
-    /// Draws a line of the style class `class` through points `(x, y)` in values of the axes, shifted right by `shift`
-    /// SVG units. Returns SVG.
+    /// Draws a line through `points` `(x, y)` in values of the axes, shifted right by `shift` SVG units. `class` is its
+    /// class in the page's style sheet. Returns SVG.
     pub fn line(&self, class: &str, points: &[(f64, f64)], shift: f64) -> String {
         let places: Vec<String> =
             points.iter().map(|(x, y)| format!("{:.1},{:.1}", self.x(*x) + shift, self.y(*y))).collect();
@@ -73,7 +73,7 @@ impl Plot {
     }
 
     /// Draws a vertical interval from `low` to `high` at `x`, all in values of the axes, shifted right by `shift` SVG
-    /// units. Returns SVG.
+    /// units. `class` is its class in the page's style sheet. Returns SVG.
     pub fn interval(&self, class: &str, x: f64, shift: f64, [low, high]: [f64; 2]) -> String {
         let (x, low, high) = (self.x(x) + shift, self.y(low), self.y(high));
         format!(
@@ -83,7 +83,8 @@ impl Plot {
         )
     }
 
-    /// Draws a horizontal interval from `low` to `high` at `y`, all in values of the axes. Returns SVG.
+    /// Draws a horizontal interval from `low` to `high` at `y`, all in values of the axes. `class` is its class in the
+    /// page's style sheet. Returns SVG.
     pub fn across(&self, class: &str, y: f64, [low, high]: [f64; 2]) -> String {
         let (y, low, high) = (self.y(y), self.x(low), self.x(high));
         format!(
@@ -93,14 +94,14 @@ impl Plot {
         )
     }
 
-    /// Draws a mark of the series' style at (`x`, `y`) in values of the axes, shifted right by `shift` SVG units.
-    /// Returns SVG.
+    /// Draws the mark of a series with this `style` at (`x`, `y`) in values of the axes, shifted right by `shift` SVG
+    /// units. Returns SVG.
     pub fn mark(&self, style: PlotStyle, x: f64, y: f64, shift: f64) -> String {
         style.at(self.x(x) + shift, self.y(y))
     }
 
-    /// Wraps `inside`, drawn with this plot, in an SVG element. `description` is read by screen readers; it is markup
-    /// without double quotes.
+    /// Wraps `inside`, SVG drawn with this plot, in an SVG element and returns it. `description` is read by screen
+    /// readers; it is markup without double quotes.
     pub fn svg(&self, description: &str, inside: &str) -> String {
         format!(
             "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"{description}\">{inside}</svg>",
@@ -110,7 +111,7 @@ impl Plot {
 }
 
 /// Returns round tick values that divide `[low, high]` into about `count` parts. The first is at or below `low`, the
-/// last at or above `high`; there are at least two.
+/// last at or above `high`; there are at least two. `low` must not exceed `high`.
 pub fn steps(low: f64, high: f64, count: f64) -> Vec<f64> {
     let raw = ((high - low) / count).max(1e-6);
     let power = 10f64.powf(raw.log10().floor());
@@ -145,9 +146,9 @@ enum Shape {
 
 /// Style of the untouched base in all charts.
 pub const BASE: PlotStyle = PlotStyle { class: "base", shape: Shape::Circle };
-/// Style of the model that is compared with the base.
+/// Style of the epoch that the report is about, which is compared with the base.
 pub const TUNED: PlotStyle = PlotStyle { class: "tuned", shape: Shape::Circle };
-/// Style of an epoch before the last one, in all charts.
+/// Style of an epoch that the report is not about, in all charts.
 pub const PASSED: PlotStyle = PlotStyle { class: "passed", shape: Shape::Circle };
 /// Style of accuracy under attack, in charts with [`RANKED`] series.
 pub const ATTACKED: PlotStyle = PlotStyle { class: "attacked", shape: Shape::Cross };
@@ -180,7 +181,7 @@ impl PlotStyle {
     }
 }
 
-/// Renders a legend as markup: for each entry its mark and its name. Names are markup.
+/// Renders a legend as markup: for each entry the mark of its style and its name. Names are markup.
 pub fn legend(entries: &[(PlotStyle, String)]) -> String {
     let entries: String = entries
         .iter()
@@ -191,7 +192,8 @@ pub fn legend(entries: &[(PlotStyle, String)]) -> String {
     format!("<p class=\"legend\">{entries}</p>")
 }
 
-/// Renders a legend of lines: class in the style sheet, and name as markup.
+/// Renders a legend of lines as markup: for each entry a line of the class in the page's style sheet, and the name.
+/// Names are markup.
 pub fn legend_lines(entries: &[(&str, &str)]) -> String {
     let entries: String = entries
         .iter()

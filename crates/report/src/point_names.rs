@@ -24,9 +24,9 @@ const PLACES: [(f64, f64, &str); 8] = [
 /// A rectangle: left, top, right and bottom.
 type Box = [f64; 4];
 
-/// Writes the name of each point (x, y, name as plain text) where it covers no mark, no other name and no interval. Each of
-/// the `intervals` is a line between two points (x, y). A name without room is left out; every mark has its name as a
-/// tooltip as well.
+/// Writes the name of each of the `points` (x, y, name as plain text) where it covers no mark, no other name and no
+/// interval, and returns SVG. Each of the `intervals` is a line between two points (x, y). Positions are in values of
+/// the axes of `plot`. A name without room is left out; every mark has its name as a tooltip as well.
 pub fn names(plot: &Plot, points: &[(f64, f64, String)], intervals: &[[(f64, f64); 2]]) -> String {
     let at: Vec<(f64, f64)> = points.iter().map(|(x, y, _)| (plot.x(*x), plot.y(*y))).collect();
     let mut taken: Vec<Box> = at.iter().map(|(x, y)| [x - MARK, y - MARK, x + MARK, y + MARK]).collect();

@@ -12,8 +12,9 @@ use super::series::{self, Series};
 use super::stage_curve::NAMES;
 use super::table::{Cell, ReportTable};
 
-/// Renders the section `retention`: the clean accuracy of each stage by epoch, and its forgetting, the best earlier
-/// accuracy less the last one. `None` before the first epoch, or where no stage has an item.
+/// Renders the section `retention`: the clean accuracy of each stage by epoch, and its forgetting, the best accuracy of
+/// the base and the earlier epochs less that of the epoch that the report is about. `None` without epochs, or where no
+/// stage has an item.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let (stops, last) = (input.stops(), input.model());
     let id = |stage: usize| format!("accuracy:clean:stage_{}", stage + 1);

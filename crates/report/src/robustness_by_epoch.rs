@@ -15,7 +15,7 @@ const CURVES: [(&str, &str); 3] = [
 ];
 
 /// Renders the section `epochs`: clean, attacked and robust accuracy of the base and every epoch, as a chart with a
-/// table of gains. `None` before the first epoch, or where none of these accuracies has a value.
+/// table of gains. `None` without epochs, or where none of these accuracies has a value.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let stops = input.stops();
     let all: Vec<Series> =

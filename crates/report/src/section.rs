@@ -2,7 +2,7 @@
 
 use super::table::ReportTable;
 
-/// One section of the page.
+/// One section of a report page: introduction, charts and tables.
 pub struct ReportSection {
     /// Anchor of the section, unique on the page.
     pub id: &'static str,
@@ -19,7 +19,7 @@ pub struct ReportSection {
 }
 
 impl ReportSection {
-    /// Renders the section as markup: heading, introduction, body and tables.
+    /// Renders the section as HTML markup: heading, introduction, body and tables, in this order.
     pub fn markup(&self) -> String {
         let Self { id, title, intro, body, tables, half } = self;
         let class = if *half { " class=\"half\"" } else { "" };

@@ -5,19 +5,20 @@ use stepwise_benchmark::summary::{Estimate, Summary};
 use super::markup::{escape, spoken};
 use super::plot::{Plot, PlotStyle, legend, steps, tick};
 
-/// One line of a chart.
+/// One line of a chart through estimates with their intervals.
 pub struct Series {
     /// Style of the line and its marks.
     pub style: PlotStyle,
-    /// Name in the legend.
+    /// Name in the legend, as plain text.
     pub name: String,
     /// Points: position on the horizontal axis, name of the position for the tooltip, and estimate.
     pub points: Vec<(f64, String, Estimate)>,
 }
 
 impl Series {
-    /// Collects the estimates of the metric `id` over summaries. `stops` holds position on the axis, name of the
-    /// position and summary. Summaries without the metric or a value are left out.
+    /// Collects the estimates of the metric `id` over summaries as one line of this `style` and `name` (plain text).
+    /// `stops` holds position on the axis, name of the position and summary. Summaries without the metric or a value
+    /// are left out, so the line connects their neighbours.
     pub fn of<'a>(
         style: PlotStyle,
         name: impl Into<String>,
@@ -32,15 +33,15 @@ impl Series {
     }
 }
 
-/// Returns whether no line has a point.
+/// Returns whether no line of `all` has a point; true without lines.
 pub fn is_empty(all: &[Series]) -> bool {
     all.iter().all(|series| series.points.is_empty())
 }
 
-/// Empty range for [`ticks`], with which the axis covers the values only.
+/// Empty range for [`ticks`], so that the axis covers the values and intervals of the lines and nothing else.
 pub const NOTHING: [f64; 2] = [1.0, 0.0];
 
-/// Returns ticks of a vertical axis, value and label in percent, that cover all values and intervals, at least the
+/// Returns ticks of a vertical axis, value and label in percent, that cover all values and intervals of the lines, the
 /// shares `[low, high]`, and a range of at least 0.1.
 pub fn ticks(all: &[Series], [low, high]: [f64; 2]) -> Vec<(f64, String)> {
     let estimates = all.iter().flat_map(|series| &series.points).map(|(_, _, estimate)| estimate);
@@ -50,13 +51,13 @@ pub fn ticks(all: &[Series], [low, high]: [f64; 2]) -> Vec<(f64, String)> {
     steps(low - missing, high + missing, 5.0).into_iter().map(|value| (value, tick(value))).collect()
 }
 
-/// Draws all lines with their intervals as SVG. Lines are shifted sideways so that they do not hide each other; every
-/// point has its numbers as a tooltip.
+/// Draws all lines with their intervals on `plot` and returns SVG. Lines are shifted sideways so that they do not hide
+/// each other; every point has its numbers as a tooltip. Lines without points are left out.
 pub fn draw(plot: &Plot, all: &[Series]) -> String {
     drawn(plot, all, 8.0)
 }
 
-/// Draws all lines as [`draw`] does, but without a sideways shift, for axes with many positions.
+/// Draws all lines as [`draw`] does, but without a sideways shift, for axes with many positions. Returns SVG.
 pub fn draw_together(plot: &Plot, all: &[Series]) -> String {
     drawn(plot, all, 0.0)
 }

@@ -13,8 +13,8 @@ use super::table::{Cell, ReportTable};
 /// Names of the clinical stages 1 to 4, with their numbers, as shown in charts and tables.
 pub const NAMES: [&str; 4] = ["1 Orient", "2 Find", "3 Describe", "4 Conclude"];
 
-/// Renders the section `stages`: chance-corrected accuracy by clinical stage of base and last epoch, and its slope over
-/// the stages. `None` where no stage has an item.
+/// Renders the section `stages`: chance-corrected accuracy by clinical stage of the base and of the epoch that the
+/// report is about, and its slope over the stages. `None` where no stage has an item.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let last = input.model();
     let of = |style, name: String, summary| Series {

@@ -6,7 +6,7 @@ use stepwise_benchmark::summary::Estimate;
 
 use super::plot::{steps, tick};
 
-/// Estimate of one row.
+/// Estimate of one row of a forest plot, and how it is drawn.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     /// Estimate, drawn as a dot with its interval; `None` draws nothing.
@@ -15,7 +15,7 @@ pub struct Mark {
     pub is_clear: bool,
 }
 
-/// Horizontal scale of a forest plot.
+/// Horizontal scale that all rows of a forest plot share.
 pub struct Scale {
     ticks: Vec<f64>,
     /// Whether values are differences, so that the line at zero is emphasised.
@@ -24,8 +24,9 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Creates a scale that covers all marks with their intervals. With `is_gain`, values are differences, and the
-    /// scale covers at least -0.05 to 0.05; otherwise they are shares, and it covers at least 0 to 1.
+    /// Creates a scale with labels in percent that covers all marks with their intervals. With `is_gain`, values are
+    /// differences, and the scale covers at least -0.05 to 0.05; otherwise they are shares, and it covers at least 0 to
+    /// 1.
     pub fn new(marks: impl Iterator<Item = Mark>, is_gain: bool) -> Self {
         let ends = marks.flat_map(|mark| {
             let (value, ci) = mark.found.map_or((None, None), |found| (found.value, found.ci));
@@ -36,7 +37,7 @@ impl Scale {
         Self { ticks: steps(low, high, 6.0), is_gain, label: tick }
     }
 
-    /// Changes the tick labels from percent to plain numbers with two decimals.
+    /// Returns the scale with tick labels that are plain numbers with at most two decimals instead of percent.
     pub fn plain(self) -> Self {
         let label = |value: f64| format!("{}", (value * 100.0).round() / 100.0).replace('-', "\u{2212}");
         Self { label, ..self }
@@ -48,7 +49,8 @@ impl Scale {
         (value - low) / (high - low) * 100.0
     }
 
-    /// Renders a row with the tick labels and, below them, the name of the axis (markup); an empty name is left out.
+    /// Renders a row with the tick labels and, below them, the name of the axis, as markup. `name` is markup; an empty
+    /// one is left out.
     pub fn axis(&self, name: &str) -> String {
         let mut svg: String = self
             .ticks
@@ -69,7 +71,7 @@ impl Scale {
     }
 
     /// Renders one row as markup: name, mark on the scale, and result. `name`, `about` (its tooltip) and `result` are
-    /// markup.
+    /// markup. A mark without a value has no dot, one without an interval no line.
     pub fn row(&self, (name, about): (&str, &str), mark: Mark, result: &str) -> String {
         let mut svg: String = self
             .ticks
@@ -101,7 +103,7 @@ impl Scale {
     }
 }
 
-/// Renders a heading between rows, with an explanation beside it. Both arguments are markup.
+/// Renders a heading between rows as markup, with the explanation `about` beside it. Both arguments are markup.
 pub fn group(name: &str, about: &str) -> String {
     format!("<div class=\"group\"><b>{name}</b> <span>{about}</span></div>")
 }

@@ -10,7 +10,7 @@ use stepwise_benchmark::summary::Estimate;
 use super::markup::{NONE, breakable, difference, digits, escape, odds, p_value, plain, share, swipe};
 use super::output::CsvFile;
 
-/// One table of a page.
+/// One table of a page, which the page shows and offers as CSV.
 pub struct ReportTable {
     /// Name of the CSV file without extension.
     name: &'static str,
@@ -25,7 +25,7 @@ pub struct ReportTable {
 /// One column: name in CSV, and heading as markup.
 type Column = (Cow<'static, str>, Cow<'static, str>);
 
-/// One value. All cells of a column have the same variant.
+/// One value of a [`ReportTable`]. All cells of a column have the same variant.
 pub enum Cell {
     /// Plain text; escaped in markup, quoted in CSV.
     Text(String),
@@ -50,15 +50,16 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// Creates a text cell.
+    /// Creates a text cell from plain text.
     pub fn text(words: impl Into<String>) -> Self {
         Self::Text(words.into())
     }
 }
 
 impl ReportTable {
-    /// Creates a folded table. `name` is the name of the CSV file without extension, `caption` plain text. Columns are
-    /// (name in CSV, heading as markup); the first cell of each row is the row's heading.
+    /// Creates a folded table. `name` is the name of the CSV file without extension, `caption` plain text. `columns`
+    /// are (name in CSV, heading as markup); the first cell of each of the `rows` is the row's heading. All cells of a
+    /// column must have the same variant; this is not checked.
     pub fn new<const N: usize>(
         name: &'static str,
         caption: impl Into<String>,
@@ -69,8 +70,9 @@ impl ReportTable {
         Self { name, caption: caption.into(), open: false, columns, rows: rows.into_iter().map(Vec::from).collect() }
     }
 
-    /// Creates a folded table with any number of columns, given as (name in CSV, heading as markup). Every row must
-    /// have one cell per column; otherwise rendering may panic.
+    /// Creates a folded table with any number of columns. `name` is the name of the CSV file without extension,
+    /// `caption` plain text, and `columns` are (name in CSV, heading as markup). Every row must have one cell per
+    /// column, of one variant per column; otherwise rendering may panic or give a ragged table.
     pub fn wide(
         name: &'static str,
         caption: impl Into<String>,
@@ -81,12 +83,15 @@ impl ReportTable {
         Self { name, caption: caption.into(), open: false, columns, rows }
     }
 
-    /// Makes the page show the table at once instead of folded.
+    /// Returns the table as one that the page shows at once instead of folded.
     pub fn open(self) -> Self {
         Self { open: true, ..self }
     }
 
-    /// Renders the table as markup, with a link that saves it as CSV.
+    /// Renders the table as HTML markup, with a link that saves it as CSV.
+    ///
+    /// # Panics
+    /// When the first row has fewer cells than there are columns.
     pub fn markup(&self) -> String {
         let (caption, csv) = (escape(&self.caption), self.csv());
         let head = self.columns.iter().enumerate().map(|(place, (_, head))| {
@@ -106,8 +111,11 @@ impl ReportTable {
         if self.open { table } else { format!("<details><summary>Table: {caption}</summary>{table}</details>") }
     }
 
-    /// Renders the table as CSV (RFC 4180, but with a line feed after each line). Shares are shares of 1 with all
-    /// digits. An estimate fills four fields: value, low, high and n. Undefined numbers are empty.
+    /// Renders the table as a CSV file (RFC 4180, but with a line feed after each line). Shares are shares of 1 with
+    /// all digits. An estimate fills four fields: value, low, high and n. Undefined numbers are empty.
+    ///
+    /// # Panics
+    /// When the first row has fewer cells than there are columns.
     pub fn csv(&self) -> CsvFile {
         let names = self.columns.iter().enumerate().flat_map(|(place, (name, _))| {
             let parts = if self.rows.first().is_some_and(|row| row[place].is_estimate()) { PARTS } else { &PARTS[..1] };

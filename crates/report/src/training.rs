@@ -23,7 +23,8 @@ struct Point {
 const SMOOTH: PlotStyle = RANKED[0];
 const EVALUATION: PlotStyle = RANKED[1];
 
-/// Renders the section; `None` without logged steps.
+/// Renders the section `training`: charts of loss and learning rate over the optimiser steps. `None` without a training
+/// curve or without logged steps.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let curve = input.training.filter(|curve| !curve.steps.is_empty())?;
     let (points, phases) = (points(&curve.steps), phases(&curve.steps));

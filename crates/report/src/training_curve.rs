@@ -1,6 +1,6 @@
 //! Training curve: loss and learning rate of a run, as logged.
 
-/// Loss and learning rate of a training, as logged.
+/// Loss and learning rate over the optimiser steps of a training, as logged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrainingCurve {
     /// Lines of the log, in order of their steps.
@@ -9,7 +9,7 @@ pub struct TrainingCurve {
     pub evaluations: Vec<(u64, f64)>,
 }
 
-/// One line of the log.
+/// One line of the training log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CurveStep {
     /// Optimiser steps done.

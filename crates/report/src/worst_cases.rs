@@ -7,8 +7,8 @@ use super::markup::escape;
 use super::section::ReportSection;
 use super::table::{Cell, ReportTable};
 
-/// Renders the section `worst`: the picked mistakes of the last epoch with their images, conversations and answers.
-/// `None` where no case was picked.
+/// Renders the section `worst`: the picked mistakes of the epoch that the report is about, with their images,
+/// conversations and answers. `None` where no case was picked.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     if input.worst.is_empty() {
         return None;

@@ -39,8 +39,8 @@ pub struct StageRetention {
 }
 
 impl History {
-    /// Iterates over the points to which the line of effective robustness is fitted: first the base where it was
-    /// evaluated, then all epochs.
+    /// Iterates over the summaries to which the line of effective robustness is fitted: first the base where it was
+    /// evaluated, then all epochs up to the compared one, then the later ones.
     pub fn reference(&self) -> impl Iterator<Item = &Summary> {
         self.base.iter().chain(&self.epochs).chain(&self.later)
     }
@@ -62,8 +62,8 @@ impl History {
             .collect()
     }
 
-    /// Computes the backward transfer (Lopez-Paz and Ranzato, 2017): the mean change of a stage's accuracy since the
-    /// first phase that trained on it. None where no stage was trained on before the last epoch.
+    /// Computes the backward transfer (Lopez-Paz and Ranzato, 2017): the mean change of a stage's clean accuracy since
+    /// the first phase that trained on it. None where no stage was trained on before the last epoch.
     #[must_use]
     pub fn backward_transfer(&self) -> Option<f64> {
         backward_transfer(&self.accuracies(), self.learned)
@@ -89,8 +89,9 @@ pub struct EffectiveRobustness {
     pub difference: f64,
 }
 
-/// Computes the effective robustness for every attack under which both models were evaluated and whose line of
-/// reference epochs can be used.
+/// Computes the effective robustness of both models for every attack of `suite`. `metrics` holds their accuracies by
+/// metric id, and `reference` the epochs to which a line is fitted. Attacks without both accuracies of both models, or
+/// without a usable line, are left out.
 pub(super) fn effective_robustness(
     suite: &Suite,
     metrics: &IndexMap<String, MetricPair>,

@@ -42,8 +42,9 @@ const OWN_KEY: &str = "chance";
 /// another tool must have a verdict, and its outcome lacks what only the case says ([`fill`] adds it).
 ///
 /// # Errors
-/// When the file cannot be read. Otherwise with all lines that are no outcome, lack a key, name a case, item or
-/// condition that is not in the plan or suite, or repeat an earlier line.
+/// [`StoreError::Io`] when the file cannot be read. [`StoreError::Lines`] when it has another format, and otherwise
+/// with all lines that are no outcome, lack a key, have a stage outside 1 to 4, name a case, item or condition that is
+/// not in the plan or suite, cannot be judged without the case, or repeat an earlier line.
 pub fn read(path: &Path, suite: &Suite, plan: Option<&Plan<'_>>) -> Result<Vec<Outcome>, StoreError> {
     let mut seen = HashSet::new();
     store::lines(path, |text| {
@@ -182,9 +183,10 @@ fn not_asked(plan: &Plan<'_>, case_id: &str, item_id: &str, condition: &str) -> 
     format!("condition: `{condition}` does not apply to item {item_id} of case {case_id} -> leave the line out")
 }
 
-/// Completes, in place, the `outcomes` that were read without cases, from the outcomes of the same items in `from`, the
-/// other side of a comparison: group, stage, category, question, parents and, from the same condition, right answer and
-/// chance. Outcomes of items that `from` lacks stay as they are.
+/// Completes, in place, the `outcomes` without a right answer, which were read without cases, from the outcomes of the
+/// same items in `from`, the other side of a comparison: group, stage, category, question, parents and, from the same
+/// condition, right answer and chance. Existing values are replaced. Outcomes of items that `from` lacks stay as they
+/// are.
 pub fn fill(outcomes: &mut [Outcome], from: &[Outcome]) {
     let known: HashMap<_, &Outcome> = from.iter().map(|outcome| (super::key(outcome), outcome)).collect();
     let cases: HashMap<(&str, &str), &Outcome> =

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::Better;
 use crate::summary::{Estimate, MetricSummary};
 
-/// Comparison of one metric between two models, A and B.
+/// Comparison of one metric between two models, the reference A and the model B that is compared with it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricPair {
     /// Label shown to people.
@@ -24,7 +24,7 @@ pub struct MetricPair {
 }
 
 impl MetricPair {
-    /// Reads the pair from a summary of B against A; None where the summary has no difference.
+    /// Reads the pair from the summary of one metric of B with A as its base; None where the summary has no difference.
     pub(super) fn of(metric: &MetricSummary) -> Option<Self> {
         let difference = metric.gain_vs_base?;
         let b = Some(metric.estimate).filter(|_| metric.base.is_some());

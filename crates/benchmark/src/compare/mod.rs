@@ -19,23 +19,24 @@ use crate::summary::{ConditionSummary, Estimate, Summary};
 pub use epochs::{EffectiveRobustness, History, StageRetention};
 pub use metric_pair::MetricPair;
 
-/// Schema name of a comparison's JSON.
+/// Schema name and version of a comparison as JSON.
 pub const SCHEMA: &str = "compare/2";
 
-/// One side of a comparison.
+/// One side of a comparison, before it: the outcomes of one model, and the run that they come from.
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {
     /// Name shown to people.
     pub name: &'a str,
-    /// Checkpoint of a run that the outcomes belong to; None where the side is not a run.
+    /// Name of the checkpoint that gave the outcomes; None where the side is not a run.
     pub checkpoint: Option<&'a str>,
-    /// Outcomes of the model.
+    /// Outcomes of the model, at most one per question (item under a condition).
     pub outcomes: &'a [Outcome],
     /// Epochs of the run; None where the side is not a run.
     pub history: Option<&'a History>,
 }
 
-/// Result of comparing two models.
+/// Result of comparing two models on the questions that both answered: the reference A and the model B. Every
+/// difference is B less A.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Always [`SCHEMA`].
@@ -48,7 +49,7 @@ pub struct Comparison {
     pub suite: SuiteName,
     /// Number of questions (items under a condition) that both answered.
     pub both: usize,
-    /// Number of items in these questions.
+    /// Number of different items in these questions.
     pub items: usize,
     /// Number of groups (patients) of these items. Intervals and tests are over new patients and new questions.
     pub groups: usize,
@@ -56,9 +57,9 @@ pub struct Comparison {
     pub questions: usize,
     /// Share of the items that the patient with the most items holds, 0 to 1.
     pub largest_group: f64,
-    /// Conditions that both answered, in the order of the suite.
+    /// Conditions with items that both answered, in the order of the suite.
     pub conditions: Vec<ConditionPair>,
-    /// Clean accuracy by stage.
+    /// Accuracies of the clinical stages on clean questions; stages without common items are left out.
     pub stages: Vec<StagePair>,
     /// All metrics by id, on the questions that both answered.
     pub metrics: IndexMap<String, MetricPair>,
@@ -85,7 +86,7 @@ pub struct SideSummary {
     pub backward_transfer: Option<f64>,
 }
 
-/// Comparison under one condition.
+/// Accuracies of both models under one condition, on the items that both answered, with the tests of their difference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConditionPair {
     /// Id of the condition in the suite.
@@ -96,9 +97,9 @@ pub struct ConditionPair {
     pub primary: bool,
     /// Number of items that both answered.
     pub n: usize,
-    /// Accuracy of A, 0 to 1.
+    /// Accuracy of A, 0 to 1; None without items.
     pub accuracy_a: Option<f64>,
-    /// Accuracy of B, 0 to 1.
+    /// Accuracy of B, 0 to 1; None without items.
     pub accuracy_b: Option<f64>,
     /// Number of unparsed responses of A; they count as wrong.
     pub unparsed_a: usize,
@@ -115,13 +116,14 @@ pub struct ConditionPair {
     /// Two-sided p-value over new patients and new questions, the one to report; None where the variance is not
     /// defined.
     pub p: Option<f64>,
-    /// `p` adjusted for multiple tests by the method in `adjustment`.
+    /// `p` adjusted for multiple tests by the method in `adjustment`; None where `p` is None.
     pub p_adjusted: Option<f64>,
-    /// Method of adjustment: Holm among all primary endpoints, Benjamini and Hochberg among the other conditions.
+    /// Method of adjustment: Holm among all primary endpoints, Benjamini and Hochberg among the other conditions, of
+    /// all those compared.
     pub adjustment: Adjustment,
 }
 
-/// Method by which p-values are adjusted.
+/// Method by which the p-values of several tests are adjusted to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Adjustment {
@@ -131,7 +133,7 @@ pub enum Adjustment {
     BenjaminiHochberg,
 }
 
-/// Comparison of one clinical stage on clean questions.
+/// Accuracies of both models in one clinical stage, on the clean questions that both answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StagePair {
     /// Clinical stage, 1 to 4.
@@ -164,11 +166,17 @@ fn key(outcome: &Outcome) -> Key<'_> {
     (&outcome.case_id, &outcome.item_id, &outcome.condition)
 }
 
-/// Compares `b` with `a`. `reference` holds the epochs to which the line of effective robustness is fitted.
+/// Compares `b` with `a` on the questions (items under a condition of `suite`) that both answered; all others are only
+/// counted. `reference` holds the epochs to which the line of effective robustness is fitted; empty for none. Neither
+/// side may answer a question twice; this is not checked.
 ///
 /// # Errors
-/// When the two sides answered no question in common, when they disagree about the right answer, the group or the stage
-/// of a question, or when the same rule decided their answers in two versions.
+/// [`CompareError::NothingInCommon`] when the two sides answered no question in common. [`CompareError::Disagree`] when
+/// they disagree about the right answer, the group or the stage of a question, or when two versions of the scoring or
+/// of the parser decided their answers.
+///
+/// # Panics
+/// When the suite has no clean condition.
 pub fn compare(suite: &Suite, a: Side<'_>, b: Side<'_>, reference: &[Summary]) -> Result<Comparison, CompareError> {
     let (keys_a, keys_b): (BTreeSet<_>, BTreeSet<_>) =
         (a.outcomes.iter().map(key).collect(), b.outcomes.iter().map(key).collect());

@@ -6,6 +6,7 @@ use stepwise_data::prompt::letter;
 
 use super::rule::{Asks, PublishedRule, Reading, Scored};
 
+/// Rule of DrVD-Bench for choices: a response is right where it equals the letter of the right option.
 pub(super) const RULE: PublishedRule = PublishedRule {
     id: "drvd_single",
     source: "DrVD-Bench, compute_choice_metric.py --type single",

@@ -6,6 +6,7 @@
 
 use super::rule::{Asks, PublishedRule, Reading, Scored};
 
+/// Rule of LLaVA-Med for yes/no questions: a response is right where it contains the right word anywhere.
 pub(super) const RULE: PublishedRule = PublishedRule {
     id: "llava_med_closed",
     source: "LLaVA-Med, llava/eval/run_eval.py @635c532",

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 
 use super::rule::{Asks, PublishedRule, Reading, Scored};
 
+/// Rule of OmniMedVQA for choices: a response counts as the option whose spelling is most similar to it.
 pub(super) const RULE: PublishedRule = PublishedRule {
     id: "omnimedvqa",
     source: "OmniMedVQA, Multi-Modality-Arena utils/medicalqa.py @bd2999a",

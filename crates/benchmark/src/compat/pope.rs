@@ -4,6 +4,7 @@
 use super::rule::{Asks, PublishedRule, Reading, Scored, f1, share, strict_f1};
 use super::score::OtherScore;
 
+/// Rule of lmms-eval for yes/no questions: a response is right where it equals the right word.
 pub(super) const RULE: PublishedRule = PublishedRule {
     id: "lmms_eval_pope",
     source: "lmms-eval, lmms_eval/tasks/pope/utils.py @75571cf",

@@ -4,6 +4,7 @@
 
 use super::rule::{Asks, PublishedRule, Reading, Scored};
 
+/// Rule of ProbMed for yes/no questions: a response is right where it contains the right word with a capital letter.
 pub(super) const RULE: PublishedRule = PublishedRule {
     id: "probmed_binary",
     source: "ProbMed, eval/calculate_score.py, get_score_binary",

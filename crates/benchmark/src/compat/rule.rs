@@ -7,7 +7,8 @@ use super::score::{CompatScore, OtherScore};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 
-/// A published rule.
+/// A published scoring rule, reproduced with its faults, so that a number from a paper can be compared with the strict
+/// score.
 pub(super) struct PublishedRule {
     /// Machine-readable id.
     pub id: &'static str,
@@ -21,7 +22,7 @@ pub(super) struct PublishedRule {
     pub score: fn(&[Reading<'_>]) -> Scored,
 }
 
-/// Responses that a rule scores.
+/// Kind of the questions whose responses a rule scores.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asks {
     /// Clean yes/no questions.
@@ -42,7 +43,7 @@ impl Asks {
     }
 }
 
-/// A response and its question.
+/// A generated response with the question that it answers, as a rule reads them.
 pub(super) struct Reading<'a> {
     /// Judged outcome of the response.
     pub outcome: &'a Outcome,
@@ -58,24 +59,27 @@ pub(super) struct Reading<'a> {
 
 impl Reading<'_> {
     /// Returns the text of the first right option.
+    ///
+    /// # Panics
+    /// When there is no option at [`Reading::gold`].
     pub fn gold(&self) -> &str {
         &self.options[self.gold]
     }
 }
 
-/// Result of a rule.
+/// Counts and further numbers by which a rule scores responses.
 #[derive(Default)]
 pub(super) struct Scored {
     /// Number of responses in the rule's denominator.
     pub n: usize,
     /// Number of responses that the rule counts as right.
     pub right: usize,
-    /// Further numbers that the rule publishes.
+    /// Further numbers that the rule publishes; empty for most rules.
     pub other: Vec<OtherScore>,
 }
 
 impl Scored {
-    /// Scores every response; none leaves the denominator.
+    /// Scores every one of the `readings` by `is_right`; none leaves the denominator, and there are no further numbers.
     pub fn all(readings: &[Reading<'_>], is_right: impl Fn(&Reading<'_>) -> bool) -> Self {
         Self {
             n: readings.len(),
@@ -86,7 +90,9 @@ impl Scored {
 }
 
 impl PublishedRule {
-    /// Scores the responses among `outcomes` that the rule is about, which answer entries of `plan`.
+    /// Scores the responses among `outcomes` that the rule is about, by the rule and by the strict parser. `outcomes`
+    /// answer entries of `plan`; others and scored options are left out. Without a generated response the result has
+    /// the reason instead of scores.
     pub fn apply(&self, plan: &Plan<'_>, outcomes: &[Outcome]) -> CompatScore {
         let of_kind = |outcome: &Outcome| self.is_about(plan, outcome);
         let about: Vec<_> = outcomes.iter().filter_map(|outcome| Some((outcome, of_kind(outcome)?))).collect();
@@ -152,19 +158,20 @@ impl PublishedRule {
     }
 }
 
-/// Part over whole; None where the whole is 0.
+/// Returns `part / whole`; None where `whole` is 0.
 pub(super) fn share(part: usize, whole: usize) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// `2 TP / (2 TP + FP + FN)`; 0 where the denominator is 0, as in all the rules.
+/// Returns the harmonic mean of precision and recall, `2 TP / (2 TP + FP + FN)`; 0 where the denominator is 0, as in
+/// all the rules.
 pub(super) fn f1(true_positives: usize, false_positives: usize, false_negatives: usize) -> f64 {
     let whole = 2 * true_positives + false_positives + false_negatives;
     if whole == 0 { 0.0 } else { (2 * true_positives) as f64 / whole as f64 }
 }
 
-/// F1 of answering yes. An unparsed response counts against the right answer: as no where yes is right, as yes where no
-/// is right.
+/// Returns the F1 of answering yes by the strict parser. An unparsed response counts against the right answer: as no
+/// where yes is right, as yes where no is right. 0 without responses.
 pub(super) fn strict_f1(readings: &[Reading<'_>]) -> f64 {
     let count = |gold: usize, right: bool| {
         readings.iter().filter(|reading| reading.gold == gold && reading.outcome.is_right() == right).count()
@@ -172,7 +179,7 @@ pub(super) fn strict_f1(readings: &[Reading<'_>]) -> f64 {
     f1(count(0, true), count(1, false), count(0, false))
 }
 
-/// Position of the option whose capital letter is the whole response; None where there is none.
+/// Returns the position of the option whose capital letter is the whole response `reply`; None where there is none.
 pub(super) fn single_letter(reading: &Reading<'_>, reply: &str) -> Option<usize> {
     (0..reading.options.len()).find(|&place| letter(place) == reply)
 }

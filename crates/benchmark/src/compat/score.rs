@@ -30,7 +30,7 @@ pub struct CompatScore {
     pub skipped: Option<String>,
 }
 
-/// A published number other than accuracy.
+/// A number other than accuracy that a published rule gives, by the rule and by the strict parser.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OtherScore {
     /// Name of the number: `f1`, `yes_ratio` or `sycophancy`.
@@ -42,7 +42,8 @@ pub struct OtherScore {
 }
 
 impl CompatScore {
-    /// Returns the result of a rule that cannot be applied, with the reason.
+    /// Returns the result of a rule that cannot be applied, with the `reason`: counts of 0 and no values. `id`,
+    /// `source` and `fault` describe the rule.
     pub(super) fn skipped(id: &str, source: &str, fault: &str, reason: String) -> Self {
         Self {
             id: id.to_owned(),

@@ -13,6 +13,7 @@ use stepwise_data::random::stream;
 
 use super::rule::{Asks, PublishedRule, Reading, Scored};
 
+/// Rule of VLMEvalKit for choices: the option is inferred from a letter or from words, else drawn at random.
 pub(super) const RULE: PublishedRule = PublishedRule {
     id: "vlmevalkit_choice",
     source: "VLMEvalKit, vlmeval/dataset/utils/multiple_choice.py @e8e78f0",

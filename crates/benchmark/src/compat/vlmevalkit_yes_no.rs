@@ -5,6 +5,7 @@
 use super::rule::{Asks, PublishedRule, Reading, Scored, f1, strict_f1};
 use super::score::OtherScore;
 
+/// Rule of VLMEvalKit for yes/no questions: a response is yes or no where its words include only one of the two.
 pub(super) const RULE: PublishedRule = PublishedRule {
     id: "vlmevalkit_pope",
     source: "VLMEvalKit, vlmeval/dataset/utils/yorn.py",

@@ -65,8 +65,8 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     metrics
 }
 
-/// First stage with a wrong item; inner None where there is no error, outer None where a stage is missing or unknown, or
-/// an item was not evaluated.
+/// First stage with a wrong item; inner None where there is no error, outer None where a stage is missing or unknown,
+/// or an item was not evaluated.
 fn first_error(rows: &[ItemRow<'_>], clean: usize) -> Option<Option<usize>> {
     let mut asked = [false; 4];
     let mut broken: Option<usize> = None;

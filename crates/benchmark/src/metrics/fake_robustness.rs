@@ -14,26 +14,27 @@ use serde::{Deserialize, Serialize};
 use crate::stats::paired::mcnemar_exact;
 use crate::suite::Condition;
 
-/// Result of one check.
+/// Result of one of the [`checks`] for signs that an attack failed rather than that the model is robust.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
-    /// Machine-readable id: the name of the check (see [`checks`]) and, after colons, the conditions or the kind it
-    /// compares.
+    /// Machine-readable id: the name of the check (see [`checks`]) and, after colons, the ids of the compared
+    /// conditions or the kind of the compared attacks. Only the name where the suite has nothing to compare.
     pub id: String,
     /// Label shown to people.
     pub label: String,
     /// Verdict of the check.
     pub verdict: CheckVerdict,
-    /// Number of items in the comparison.
+    /// Number of items in the comparison: those evaluated under all compared conditions. For `loss_does_not_fall`,
+    /// those with at least two recorded losses, all of them finite.
     pub n: usize,
-    /// Compared numbers by name, such as accuracies and p-values; empty where the check does not apply.
+    /// Compared numbers by name, such as accuracies (0 to 1) and p-values; empty where the check does not apply.
     pub numbers: IndexMap<String, f64>,
     /// Reason why the check does not apply; empty where it does.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
 
-/// Verdict of a check.
+/// Verdict of a [`Check`]: whether the robustness measured with an attack can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckVerdict {
@@ -51,7 +52,8 @@ const LEVEL: f64 = 0.05;
 /// Share of the loss's whole rise by which the loss may fall on the way, because steps of one size overshoot.
 const FALL: f64 = 0.1;
 
-/// Runs five checks, each on every condition or pair of conditions of the suite that it applies to:
+/// Runs five checks, each on every condition or pair of conditions of the suite that it applies to, and returns their
+/// results in this order:
 ///
 /// - `accuracy_does_not_rise_with_eps`: accuracy under untargeted `fgsm` and `pgd` does not rise with the size;
 /// - `loss_does_not_fall`: the mean loss of `pgd` and `transfer` does not fall along the steps by more than a tenth of
@@ -60,7 +62,9 @@ const FALL: f64 = 0.1;
 /// - `at_least_as_strong_as_noise`: `fgsm` and `pgd` leave no more items right than `random_sign` of the same size;
 /// - `transfer_weaker_than_white_box`: `pgd` leaves no more items right than `transfer` of the same size.
 ///
-/// A check without conditions yields one [`CheckVerdict::NotApplicable`] entry.
+/// More items count as right where a one-sided exact sign test gives p < 0.05, on the items evaluated under all
+/// compared conditions. Only `loss_does_not_fall` includes targeted attacks. A check without conditions yields one
+/// [`CheckVerdict::NotApplicable`] entry.
 #[must_use]
 pub fn checks(table: &OutcomeTable<'_>) -> Vec<Check> {
     let families: [(&str, &str, Vec<Check>); 5] = [

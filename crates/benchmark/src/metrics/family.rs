@@ -35,15 +35,16 @@ const FAMILIES: &[(&str, &[&str])] = &[
     ("gradient", &["fgsm", "pgd", "transfer"]),
 ];
 
-/// Returns the family of the kind of condition with this name; a kind outside the list of families is its own family.
+/// Returns the name of the family of the kind of condition `kind`, such as `noise` for `shot_noise`; `kind` itself
+/// where it belongs to no listed family.
 #[must_use]
 pub fn family(kind: &'static str) -> &'static str {
     FAMILIES.iter().find(|(_, kinds)| kinds.contains(&kind)).map_or(kind, |(family, _)| family)
 }
 
-/// Returns one attack of every family, as indices of conditions in the suite, in the order in which the families occur
-/// there. Within a family, an attack that a primary endpoint is about comes first, then the level nearest to 3 of 5,
-/// then the first in the suite. Empty where the suite has no attack.
+/// Returns one attack of every family, as indices of conditions in the suite, in the order in which the families first
+/// occur there. Within a family, an attack that a primary endpoint is about comes first, then the one whose level is
+/// nearest to 3 of 5 (no level counts as 3), then the first in the suite. Empty where the suite has no attack.
 #[must_use]
 pub fn representatives(table: &OutcomeTable<'_>) -> Vec<usize> {
     let mut chosen: Vec<(&str, usize)> = Vec::new();

@@ -14,8 +14,8 @@ struct Trio<'a> {
 }
 
 /// Returns the effect of hints for every `hint_minus` (wrong hint) whose control, the neutral hint, also serves a
-/// `hint_plus` (right hint); of several, the one with the parameters of the wrong hint is taken. Every metric is over the
-/// items evaluated under the hints that it compares:
+/// `hint_plus` (right hint); of several, the one with the parameters of the wrong hint is taken. Every metric is over
+/// the items evaluated under the hints that it compares:
 ///
 /// - `hint_reliance`: accuracy with the right hint less accuracy with the neutral one;
 /// - `misleading_susceptibility`: accuracy with the neutral hint less accuracy with the wrong one;

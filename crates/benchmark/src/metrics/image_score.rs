@@ -3,15 +3,19 @@
 use super::metric::{Better, Metric};
 use super::outcome_table::{ClusterSums, ItemRow, OutcomeTable};
 
-/// Returns `image_score` and `image_score:stage_N` for every `swap_near`, and `image_score_control` for every
-/// `swap_same`.
+/// Returns `image_score` and `image_score:stage_N` (`N` from 1 to 4) for every condition `swap_near`, and
+/// `image_score_control` for every `swap_same`.
 ///
-/// The image score is the share of items whose right answer is more likely with the case's own image than with the image
-/// of another patient for whom the answer is wrong: `P[log p(g | own) > log p(g | other)]`, ties half, where `p` is the
-/// softmax over the options shown. A model that does not use the image has 0.5, whatever it knows of the question, because
-/// the prior of the question is the same on both sides. The control replaces the image by one with the *same* answer; its
-/// distance from 0.5 is the part of the score that other differences between the images explain. Items whose answers are
-/// generated have no likelihoods and are left out.
+/// The image score is the share of items whose right answer is more likely with the case's own image than with the
+/// image of another patient for whom the answer is wrong: `P[log-odds(g | own) > log-odds(g | other)]`, ties half,
+/// where `g` is the right answer and its probability the softmax over the options shown. A model that does not use the
+/// image has 0.5, whatever it knows of the question, because the prior of the question is the same on both sides. The
+/// control replaces the image by one with the *same* answer; its distance from 0.5 is the part of the score that other
+/// differences between the images explain. Items whose answers are generated have no likelihoods and are left out.
+/// Without items a metric is not defined.
+///
+/// The metrics of the condition with default parameters carry no suffix, and the others end in the id of their
+/// condition.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let mut metrics = Vec::new();

@@ -4,8 +4,12 @@ use super::metric::{Better, Metric};
 use super::outcome_table::OutcomeTable;
 
 /// Returns two metrics over the items whose right answer changes when the image is mirrored and that were evaluated
-/// clean and mirrored: `laterality_accuracy`, the share that is right on both images, and `laterality_blindness`, the
-/// share with the same answer on both. Empty where the suite has no `flip`; a metric without such items is not defined.
+/// clean and mirrored:
+///
+/// - `laterality_accuracy`: share that is right on both images;
+/// - `laterality_blindness`: share with the same answer on both.
+///
+/// Empty where the suite has no `flip`; a metric without such items is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();

@@ -3,7 +3,7 @@
 use super::outcome_table::{ClusterSums, OutcomeTable};
 use crate::stats::Statistic;
 
-/// Direction of improvement of a metric.
+/// Direction of a metric's values that is an improvement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
@@ -15,7 +15,7 @@ pub enum Better {
     Neither,
 }
 
-/// A metric of one model, without its interval.
+/// A metric of one model as a statistic, before its value, interval and test are computed.
 pub struct Metric {
     /// Machine-readable id; conditions and stages follow after a colon.
     pub id: String,
@@ -30,7 +30,9 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// Creates a metric that `formula` computes from the sums of `N` columns.
+    /// Creates a metric whose value `formula` computes from the sums of the `N` columns of `sums` over all cells; None
+    /// from `formula` means that the value is not defined. Number of items and clustering are those of `sums`. The
+    /// range is unknown until [`within`](Self::within).
     pub fn new<const N: usize>(
         id: impl Into<String>,
         label: impl Into<String>,
@@ -43,13 +45,13 @@ impl Metric {
     }
 
     /// Creates a mean of values from 0 to 1: the sum of the first column over the sum of the second, not defined where
-    /// the second sum is 0.
+    /// the second is 0. The values are not checked.
     pub fn mean(id: impl Into<String>, label: impl Into<String>, better: Better, sums: ClusterSums<2>) -> Self {
         Self::new(id, label, better, sums, |t| share(t[0], t[1])).within(0.0, 1.0)
     }
 
-    /// Creates a mean of values from -1 to 1, such as differences between two conditions, otherwise as
-    /// [`mean`](Self::mean).
+    /// Creates a mean of values from -1 to 1, such as differences between two conditions: the sum of the first column
+    /// over the sum of the second, not defined where the second is 0. The values are not checked.
     pub fn mean_difference(
         id: impl Into<String>,
         label: impl Into<String>,
@@ -59,27 +61,30 @@ impl Metric {
         Self::mean(id, label, better, sums).within(-1.0, 1.0)
     }
 
-    /// Sets the least and the largest value that the metric can take.
+    /// Returns the metric with `low` and `high` as the least and the largest value that it can take. Intervals are cut
+    /// to them.
     #[must_use]
     pub fn within(self, low: f64, high: f64) -> Self {
         Self { statistic: self.statistic.within(low, high), ..self }
     }
 
     /// Returns the difference of a metric between two models, `tuned` less `base`, whose interval is the interval of
-    /// the paired difference; `n` is the smaller of the two.
+    /// the paired difference. Both must be the same metric over the same cells. `n` is the smaller of the two; id,
+    /// label and direction are those of `tuned`.
     #[must_use]
     pub fn difference(tuned: Self, base: Self) -> Self {
         Self { n: tuned.n.min(base.n), statistic: tuned.statistic.less(base.statistic), ..tuned }
     }
 }
 
-/// Part over whole; None where the whole is 0.
+/// Returns `part / whole`; None where `whole` is 0 or negative.
 pub(crate) fn share(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
 }
 
-/// Sums for the mean per-item difference of condition `c` less `reference`, on the items evaluated under both. Columns:
-/// sum of differences, items.
+/// Adds up, in each cell (a patient and a question), the differences in being right between the conditions with the
+/// indices `c` and `reference`, `c` less `reference`, on the items evaluated under both. Columns: sum of differences,
+/// items.
 pub(super) fn paired(table: &OutcomeTable<'_>, c: usize, reference: usize) -> ClusterSums<2> {
     table.sums(|row| Some([row.right(c)? - row.right(reference)?, 1.0]))
 }

@@ -65,13 +65,13 @@ const SETS: &[fn(&OutcomeTable<'_>) -> Vec<Metric>] = &[
 ];
 
 /// Returns all metrics of an outcome table, in a fixed order. The ids depend on the suite alone; a metric without
-/// eligible items is present and has the value None.
+/// eligible items is there too, with the value None, so that the metrics of two models have the same positions.
 #[must_use]
 pub fn all(table: &OutcomeTable<'_>) -> Vec<Metric> {
     SETS.iter().flat_map(|family| family(table)).collect()
 }
 
-/// Returns the ids of all metrics of this suite that may be an endpoint, which are the metrics that have a test.
+/// Returns the ids of all metrics of this suite that may be a primary endpoint: those with an interval and a test.
 #[must_use]
 pub fn endpoints(suite: &Suite) -> Vec<String> {
     let all = all(&OutcomeTable::new(suite, &Crossing::default(), []));

@@ -16,8 +16,8 @@ pub struct Crossing<'a> {
 }
 
 impl<'a> Crossing<'a> {
-    /// Numbers the cells of `outcomes`. The patient is the `group_id`, the question its text, or the item's id where
-    /// the text is unknown.
+    /// Numbers the cells of `outcomes`, from 0. The patient is the `group_id`, the question its text, or the item's id
+    /// where the text is empty. Equal outcomes in another order give the same numbers.
     pub fn new(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
         let mut numbers: BTreeMap<(&str, &str), usize> =
             outcomes.into_iter().map(|outcome| (Self::key(outcome), 0)).collect();
@@ -32,7 +32,7 @@ impl<'a> Crossing<'a> {
         (&outcome.group_id, question)
     }
 
-    /// Patient and question of every cell.
+    /// Returns patient and question of every cell, as numbers from 0.
     #[must_use]
     pub fn cells(&self) -> &Cells {
         &self.cells
@@ -46,21 +46,21 @@ fn dense<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<usize> {
     names.map(|name| numbers[name]).collect()
 }
 
-/// Outcome table: outcomes by item and condition.
+/// Outcomes of one model by item and condition, from which all metrics are computed.
 #[derive(Clone, Debug)]
 pub struct OutcomeTable<'a> {
     /// Suite of the outcomes.
     pub suite: &'a Suite,
     /// Number of cells of patients and questions.
     pub cells: usize,
-    /// One row per item; the rows of a case are adjacent.
+    /// One row per item with an outcome, sorted by case and item id, so that the rows of a case are adjacent.
     pub rows: Vec<ItemRow<'a>>,
 }
 
-/// Outcomes of one item.
+/// Outcomes of one item under all conditions of the suite.
 #[derive(Clone, Debug)]
 pub struct ItemRow<'a> {
-    /// Number of the item's cell.
+    /// Number, in the [`Crossing`], of the cell of the item's patient and question.
     pub cell: usize,
     /// Id of the case.
     pub case_id: &'a str,
@@ -78,17 +78,21 @@ pub struct ItemRow<'a> {
 }
 
 impl<'a> ItemRow<'a> {
-    /// Returns the outcome under condition number `c`; None where the item was not evaluated under it.
+    /// Returns the outcome under the condition with index `c` in the suite; None where the item was not evaluated under
+    /// it.
     ///
     /// # Panics
-    /// When the suite has no condition number `c`.
+    /// When the suite has no condition with this index.
     #[must_use]
     pub fn at(&self, c: usize) -> Option<&'a Outcome> {
         self.outcomes[c]
     }
 
-    /// Returns 1 where the item is right under condition number `c`, 0 where it is not, None where it was
-    /// not evaluated.
+    /// Returns 1 where the answer under the condition with index `c` is right, 0 where it is wrong or could not be
+    /// parsed. None where the item was not evaluated under the condition.
+    ///
+    /// # Panics
+    /// When the suite has no condition with this index.
     #[must_use]
     pub fn right(&self, c: usize) -> Option<f64> {
         self.at(c).map(|outcome| one_if(outcome.is_right()))
@@ -100,22 +104,31 @@ impl<'a> ItemRow<'a> {
         self.at(self.clean)
     }
 
-    /// Whether the right answer under condition number `c` equals the clean one, so that a change of the answer is a
-    /// flip. None where the item was not evaluated under both.
+    /// Returns whether the right answer under the condition with index `c` equals the clean one, so that a change of
+    /// the model's answer is a flip. None where the item was not evaluated under both.
+    ///
+    /// # Panics
+    /// When the suite has no condition with this index.
     #[must_use]
     pub fn keeps_gold(&self, c: usize) -> Option<bool> {
         Some(self.at(c)?.gold == self.clean()?.gold)
     }
 
-    /// Returns 1 where the answer under condition number `c` equals the clean answer, 0 where it does not; None where
-    /// the item was not evaluated under both.
+    /// Returns 1 where the answer under the condition with index `c` equals the clean answer, 0 where it does not. None
+    /// where the item was not evaluated under both.
+    ///
+    /// # Panics
+    /// When the suite has no condition with this index.
     #[must_use]
     pub fn alike(&self, c: usize) -> Option<f64> {
         Some(one_if(self.at(c)?.answers_like(self.clean()?)))
     }
 
-    /// Returns 1 where the answer under condition number `c` is the one that the condition names, 0 where it is not;
-    /// None where the condition names none or the item was not evaluated.
+    /// Returns 1 where the answer under the condition with index `c` is the one that the condition names, such as the
+    /// answer in a hint; 0 where it is not. None where the condition names none or the item was not evaluated.
+    ///
+    /// # Panics
+    /// When the suite has no condition with this index.
     #[must_use]
     pub fn follows(&self, c: usize) -> Option<f64> {
         let outcome = self.at(c)?;
@@ -123,8 +136,12 @@ impl<'a> ItemRow<'a> {
         Some(one_if(outcome.followed || outcome.gives(named)))
     }
 
-    /// Returns 1 where the answer under condition number `other` is the one that condition number `naming` names, 0
-    /// where it is not; None where none is named or the item was not evaluated under both.
+    /// Returns 1 where the answer under the condition with index `other` is the one that the condition with index
+    /// `naming` names, 0 where it is not. It gives how often the answer occurs without being named. None where none is
+    /// named or the item was not evaluated under both.
+    ///
+    /// # Panics
+    /// When the suite has no condition with one of these indices.
     #[must_use]
     pub fn says_named(&self, naming: usize, other: usize) -> Option<f64> {
         let named = self.at(naming)?.named.as_ref()?;
@@ -132,13 +149,13 @@ impl<'a> ItemRow<'a> {
     }
 }
 
-/// Returns 1 for true, 0 for false.
+/// Returns 1 where `is` is true, 0 where it is false, so that shares can be computed as means.
 #[must_use]
 pub fn one_if(is: bool) -> f64 {
     f64::from(u8::from(is))
 }
 
-/// Sums of `N` columns by cell, with the number of summed items.
+/// Sums of `N` columns in each cell of a patient and a question, with the number of summed items.
 #[derive(Clone, Debug)]
 pub struct ClusterSums<const N: usize> {
     /// `columns[c][k]` is the sum of column `c` over cell `k`.
@@ -150,8 +167,10 @@ pub struct ClusterSums<const N: usize> {
 }
 
 impl<'a> OutcomeTable<'a> {
-    /// Builds the table of `outcomes`. Outcomes of conditions that the suite lacks, or of cells without a number, are
-    /// left out.
+    /// Builds the table of `outcomes`, one row per case id and item id. Outcomes of conditions that the suite lacks, or
+    /// of cells that `crossing` does not number, are left out. Of several outcomes of one item under one condition, the
+    /// last counts. Stage and category come from the first outcome of an item; the chance comes from its clean outcome,
+    /// or from the first one where it has no clean outcome.
     pub fn new(suite: &'a Suite, crossing: &Crossing<'_>, outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
         let clean = suite.conditions.iter().position(|condition| condition.kind == "clean").unwrap_or_default();
         let mut rows: BTreeMap<(&str, &str), ItemRow<'a>> = BTreeMap::new();
@@ -179,7 +198,9 @@ impl<'a> OutcomeTable<'a> {
         Self { suite, cells: crossing.cells.len(), rows: rows.into_values().collect() }
     }
 
-    /// Returns both tables, reduced to the items and conditions on which both models were evaluated.
+    /// Returns both tables, reduced to the items in both and, per item, to the conditions under which both models were
+    /// evaluated. Rows of equal index then belong to the same item. Both tables must be of the same suite and the same
+    /// [`Crossing`]; this is not checked.
     #[must_use]
     pub fn common(&self, other: &Self) -> (Self, Self) {
         let theirs: BTreeMap<(&str, &str), &ItemRow<'a>> =
@@ -201,7 +222,11 @@ impl<'a> OutcomeTable<'a> {
         (Self { rows: mine, ..*self }, Self { rows: their, ..*other })
     }
 
-    /// Share of the items that the patient with the most items holds, 0 to 1; 0 without items.
+    /// Computes the share of the items that the patient with the most items holds, 0 to 1; 0 without items. `cells`
+    /// gives the patient of each cell.
+    ///
+    /// # Panics
+    /// When `cells` lacks a cell of the table; the cells of the table's own [`Crossing`] hold all.
     #[must_use]
     pub fn largest_patient(&self, cells: &Cells) -> f64 {
         let mut items = vec![0usize; cells.patient_count()];
@@ -209,20 +234,21 @@ impl<'a> OutcomeTable<'a> {
         items.into_iter().max().map_or(0.0, |most| most as f64 / self.rows.len().max(1) as f64)
     }
 
-    /// Number of the clean condition; 0 where the suite has none.
+    /// Returns the index in the suite of the clean condition; 0 where the suite has none.
     #[must_use]
     pub fn clean(&self) -> usize {
         self.of_kind("clean").next().map_or(0, |(number, _)| number)
     }
 
-    /// Iterates over the conditions of one kind with their numbers.
+    /// Iterates over the conditions of the kind with this name, each with its index in the suite; none for an unknown
+    /// name.
     pub fn of_kind<'b>(&'b self, kind: &'b str) -> impl Iterator<Item = (usize, &'a Condition)> + 'b {
         self.conditions().filter(move |(_, condition)| condition.kind == kind)
     }
 
-    /// Returns the conditions of one kind: number, condition, and whether its metrics carry no suffix. The condition
-    /// without a suffix is the first whose parameters all have their defaults or, where there is none, the first of
-    /// the kind.
+    /// Returns the conditions of the kind with this name: index in the suite, condition, and whether the ids of its
+    /// metrics carry no suffix. That is the first condition whose parameters all have their defaults or, where there is
+    /// none, the first of the kind. Empty where the suite has no such condition.
     #[must_use]
     pub fn variants(&self, kind: &str) -> Vec<(usize, &'a Condition, bool)> {
         let all: Vec<_> = self.of_kind(kind).collect();
@@ -230,19 +256,21 @@ impl<'a> OutcomeTable<'a> {
         all.into_iter().enumerate().map(|(place, (c, condition))| (c, condition, place == plain)).collect()
     }
 
-    /// Iterates over all conditions with their numbers.
+    /// Iterates over all conditions of the suite, each with its index in the suite.
     pub fn conditions(&self) -> impl Iterator<Item = (usize, &'a Condition)> + use<'a> {
         self.suite.conditions.iter().enumerate()
     }
 
-    /// Returns the number and the condition of the control of `condition`; None where it has no control.
+    /// Returns the control of `condition`, the condition that it is compared with, and its index in the suite. None
+    /// where `condition` has no control.
     #[must_use]
     pub fn control(&self, condition: &Condition) -> Option<(usize, &'a Condition)> {
         self.conditions().find(|(_, other)| Some(&other.id) == condition.control.as_ref())
     }
 
-    /// Returns the number and the condition of the counterpart of `condition` among the conditions of `kind` whose control
-    /// is `control`: the only one or, of several, the one with the parameters of `condition`. None where there is none.
+    /// Returns the counterpart of `condition`, with its index in the suite, among the conditions of `kind` whose
+    /// control has the id `control`. It is the only one or, of several, the first with the parameters of `condition`.
+    /// None where there is none.
     #[must_use]
     pub fn counterpart(&self, kind: &str, condition: &Condition, control: &str) -> Option<(usize, &'a Condition)> {
         let all = self.of_kind(kind).filter(|(_, other)| other.control.as_deref() == Some(control));
@@ -252,20 +280,26 @@ impl<'a> OutcomeTable<'a> {
         }
     }
 
-    /// Sums `value` over the items for which it is defined.
+    /// Adds up, in each cell, the `N` numbers that `value` returns per item; a cell is a patient and a question. An
+    /// item for which `value` returns None is left out of the sums and of their count. Intervals and tests of the sums
+    /// are clustered by patients and by questions.
     pub fn sums<const N: usize>(&self, value: impl Fn(&ItemRow<'a>) -> Option<[f64; N]>) -> ClusterSums<N> {
         let values = self.rows.iter().filter_map(|row| Some((row.cell, value(row)?)));
         ClusterSums::collect(self.cells, Sampling::PatientsAndQuestions, values)
     }
 
-    /// Sums `value` over the cases for which it is defined; `value` receives all items of a case. A case combines
-    /// several questions, so the sums are clustered by patients alone.
+    /// Adds up, in each cell, the `N` numbers that `value` returns per case; `value` receives all items of the case. A
+    /// case enters the cell (patient and question) of its first item. A case for which `value` returns None is left out
+    /// of the sums and of their count. A case combines several questions, so intervals and tests are clustered by
+    /// patients alone.
     pub fn case_sums<const N: usize>(&self, value: impl Fn(&[ItemRow<'a>]) -> Option<[f64; N]>) -> ClusterSums<N> {
         let values = self.cases().filter_map(|rows| Some((rows.first()?.cell, value(rows)?)));
         ClusterSums::collect(self.cells, Sampling::Patients, values)
     }
 
-    /// Sums `value` over the items for which it is defined; `value` receives the item and all items of its case.
+    /// Adds up, in each cell, the `N` numbers that `value` returns per item; a cell is a patient and a question.
+    /// `value` receives the item and all items of its case. An item for which `value` returns None is left out of the
+    /// sums and of their count. Intervals and tests of the sums are clustered by patients and by questions.
     pub fn sums_within<const N: usize>(
         &self,
         value: impl Fn(&ItemRow<'a>, &[ItemRow<'a>]) -> Option<[f64; N]>,
@@ -279,8 +313,8 @@ impl<'a> OutcomeTable<'a> {
         self.rows.chunk_by(|a, b| a.case_id == b.case_id)
     }
 
-    /// Returns `base` for the condition whose metrics carry no suffix (`first`), else `base` with the id of
-    /// the condition.
+    /// Returns the id of a metric of `condition`: `base` where `first` is true, which is for the condition whose
+    /// metrics carry no suffix (see [`variants`](Self::variants)), else `base:ID` with the id of the condition.
     #[must_use]
     pub fn name(base: &str, condition: &Condition, first: bool) -> String {
         if first { base.to_owned() } else { format!("{base}:{}", condition.id) }

@@ -3,11 +3,15 @@
 use super::metric::{Better, Metric};
 use super::outcome_table::OutcomeTable;
 
-/// Returns two shares of pairs in which both questions are answered rightly: `pair_accuracy`, over the recorded pairs
-/// of a yes/no question and its negation, evaluated clean, each pair once; and `negation_pair_accuracy`, over the
-/// yes/no questions evaluated under `negation` and its control `affirmation`. The second exists only for conditions
-/// `negation` with this control. Answering "yes" to everything is right on half of the questions and on none of the
-/// pairs. A metric without such pairs is not defined.
+/// Returns two shares of pairs in which both questions are answered rightly:
+///
+/// - `pair_accuracy`, over the recorded pairs of a yes/no question and its negation, both evaluated clean, each pair
+///   once;
+/// - `negation_pair_accuracy`, over the yes/no questions evaluated under a condition `negation` and its control
+///   `affirmation`; without this control the metric is missing.
+///
+/// Answering "yes" to everything is right on half of the questions and on none of the pairs. A metric without such
+/// pairs is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();

@@ -4,11 +4,14 @@
 use super::metric::{Better, Metric};
 use super::outcome_table::{ItemRow, OutcomeTable, one_if};
 
-/// Returns `false_refusal`, the share of clean questions that are answered with the abstain option, and
-/// `silent_failure:ID` of every condition `blank`, `no_image` or `region_mask`, the share of questions that are
-/// answered with another option although the evidence is removed; an unparsed response is no answer. Only questions
-/// with an abstain option that is not the right answer count; without them a metric is not defined. The two belong
-/// together: a model that always declines never fails silently.
+/// Returns the abstention metrics, over the questions with an abstain option that is not the right answer:
+///
+/// - `false_refusal`: share of clean questions that are answered with the abstain option;
+/// - `silent_failure:ID` of every condition `blank`, `no_image` or `region_mask`: share of questions that are answered
+///   with another option although the evidence is removed; an unparsed response is no answer.
+///
+/// The two belong together: a model that always declines never fails silently. Without such questions a metric is not
+/// defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();

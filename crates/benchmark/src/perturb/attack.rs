@@ -23,7 +23,7 @@ pub trait Attack: Debug + Send + Sync {
     }
 
     /// Attacks all targets and returns one result for each target, in the same order. `rng` gives the random draws of
-    /// the suite, and `gradient_source` is the model that [`Attack::gradient_source`] names.
+    /// the suite, and `gradient_source` is the model that [`Attack::gradient_source`] names. Targets are not changed.
     ///
     /// # Errors
     /// When the gradient source fails or returns gradients of the wrong number or shape.
@@ -44,17 +44,17 @@ pub enum GradientSource {
     Surrogate,
 }
 
-/// Goal of an attack.
+/// Goal of an attack: away from the right answer, or towards a named wrong one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttackGoal {
     /// Untargeted: away from the right answer. The attack raises the objective.
     FromGold,
-    /// Targeted: towards the answer [`Perturbed::named`](super::Perturbed::named). The attack lowers the objective, the negative log-likelihood
-    /// of that answer.
+    /// Targeted: towards the answer [`Perturbed::named`](super::Perturbed::named). The attack lowers the objective, the
+    /// negative log-likelihood of that answer.
     ToNamed,
 }
 
-/// Outcome of an attack on one target.
+/// Result of an attack on one target: the changed pixels and how the loss rose.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdversarialImage {
     /// Attacked pixels, shown instead of the original pixels.
@@ -64,7 +64,7 @@ pub struct AdversarialImage {
     pub losses: Vec<f64>,
 }
 
-/// A query to attack.
+/// A query to attack, with the objective of the attack and the pixels to start from.
 #[derive(Clone, Debug)]
 pub struct AttackTarget {
     /// Query with its images before the attack.

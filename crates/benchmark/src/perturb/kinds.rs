@@ -2,7 +2,7 @@
 
 use super::{PerturbationKind, adversarial, clean, image, text};
 
-/// All kinds of condition that a suite can use, in the order in which documents list them.
+/// Registry of all kinds of condition that a suite can use, in the order in which documents list them.
 pub const KINDS: &[PerturbationKind] = &[
     clean::KIND,
     text::hint::PLUS,
@@ -79,7 +79,7 @@ pub const KINDS: &[PerturbationKind] = &[
     adversarial::random_sign::KIND,
 ];
 
-/// Returns the kind with this name, or None when there is no such kind.
+/// Returns the registry entry of the kind with this name; None when there is no such kind.
 #[must_use]
 pub fn kind(name: &str) -> Option<&'static PerturbationKind> {
     KINDS.iter().find(|kind| kind.name == name)

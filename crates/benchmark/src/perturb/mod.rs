@@ -30,7 +30,7 @@ pub use support::pool::Pool;
 
 use crate::rng::SuiteRng;
 
-/// Registry entry of one kind of condition.
+/// Entry in the registry of conditions: one kind of condition, which a suite file names.
 #[derive(Clone, Copy, Debug)]
 pub struct PerturbationKind {
     /// Name of the kind in a suite file, unique among all kinds.
@@ -39,14 +39,14 @@ pub struct PerturbationKind {
     pub purpose: Purpose,
     /// One-line description, shown in reports and on the reference page of suites.
     pub about: &'static str,
-    /// Builds the perturbation from the parameters in a suite's condition table, which are the keys that not every
-    /// condition has. Fails on an unknown, missing or invalid parameter.
+    /// Function that builds the perturbation from the parameters in a suite's condition table, which are the keys that
+    /// not every condition has. Fails on an unknown, missing or invalid parameter.
     pub build: fn(toml::Table) -> Result<Arc<dyn Perturbation>, toml::de::Error>,
     /// Full text of the template file that the kind draws sentences from. Empty for a kind without templates.
     pub templates: &'static str,
 }
 
-/// Purpose of a condition. Decides which metrics and which parts of the report use it.
+/// Purpose of a condition, which decides which metrics and which parts of the report use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
@@ -62,20 +62,20 @@ pub enum Purpose {
     Control,
 }
 
-/// A change to a question, built from one condition of a suite.
+/// A change to a question, built from the parameters of one condition of a suite.
 pub trait Perturbation: Debug + Send + Sync {
-    /// Describes the change to one item. Equal scenes give equal changes.
+    /// Describes the change to the item of `scene`. Equal scenes give equal changes.
     ///
     /// # Errors
-    /// Returns [`Skip`] when the change does not apply to this item.
+    /// A [`Skip`] with the reason when the change does not apply to this item.
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip>;
 }
 
-/// Reason why a condition leaves an item out, as words for people. Reasons are counted and shown in reports.
+/// Reason, in words for people, why a condition leaves an item out. Reasons are counted and shown in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Skip(pub &'static str);
 
-/// The item to change, with its case, the pool of cases and the source of random numbers.
+/// Input of a perturbation: the item to change, with its case, the pool of cases and the source of random numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
     /// Case of the item.
@@ -97,7 +97,7 @@ impl Scene<'_> {
     }
 }
 
-/// The changes to one question. The default changes nothing.
+/// Changes that a condition makes to one question. The default changes nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Perturbed {
     /// Item that replaces the stored item when options, answer or question change. Id, stage and category stay the
@@ -119,7 +119,8 @@ pub struct Perturbed {
 }
 
 impl Perturbed {
-    /// Returns the index of the case whose images are shown, for the question of the case with index `case`.
+    /// Returns the index, in the pool, of the case whose images are shown for a question of the case with index `case`:
+    /// another one where the images are swapped, else `case`.
     #[must_use]
     pub fn shown_case(&self, case: usize) -> usize {
         match &self.pictures {
@@ -142,7 +143,7 @@ pub enum Recall {
 
 impl Recall {
     /// Returns the indices, in the case's chain, of the items whose clean replies are needed first. `own` is the index
-    /// of the changed item, which is the only one for a rebuttal.
+    /// of the changed item, the only one for a rebuttal.
     #[must_use]
     pub fn items(&self, own: usize) -> Vec<usize> {
         match self {
@@ -152,7 +153,7 @@ impl Recall {
     }
 }
 
-/// Images shown with a question.
+/// Images that are shown with a question under a condition, before attacks.
 #[derive(Clone, Debug, Default)]
 pub enum ShownImages {
     /// Images of the case itself.
@@ -179,7 +180,7 @@ impl ShownImages {
     }
 }
 
-/// An answer that a perturbation names to the model.
+/// An answer that a perturbation names to the model, such as the answer in a hint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Named {
     /// Text of the answer.
@@ -189,7 +190,7 @@ pub struct Named {
     pub index: Option<usize>,
 }
 
-/// A change to the pixels of a decoded image.
+/// A change to the pixels of decoded images, made when a query is built.
 pub trait Edit: Debug + Send + Sync {
     /// Returns a key that describes the change completely: equal keys give equal pixels for the same image.
     fn key(&self) -> String;
@@ -197,7 +198,8 @@ pub trait Edit: Debug + Send + Sync {
     /// Changes `picture`, the image with this `index` in the case (from 0), in place.
     fn apply(&self, index: usize, picture: &mut RgbImage);
 
-    /// Returns the temporary memory of [`Edit::apply`], in bytes per pixel.
+    /// Returns the temporary memory of [`Edit::apply`], in bytes per pixel of the image; 3, one copy of the image, by
+    /// default.
     fn bytes_per_pixel(&self) -> u64 {
         3
     }

@@ -21,15 +21,16 @@ const UNTRAINABLE: &[(&str, &str)] = &[
     ("random_decay", "it is the control of `region_decay`; use `random_mask`"),
 ];
 
-/// Returns the reason why a kind of condition cannot be used in training, with what to do instead. None if it can be
-/// used.
+/// Returns the reason why conditions of this kind cannot be used in training, with what to do instead. None if they can
+/// be used.
 #[must_use]
 pub fn untrainable(kind: &PerturbationKind) -> Option<&'static str> {
     UNTRAINABLE.iter().find(|(name, _)| *name == kind.name).map(|(_, reason)| *reason)
 }
 
-/// Returns whether the right answer under the kind of condition with this name is the abstain option: true for every
-/// kind that removes the evidence except `swap_near`, false for all others and for unknown names.
+/// Returns whether a training example under the kind of condition with this name has the abstain option as its right
+/// answer: true for every kind that removes the evidence except `swap_near`, whose images show another answer; false
+/// for all others and for unknown names.
 #[must_use]
 pub fn teaches_to_decline(kind: &str) -> bool {
     super::kinds::kind(kind).is_some_and(|kind| kind.purpose == Purpose::EvidenceRemoved && kind.name != "swap_near")

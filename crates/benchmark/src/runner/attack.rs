@@ -16,7 +16,7 @@ use crate::rng::SuiteRng;
 use crate::runner::options::Surrogate;
 use crate::runner::unanswerable::{NO_GRADIENTS, NO_PICTURE, NO_SURROGATE};
 
-/// Attack on one query, before the query is answered.
+/// Attack that was made on one query, kept until the query is answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
     objective: Objective,
@@ -41,8 +41,17 @@ struct Group {
     targets: Vec<AttackTarget>,
 }
 
-/// Replaces the first image of every attacked query by attacked pixels. `asked` gives perturbation, item and prompt of
-/// each query. Without a surrogate, queries with a transfer attack are [`AttackResult::OutOfReach`].
+/// Makes the attacks of a batch: replaces the first image of every attacked query by attacked pixels, in place, and
+/// returns one result per query, in order. `asked` gives perturbation, item and prompt of each query. A query is
+/// [`AttackResult::OutOfReach`], and stays as it is, without an image, without a surrogate for a transfer attack, or
+/// where the gradient source gives no pixel grid.
+///
+/// # Errors
+/// When the gradient source cannot make a pixel grid, fails, or returns gradients of the wrong number or shape. Some
+/// queries may then be changed already.
+///
+/// # Panics
+/// When `asked` has more elements than `queries`.
 pub(crate) fn attack<'a>(
     asked: impl Iterator<Item = (&'a Perturbed, &'a Item, &'a Prompt)>,
     queries: &mut [Query],
@@ -134,7 +143,9 @@ fn objective(attack_goal: AttackGoal, perturbed: &Perturbed, item: &Item, prompt
 }
 
 impl Made {
-    /// Returns the trace of the attack; `reply` answers the attacked query.
+    /// Returns the trace of the attack: the losses along its steps and the value reached under the response `reply` to
+    /// the attacked query. Numbers that are not finite become None; so does the reached value for a generated text and
+    /// for a target that is no option.
     pub(crate) fn trace(self, prompt: &Prompt, reply: &Response) -> AttackTrace {
         let finite = |value: f64| Some(value).filter(|value| value.is_finite());
         let reached = match reply {

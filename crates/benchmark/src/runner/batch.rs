@@ -24,12 +24,15 @@ use crate::score::{self, letters};
 #[derive(Default)]
 pub(super) struct CaseBatch {
     waiting: Vec<PendingQuery>,
+    /// Questions that repeat earlier answers, with the changes to them; they are prepared when those answers are known.
     pub recalling: Vec<(PlanEntry, Perturbed)>,
     said: Said,
 }
 
 impl CaseBatch {
-    /// Adds a known outcome to `run`, or queues the question.
+    /// Adds the outcome of `entry` to `run` where it is known already, or queues the question. A question that cannot
+    /// be asked is counted as unanswerable. A known outcome takes condition and question from the plan, because they
+    /// are no part of its key.
     pub fn take(
         &mut self,
         plan: &Plan<'_>,
@@ -58,7 +61,12 @@ impl CaseBatch {
         }
     }
 
-    /// Answers all queued questions: first the independent ones, then those that repeat earlier answers.
+    /// Answers all queued questions and adds their outcomes to `run`: first the independent ones, then those that
+    /// repeat earlier answers. Progress is reported after every part and at the end.
+    ///
+    /// # Errors
+    /// When an image cannot be loaded, the model or the surrogate fails, the number of responses differs from that of
+    /// queries, or the callback stops the run. The outcomes of finished parts stay in `run`.
     pub fn answer(
         mut self,
         plan: &Plan<'_>,

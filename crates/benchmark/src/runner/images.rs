@@ -11,12 +11,13 @@ use crate::perturb::{Perturbed, ShownImages};
 use crate::plan::{Plan, PlanEntry};
 use crate::runner::error::RunError;
 
-/// Source of decoded images. Every `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>` implements this trait.
+/// Source of the decoded images of cases, such as files. Every `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>`
+/// implements this trait.
 pub trait Images {
-    /// Loads image `index` (from 0) of `case`, in the size that the case states.
+    /// Loads image `index` (from 0) of `case`. It must have the size that the case states; [`load`] checks this.
     ///
     /// # Errors
-    /// When the image cannot be read.
+    /// When the image cannot be read or decoded.
     fn load(&self, case: &Case, index: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>>;
 }
 
@@ -43,12 +44,12 @@ impl<'a> Gallery<'a> {
         Self { cases, images, made: HashMap::new(), means: HashMap::new() }
     }
 
-    /// Drops all images that are kept in memory. Mean colours stay.
+    /// Drops all images that are kept in memory. Mean colours stay, because they are small and slow to compute.
     pub fn clear(&mut self) {
         self.made.clear();
     }
 
-    /// Drops the cached images when they take more than `most` bytes.
+    /// Drops all images that are kept in memory when they take more than `most` bytes together. Mean colours stay.
     pub(super) fn make_room(&mut self, most: u64) {
         if self.made.values().map(|picture| picture.as_raw().len() as u64).sum::<u64>() > most {
             self.clear();
@@ -56,10 +57,11 @@ impl<'a> Gallery<'a> {
     }
 
     /// Returns the images shown for the case with index `case` under a perturbation, before its attack, in the order of
-    /// the shown case; empty where no images are shown. The images are kept until [`Gallery::clear`].
+    /// the shown case; empty where no images are shown. The images are kept in memory until [`Gallery::clear`].
     ///
     /// # Errors
-    /// [`RunError::Image`] when an image cannot be read or has another size than its case states.
+    /// [`RunError::Image`] when a shown image, or an image of a mean colour, cannot be read or has another size than
+    /// its case states. Images loaded until then stay in memory.
     ///
     /// # Panics
     /// When there is no case with this index.
@@ -111,10 +113,14 @@ impl<'a> Gallery<'a> {
     }
 }
 
-/// Loads an image and checks its size, because regions are given in pixels of the size that the case states.
+/// Loads image `index` (from 0) of `case` with `images` and checks its size, because regions are given in pixels of the
+/// size that the case states.
 ///
 /// # Errors
 /// [`RunError::Image`] when the image cannot be read or has another size than its case states.
+///
+/// # Panics
+/// When `images` loads an image that the case does not list.
 pub fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>, RunError> {
     let failed = |source| RunError::Image { case_id: case.case_id.clone(), index, source };
     let picture = images.load(case, index).map_err(failed)?;
@@ -126,10 +132,13 @@ pub fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbIma
 }
 
 /// Returns the images that an entry of `plan` shows, before attacks, loaded with `images`. Empty where the condition
-/// shows no images or does not apply.
+/// shows no images or does not apply to the item.
 ///
 /// # Errors
 /// [`RunError::Image`] when an image cannot be read or has another size than its case states.
+///
+/// # Panics
+/// When the plan's pool has no such case or item, or its suite no such condition.
 pub fn pictures(plan: &Plan<'_>, images: &dyn Images, entry: PlanEntry) -> Result<Vec<Arc<RgbImage>>, RunError> {
     let Some(perturbed) = plan.perturbed(entry) else { return Ok(Vec::new()) };
     Gallery::new(plan.pool.cases(), images).pictures(entry.case, &perturbed)

@@ -11,8 +11,11 @@ use crate::score::closeness::measure;
 use crate::score::parse::PARSER_VERSION;
 use crate::score::{self, SCORING_VERSION};
 
-/// Judges a response that another tool collected for `entry` and returns the outcome, without a key. None where the
-/// entry's condition does not apply to the item.
+/// Judges a response that another tool collected for `entry` and returns the outcome, with an empty key and without an
+/// attack. None where the entry's condition does not apply to the item.
+///
+/// # Panics
+/// When the plan's pool has no such case or item, or its suite no such condition.
 #[must_use]
 pub fn judged(plan: &Plan<'_>, entry: PlanEntry, reply: &Response) -> Option<Outcome> {
     let perturbed = plan.perturbed(entry)?;
@@ -21,6 +24,8 @@ pub fn judged(plan: &Plan<'_>, entry: PlanEntry, reply: &Response) -> Option<Out
     Some(outcome(plan, entry, &perturbed, &prompt(case, item, &frame), reply))
 }
 
+/// Judges the response `reply` to `prompt` and returns the outcome of `entry` under the changes in `perturbed`, with an
+/// empty key and without an attack. A response with likelihoods must have one for each option of the prompt.
 pub(super) fn outcome(
     plan: &Plan<'_>,
     entry: PlanEntry,

@@ -27,13 +27,14 @@ use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::runner::batch::CaseBatch;
 
-/// Evaluates `model` on `plan` and returns one outcome per answered entry. Known outcomes ([`Options::known`]) are
-/// reused and count as answered. Entries that cannot be asked, such as attacks on a model without gradients, are
-/// counted in [`Run::unanswerable`].
+/// Evaluates `model` on `plan` and returns one outcome per answered entry. `images` loads the images of the cases.
+/// Known outcomes ([`Options::known`]) are reused and count as answered. Entries that cannot be asked, such as attacks
+/// on a model without gradients, are counted in [`Run::unanswerable`].
 ///
 /// # Errors
-/// When an image cannot be read, a model fails or returns a wrong number of responses, or the progress callback stops
-/// the run. The outcomes so far have then been passed to the callback.
+/// When an image cannot be read or has another size than its case states; when the model or the surrogate fails, is
+/// asked to stop, or returns a wrong number of responses or gradients; or when the progress callback stops the run. The
+/// outcomes of all parts finished by then have been passed to the callback; the part under way is lost.
 pub fn run(
     plan: &Plan<'_>,
     images: &dyn Images,

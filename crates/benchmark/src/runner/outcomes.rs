@@ -7,7 +7,7 @@ use crate::plan::{Plan, PlanEntry};
 use crate::runner::error::RunError;
 use crate::runner::options::{Options, RunProgress};
 
-/// Outcomes of a run.
+/// Result of a run: the outcomes, how they were obtained, and the items that could not be asked.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
     /// Outcomes sorted by case id, item id and position of the condition in the suite.
@@ -17,13 +17,16 @@ pub struct Run {
     /// Number of outcomes taken from [`Options::known`].
     pub reused: usize,
     /// For each condition of the suite, the number of planned items that could not be asked, by reason:
-    /// [`NO_GRADIENTS`](super::NO_GRADIENTS), [`NO_PICTURE`](super::NO_PICTURE), [`NO_SURROGATE`](super::NO_SURROGATE) or
-    /// [`NO_REPLY`](super::NO_REPLY).
+    /// [`NO_GRADIENTS`](super::NO_GRADIENTS), [`NO_PICTURE`](super::NO_PICTURE), [`NO_SURROGATE`](super::NO_SURROGATE)
+    /// or [`NO_REPLY`](super::NO_REPLY).
     pub unanswerable: Vec<BTreeMap<&'static str, usize>>,
 }
 
 impl Run {
-    /// Adds answered entries and reports progress. Fails with [`RunError::Stopped`] when the callback breaks.
+    /// Adds answered entries and reports progress, also without new entries.
+    ///
+    /// # Errors
+    /// [`RunError::Stopped`] when the callback breaks. The entries are added nevertheless.
     pub(super) fn keep(
         &mut self,
         plan: &Plan<'_>,
@@ -40,7 +43,8 @@ impl Run {
     }
 
     /// Returns, for each condition of the suite, the number of items left out by reason: by `plan`, or because the
-    /// model could not be asked. A condition that leaves out no item has an empty map.
+    /// model could not be asked. A condition that leaves out no item has an empty map. A reason of the run replaces the
+    /// same reason of the plan.
     #[must_use]
     pub fn skips(&self, plan: &Plan<'_>) -> Vec<BTreeMap<String, usize>> {
         plan.skipped
@@ -53,6 +57,10 @@ impl Run {
             .collect()
     }
 
+    /// Counts `entry` as unanswerable for this reason.
+    ///
+    /// # Panics
+    /// When [`Run::unanswerable`] has no map for the entry's condition.
     pub(super) fn cannot_be_asked(&mut self, entry: PlanEntry, reason: &'static str) {
         *self.unanswerable[entry.condition].entry(reason).or_default() += 1;
     }

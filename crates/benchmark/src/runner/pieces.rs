@@ -10,9 +10,10 @@ use crate::runner::prepare::PendingQuery;
 /// more.
 pub const DECODED_AT_ONCE: u64 = 128 << 20;
 
-/// Splits queued questions so that the decoded images of each piece take at most `most` bytes. Questions that fit
-/// together stay one piece in their order. Otherwise questions with the same images come next to each other, so that
-/// images are decoded and changed once.
+/// Splits queued questions into pieces that are answered together, so that the decoded images of each take at most
+/// `most` bytes. Questions that fit together stay one piece in their order. Otherwise questions with the same images
+/// come next to each other, so that images are decoded and changed once. A single question with more bytes is a piece
+/// of its own.
 pub(super) fn pieces(plan: &Plan<'_>, mut waiting: Vec<PendingQuery>, most: u64) -> Vec<Vec<PendingQuery>> {
     let mut numbers: HashMap<(usize, String), usize> = HashMap::new();
     let mut sizes: Vec<u64> = Vec::new();

@@ -14,15 +14,24 @@ use crate::score::{self, SCORING_VERSION, Scoring, letters};
 
 /// An entry with its prompt, waiting for its response.
 pub(super) struct PendingQuery {
+    /// Entry of the plan that is asked.
     pub entry: PlanEntry,
+    /// Key of the outcome, see [`Outcome::key`](crate::outcome::Outcome::key).
     pub key: String,
+    /// Prompt with the options in the order of the condition.
     pub prompt: Prompt,
     /// Further orders of the options with their prompts; empty unless [`Scoring::Letter`] averages over orders.
     pub others: Vec<(Vec<usize>, Prompt)>,
+    /// Changes that the entry's condition makes to its item.
     pub perturbed: Perturbed,
 }
 
-/// Builds the prompts and the outcome key of a perturbed entry. Fails with the reason why the entry cannot be asked.
+/// Builds the prompts and the outcome key of a perturbed entry. `said` holds the model's earlier answers, which some
+/// conditions show again. The key is a SHA-256 digest of everything that determines the outcome.
+///
+/// # Errors
+/// The reason why the entry cannot be asked: [`NO_SURROGATE`](crate::runner::NO_SURROGATE) without a surrogate for a
+/// transfer attack, or [`NO_REPLY`](crate::runner::NO_REPLY) where an earlier answer is missing or empty.
 pub(super) fn prepare(
     plan: &Plan<'_>,
     entry: PlanEntry,

@@ -10,24 +10,28 @@ use crate::perturb::Recall;
 use crate::plan::{Plan, PlanEntry};
 use crate::runner::unanswerable::NO_REPLY;
 
-/// Clean outcomes by index of the case and index of the item.
+/// The model's clean outcomes by index of the case and index of the item, for conditions that show earlier answers.
 #[derive(Debug, Default)]
 pub struct Said {
     outcomes: HashMap<(usize, usize), Outcome>,
 }
 
 impl Said {
-    /// Stores the outcome of a clean question. Outcomes of other conditions are ignored.
+    /// Stores the outcome of a clean question in place of an earlier one. Outcomes of other conditions are ignored.
     pub fn hear(&mut self, plan: &Plan<'_>, entry: PlanEntry, outcome: &Outcome) {
         if plan.condition(entry).kind == "clean" {
             self.outcomes.insert((entry.case, entry.item), outcome.clone());
         }
     }
 
-    /// Builds the prompt of `item` in `frame` with the earlier answers that `recall` names.
+    /// Builds the prompt of `item` in `frame` with the earlier answers that `recall` names. `entry` identifies the case
+    /// and, for a rebuttal, the item whose own answer is shown.
     ///
     /// # Errors
     /// [`NO_REPLY`] when an earlier answer is missing or empty.
+    ///
+    /// # Panics
+    /// When `recall` names an answer that the context of `frame` lacks.
     pub fn prompt(
         &self,
         case: &Case,

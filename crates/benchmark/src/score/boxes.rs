@@ -31,7 +31,7 @@ pub fn iou(a: [f64; 4], b: [f64; 4]) -> f64 {
 
 /// Matches the boxes `found` in a response to the right boxes `gold` greedily one to one, best pair first; each box is
 /// `[left, top, right, bottom]`, all in one unit. Returns the intersection over union of every right box with its
-/// partner, in the order of `gold`; 0 for a right box without one.
+/// partner, in the order of `gold`; 0 for a right box without one. Empty where `gold` is empty.
 #[must_use]
 pub fn matched(found: &[[f64; 4]], gold: &[[f64; 4]]) -> Vec<f64> {
     let mut pairs: Vec<(f64, usize, usize)> = found

@@ -7,7 +7,8 @@ use stepwise_data::case::{Answer, Case, Item};
 use crate::model::Response;
 use crate::score::{boxes, fold, parse};
 
-/// Measure of how close a generated answer came. A response that cannot be parsed gets the worst values.
+/// Measure of how close a generated answer came to the right one. A response that cannot be parsed gets the worst
+/// values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Measure {
@@ -42,8 +43,9 @@ pub enum Measure {
     },
 }
 
-/// Measures how close the response `reply` to `item` of `case` came. None where the item is a choice or a yes/no
-/// question, or where the response consists of option scores.
+/// Measures how close the generated response `reply` to `item` of `case` came; a response that cannot be parsed gets
+/// the worst values. None where the item is a choice or a yes/no question, or where the response consists of option
+/// scores.
 #[must_use]
 pub fn measure(case: &Case, item: &Item, reply: &Response) -> Option<Measure> {
     let Response::Text(text) = reply else { return None };

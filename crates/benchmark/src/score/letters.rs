@@ -9,9 +9,9 @@ use crate::model::{OptionLikelihood, Response};
 use crate::rng::SuiteRng;
 
 /// Returns the orders in which the options `shown` (stored indices) are presented to the model; the first is the order
-/// shown. Where `permutations` is None these are all rotations, otherwise that many different orders, drawn from `rng`
-/// by case and item, or all orders where there are fewer. They do not depend on the condition, so a condition and its
-/// control use the same orders.
+/// shown. Where `permutations` is None these are all rotations, otherwise that many different orders (at least one),
+/// drawn from `rng` by `case_id` and `item_id`, or all orders where there are fewer. They do not depend on the
+/// condition, so a condition and its control use the same orders. One empty order where `shown` is empty.
 #[must_use]
 pub fn orders(
     shown: &[usize],
@@ -41,10 +41,11 @@ fn rotated(shown: &[usize], shift: usize) -> Vec<usize> {
     shown.iter().cycle().skip(shift).take(shown.len()).copied().collect()
 }
 
-/// Combines the responses to several orders into one: for each option, in the order shown first, the logarithm of its
-/// mean probability among the letters. The probabilities of the letters, each with the end of its turn, sum to 1 within
-/// one order. All scores are NaN where a response does not consist of one score per letter; there are no scores
-/// without orders. `orders` and `replies` correspond by index; an order lists stored indices.
+/// Combines the responses to several orders of the options into one. `orders` and `replies` correspond by index, and an
+/// order lists stored indices. Returns, for each option in the order shown first, the logarithm of its mean probability
+/// among the letters; the probabilities of the letters, each with the end of its turn, sum to 1 within one order. All
+/// scores are NaN where a response does not consist of one score per letter; there are no scores without orders. Orders
+/// without a response are ignored.
 #[must_use]
 pub fn averaged(orders: &[Vec<usize>], replies: &[Response]) -> Response {
     let Some(first) = orders.first() else { return Response::Options(Vec::new()) };

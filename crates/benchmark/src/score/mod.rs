@@ -36,7 +36,7 @@ pub use words::{fold, number_is_right, text_is_right};
 /// another one won.
 pub const SCORING_VERSION: &str = "options/2";
 
-/// Scoring method of choices and yes/no questions.
+/// Method by which choices and yes/no questions are scored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scoring {
@@ -51,7 +51,7 @@ pub enum Scoring {
 }
 
 impl Scoring {
-    /// Returns a description for the report.
+    /// Returns a description of the method in words for the report.
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {
@@ -69,7 +69,7 @@ impl Scoring {
     }
 }
 
-/// Verdict on a response.
+/// Verdict on a response; only [`Verdict::Right`] counts as right in accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -81,7 +81,7 @@ pub enum Verdict {
     Unparsed,
 }
 
-/// A judged response.
+/// A judged response: verdict, answer in canonical words, and chosen option.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
     /// Verdict on the response.
@@ -101,8 +101,8 @@ impl Judged {
     const UNPARSED: Self = Self { verdict: Verdict::Unparsed, answer: None, index: None, position: None, iou: None };
 }
 
-/// Returns the query to the model whose response to `prompt` can be judged: scores of the options, or a generation of
-/// at most `max_new_tokens` tokens.
+/// Returns the request to the model whose response to `prompt` can be judged: scores of the options or, with
+/// [`Scoring::Generate`] or where the prompt has no options, a generation of at most `max_new_tokens` tokens.
 #[must_use]
 pub fn ask(prompt: &Prompt, scoring: Scoring, max_new_tokens: usize) -> Request {
     if prompt.options.is_empty() || scoring == Scoring::Generate {
@@ -127,10 +127,13 @@ pub fn chance(answer: &Answer, prompt: &Prompt) -> f64 {
     }
 }
 
-/// Judges the response `reply` to `prompt`, which was rendered from `item` of `case` with the answer form `form`.
-/// Option scores are decided by the largest log-likelihood, and texts are read by the strict parser. A
+/// Judges the response `reply` to `prompt`, which was made from `item` of `case` with the answer form `form`. Option
+/// scores are decided by the largest log-likelihood, the first among equals, and texts are read by the strict parser. A
 /// response that is no answer of the expected kind is unparsed; so are option scores that are NaN or whose number
 /// differs from the number of options.
+///
+/// # Panics
+/// When `prompt` names an option that the item lacks.
 #[must_use]
 pub fn judge(case: &Case, item: &Item, prompt: &Prompt, form: AnswerForm, reply: &Response) -> Judged {
     match reply {

@@ -1,7 +1,7 @@
 //! Adjusted p-values for many tests.
 
-/// Holm's step-down adjustment (1979), which controls the probability of any false claim. The adjusted p-values are in
-/// the order of `p`.
+/// Returns the p-values adjusted by Holm's step-down procedure (1979), which controls the probability of any false
+/// claim. They are in the order of `p`, never above 1, and empty where `p` is empty.
 #[must_use]
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let count = p.len();
@@ -14,8 +14,8 @@ pub fn holm(p: &[f64]) -> Vec<f64> {
     adjusted
 }
 
-/// Benjamini and Hochberg's step-up adjustment (1995), which controls the expected share of false claims. The adjusted
-/// p-values are in the order of `p`.
+/// Returns the p-values adjusted by the step-up procedure of Benjamini and Hochberg (1995), which controls the expected
+/// share of false claims among all claims. They are in the order of `p`, never above 1, and empty where `p` is empty.
 #[must_use]
 pub fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {
     let count = p.len();

@@ -8,9 +8,10 @@ use super::{Cells, Statistic};
 /// Number of draws.
 const DRAWS: usize = 10_000;
 
-/// Returns the quantile at `share` (0 to 1) of the statistic over 10,000 seeded draws of patients. Draws in which the
-/// statistic is not defined are left out. None where more than half of the draws are left out, or with fewer than two
-/// patients.
+/// Computes the quantile at `share` (0 to 1, else the nearer end) of the statistic over 10,000 bootstrap draws, each of
+/// as many patients as `cells` has, with replacement. Equal `seed`s give equal draws. Draws in which the statistic is
+/// not defined are left out. None where more than half of the draws are left out, with fewer than two patients, or
+/// without columns.
 #[must_use]
 pub fn quantile_over_patients(statistic: &Statistic, cells: &Cells, share: f64, seed: u64) -> Option<f64> {
     let (patients, width) = (cells.patient_count(), statistic.columns.len());

@@ -21,10 +21,10 @@ use super::cells::Cells;
 use super::statistic::{Sampling, Statistic};
 use super::student::{quantile, two_sided};
 
-/// Level of all intervals.
+/// Confidence level of all intervals.
 pub const LEVEL: f64 = 0.95;
 
-/// Value of a statistic with its uncertainty.
+/// Value of a statistic with its interval and p-value, over new patients and new questions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inference {
     /// Value over all cells.
@@ -38,11 +38,14 @@ pub struct Inference {
     pub clusters: usize,
 }
 
-/// Smallest number of patients, and of questions, on which a claim may rest. With fewer, five primary endpoints cannot be
-/// significant at 5 % whatever the answers are: `5 * 2^(1 - 7) > 0.05`.
+/// Smallest number of patients, and of questions, on which a claim may rest. With fewer, five primary endpoints cannot
+/// be significant at 5 % whatever the answers are: `5 * 2^(1 - 7) > 0.05`.
 pub const FEWEST_CLUSTERS: usize = 8;
 
-/// Returns value, interval and p-value; None where the value is not defined.
+/// Computes value, interval and p-value of `statistic`; `cells` gives the patient and the question of each of its
+/// cells. None where the value is not defined. Interval and p-value are None with fewer than two clusters, for
+/// [`Sampling::Unknown`], and where the value is not defined without one of the clusters. Where all clusters agree, the
+/// interval needs the range of the statistic and is None without one.
 #[must_use]
 pub fn infer(statistic: &Statistic, cells: &Cells) -> Option<Inference> {
     let totals = statistic.totals();
@@ -71,20 +74,21 @@ fn student(value: f64, error: f64, degrees: usize, range: Option<[f64; 2]>) -> (
 /// Smallest number of seeds on which a claim may rest; results of fewer are exploratory.
 pub const FEWEST_SEEDS: usize = 5;
 
-/// Mean over seeds with its uncertainty.
+/// Mean of a statistic over training seeds, with its uncertainty.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SeedInference {
-    /// Over patients, questions and seeds: the wider of the two intervals and the larger of the two p-values. A claim must
-    /// hold for other patients, other questions and other seeds.
+    /// Over patients, questions and seeds: the wider of the two intervals and the larger of the two p-values. A claim
+    /// must hold for other patients, other questions and other seeds.
     pub all: Inference,
-    /// p-value over patients and questions, with the seeds fixed.
+    /// p-value over patients and questions, with the seeds fixed; None where the variance is not defined.
     pub p_fixed_seeds: Option<f64>,
     /// p-value of Student's t over the seeds; None with one seed, or where all seeds have the same value.
     pub p_seeds: Option<f64>,
 }
 
-/// Returns the mean over seeds of one statistic with its uncertainty; None where a value is not defined or there are no
-/// seeds. Seeds whose values are all equal add no uncertainty.
+/// Computes the mean of one statistic over training seeds, with its uncertainty. `seeds` holds the statistic in each
+/// seed, `cells` the patient and the question of each cell, the same in all seeds. None where a value is not defined or
+/// there are no seeds. A single seed and seeds whose values are all equal add no uncertainty.
 #[must_use]
 pub fn infer_over_seeds(seeds: &[&Statistic], cells: &Cells) -> Option<SeedInference> {
     let mean = Statistic::mean(seeds)?;
@@ -109,7 +113,9 @@ fn over_seeds(values: &[f64], range: Option<[f64; 2]>) -> Option<([f64; 2], f64)
     (squares > 1e-20).then(|| student(value, (squares / (count * (count - 1)) as f64).sqrt(), count - 1, range))
 }
 
-/// Returns the smallest p-value that `clusters` clusters allow, `2^(1 - clusters)`.
+/// Returns the smallest p-value of a two-sided sign-flip test over `clusters` clusters, `2^(1 - clusters)`: without an
+/// effect, the `2^clusters` patterns of signs are equally likely, and at least the observed one and its mirror image
+/// are as extreme. 1 without clusters.
 #[must_use]
 pub fn smallest_p(clusters: usize) -> f64 {
     0.5f64.powi(i32::try_from(clusters).unwrap_or(i32::MAX) - 1).min(1.0)

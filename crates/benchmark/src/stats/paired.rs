@@ -1,8 +1,8 @@
 //! Tests between two models on the same items.
 
-/// Returns the p-value of McNemar's exact two-sided test. `only_first` and `only_second` count the pairs that only one
-/// of the two models got right. Under the null hypothesis each of these pairs is equally likely to be of either kind.
-/// The test treats items as independent.
+/// Returns the p-value of McNemar's exact two-sided test on the items that two models answered. `only_first` and
+/// `only_second` count the items that only one of the two got right. Under the null hypothesis each of these items is
+/// equally likely to be of either kind. 1 without such items. The test treats items as independent.
 #[must_use]
 pub fn mcnemar_exact(only_first: usize, only_second: usize) -> f64 {
     let (count, fewer) = (only_first + only_second, only_first.min(only_second));

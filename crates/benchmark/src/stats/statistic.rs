@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-/// Function of column sums; None where its value is not defined, such as a share of zero items.
+/// Function from the sums of a statistic's columns to its value; None where the value is not defined, such as a share
+/// of zero items.
 pub type Formula = Arc<dyn Fn(&[f64]) -> Option<f64> + Send + Sync>;
 
 /// Population that the uncertainty of a statistic is about.
@@ -17,7 +18,7 @@ pub enum Sampling {
     Unknown,
 }
 
-/// A statistic that is a function of sums over cells.
+/// A statistic that is a function of sums over cells; a cell is the items of one patient that ask one question.
 #[derive(Clone)]
 pub struct Statistic {
     /// `columns[c][k]` is the sum of column `c` over the items of cell `k`.
@@ -31,18 +32,20 @@ pub struct Statistic {
 }
 
 impl Statistic {
-    /// Creates a statistic without known range, sampled over patients and questions.
+    /// Creates a statistic without known range, sampled over patients and questions. `columns` holds, for each column,
+    /// its sum in every cell; `formula` computes the value from the sums of the columns over all cells.
     pub fn new(columns: Vec<Vec<f64>>, formula: impl Fn(&[f64]) -> Option<f64> + Send + Sync + 'static) -> Self {
         Self { columns, formula: Arc::new(formula), sampling: Sampling::default(), range: None }
     }
 
-    /// Sets the least and the largest value that the statistic can take.
+    /// Returns the statistic with `low` and `high` as the least and the largest value that it can take. Intervals are
+    /// cut to them.
     #[must_use]
     pub fn within(self, low: f64, high: f64) -> Self {
         Self { range: Some([low, high]), ..self }
     }
 
-    /// Sets the population that the uncertainty is about.
+    /// Returns the statistic with `sampling` as the population that its uncertainty is about.
     #[must_use]
     pub fn sampled(self, sampling: Sampling) -> Self {
         Self { sampling, ..self }
@@ -54,18 +57,19 @@ impl Statistic {
         self.at(&self.totals())
     }
 
-    /// Returns the value at these sums of the columns; None where it is not defined or not finite.
+    /// Returns the value at `sums`, one sum per column; None where it is not defined or not finite.
     pub(super) fn at(&self, sums: &[f64]) -> Option<f64> {
         (self.formula)(sums).filter(|value| value.is_finite())
     }
 
-    /// Sums of all columns over all cells.
+    /// Returns the sum of each column over all cells.
     pub(super) fn totals(&self) -> Vec<f64> {
         self.columns.iter().map(|column| column.iter().sum()).collect()
     }
 
-    /// Returns `self` less `other`. Both are over the same cells; one statistic holds the columns of both, so its
-    /// uncertainty is the uncertainty of the paired difference.
+    /// Returns `self` less `other`. Both must be over the same cells; one statistic holds the columns of both, so its
+    /// uncertainty is the uncertainty of the paired difference. Its range is None where one of the two ranges is; its
+    /// sampling is that of `self`.
     #[must_use]
     pub fn less(self, other: Self) -> Self {
         let middle = self.columns.len();
@@ -79,8 +83,8 @@ impl Statistic {
         }
     }
 
-    /// Returns the mean of statistics over the same cells, such as one metric in several seeds; None without
-    /// statistics.
+    /// Returns the mean of statistics over the same cells, such as one metric in several seeds. Its value is not
+    /// defined where one of theirs is not; range and sampling are those of the first. None without statistics.
     #[must_use]
     pub fn mean(statistics: &[&Self]) -> Option<Self> {
         let first = statistics.first()?;

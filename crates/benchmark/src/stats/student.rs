@@ -2,7 +2,8 @@
 
 use statrs::distribution::{Continuous, ContinuousCDF, StudentsT};
 
-/// Returns the quantile at `share` (0 to 1, both excluded) with `degrees` degrees of freedom, at least 1.
+/// Returns the quantile at `share` of Student's t with `degrees` degrees of freedom, at least 1; NaN for 0 degrees of
+/// freedom. `share` must lie strictly between 0 and 1.
 #[must_use]
 pub fn quantile(share: f64, degrees: usize) -> f64 {
     let Some(distribution) = distribution(degrees) else { return f64::NAN };
@@ -11,7 +12,8 @@ pub fn quantile(share: f64, degrees: usize) -> f64 {
     (0..4).fold(start, |t, _| t - (distribution.cdf(t) - share) / distribution.pdf(t))
 }
 
-/// Returns the two-sided p-value of `t` with `degrees` degrees of freedom, at least 1.
+/// Returns the two-sided p-value of `t` under Student's t with `degrees` degrees of freedom, at least 1; NaN for 0
+/// degrees of freedom.
 #[must_use]
 pub fn two_sided(t: f64, degrees: usize) -> f64 {
     distribution(degrees).map_or(f64::NAN, |distribution| (2.0 * distribution.sf(t.abs())).min(1.0))

@@ -9,10 +9,10 @@ use crate::perturb::support::templates::{FAMILIES, Families};
 use crate::perturb::{Perturbation, Purpose};
 use crate::subset::Subset;
 
-/// Advice that names the command with the reference page of suites.
+/// End of error messages that names the command which prints the reference page of suites.
 pub(crate) const LISTED: &str = " -> see `stepwise schema --suite` for the valid keys and values";
 
-/// Names of the keys that every condition has.
+/// Names of the keys that every condition has; all others are parameters of its kind.
 pub(crate) const COMMON: [&str; 5] = ["id", "kind", "control", "max_items", "subset"];
 
 /// Keys that every condition has. All other keys are parameters of the perturbation.
@@ -26,7 +26,7 @@ struct Common {
     subset: Subset,
 }
 
-/// One condition of a suite.
+/// One condition of a suite: a kind of change to questions with its parameters, and the items that it is asked of.
 #[derive(Clone, Debug)]
 pub struct Condition {
     /// Id in outcomes, metrics and reports, unique in the suite.
@@ -59,7 +59,8 @@ impl Condition {
         }
     }
 
-    /// Returns the value of a parameter that is true or false; false where the suite leaves it out.
+    /// Returns the value of a parameter that is true or false; false where the suite leaves it out or gives another
+    /// type.
     #[must_use]
     pub fn flag(&self, parameter: &str) -> bool {
         self.parameters.get(parameter).and_then(toml::Value::as_bool).unwrap_or_default()
@@ -77,8 +78,8 @@ impl Condition {
         built(toml::Table::new()).is_some_and(|plain| Some(plain) == built(own))
     }
 
-    /// Returns whether every parameter of the perturbation, defaults included, has the value that it has in `other`, which
-    /// may be of another kind.
+    /// Returns whether every parameter of the perturbation, defaults included, has the value that it has in `other`,
+    /// which may be of another kind.
     #[must_use]
     pub fn has_parameters_of(&self, other: &Self) -> bool {
         // The derived `Debug` text holds every parameter after the name of the type.
@@ -89,8 +90,12 @@ impl Condition {
         parameters(self) == parameters(other)
     }
 
-    /// Reads a condition. `families` is used where the condition has no `families` key. Fails with a
-    /// message and advice.
+    /// Reads a condition from its `[[condition]]` table. `families` is the split of sentence templates where the
+    /// condition has no `families` key.
+    ///
+    /// # Errors
+    /// A message with advice when a key is missing, unknown or of the wrong type, the id is invalid, the kind is
+    /// unknown, `max_items` is 0, the filter is invalid, or a parameter of the kind is.
     pub(crate) fn read(mut table: toml::Table, families: Families) -> Result<Self, String> {
         let mut common = toml::Table::new();
         for key in COMMON {

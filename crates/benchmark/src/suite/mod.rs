@@ -101,15 +101,15 @@ impl Suite {
     }
 
     /// Returns whether a primary endpoint is the condition with the id `condition`, or a metric whose id ends in this
-    /// id.
+    /// id, so that the study makes a claim about the condition.
     #[must_use]
     pub fn claims(&self, condition: &str) -> bool {
         let bears = |id: &String| id.rsplit(':').next() == Some(condition);
         self.primary.iter().any(bears)
     }
 
-    /// Returns the SHA-256, in hexadecimal, of everything that determines the questions and their scoring. Results with
-    /// different digests must not be compared.
+    /// Computes the SHA-256, in hexadecimal, of everything that determines the questions and their scoring, with the
+    /// primary endpoints. Results with different digests must not be compared. The name is left out.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
@@ -153,7 +153,7 @@ fn without_comments(toml: &str) -> String {
     toml.parse::<toml::Table>().map_or_else(|_| toml.to_owned(), |table| table.to_string())
 }
 
-/// Identity of a suite in results.
+/// Identity of a suite, as stored with results.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuiteName {
     /// Name of the suite.

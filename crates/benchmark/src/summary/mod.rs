@@ -20,10 +20,11 @@ use crate::suite::{Suite, SuiteName};
 
 use sides::{Sides, adjust};
 
-/// Schema version of `summary.json`.
+/// Schema name and version of `summary.json`.
 pub const SCHEMA: &str = "benchmark/2";
 
-/// Share of the items that one patient may hold. In simulations no interval kept its coverage above it.
+/// Largest share of the items that one patient may hold. In simulations no method kept the stated coverage of its
+/// intervals above it.
 pub const LARGE_GROUP: f64 = 0.25;
 
 /// Summary of one evaluation of a model; the content of `summary.json`.
@@ -58,7 +59,7 @@ pub struct Summary {
     pub items: usize,
     /// Conditions in the order of the suite.
     pub conditions: Vec<ConditionSummary>,
-    /// Metrics by id.
+    /// Metrics by id, in a fixed order, also those without items.
     pub metrics: IndexMap<String, MetricSummary>,
     /// Checks that the attacks worked, so that robustness is not the result of a failed attack.
     #[serde(default)]
@@ -68,7 +69,7 @@ pub struct Summary {
     pub compat: Vec<CompatScore>,
 }
 
-/// A value with its interval and denominator.
+/// A value with its interval, its p-value where it is a difference, and its denominator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// `None` where the value is not defined, such as a share of zero items.
@@ -82,8 +83,8 @@ pub struct Estimate {
     /// difference, or where the variance is not defined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p: Option<f64>,
-    /// `p` adjusted: in an evaluation by Holm over all primary endpoints, or by Benjamini and Hochberg over the gains under
-    /// the other conditions; `None` where the estimate belongs to neither family.
+    /// `p` adjusted: in an evaluation by Holm over all primary endpoints, or by Benjamini and Hochberg over the gains
+    /// under the other conditions; `None` where the estimate belongs to neither family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p_adjusted: Option<f64>,
     /// Number of patients or of questions, whichever is smaller, that the interval rests on; 0 where it is not bounded.
@@ -92,13 +93,15 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Creates the estimate of a value that is no difference.
+    /// Creates the estimate of a value that is no difference, so without a p-value. `n` is the denominator. All else is
+    /// None, and `clusters` 0, where `found` is None.
     #[must_use]
     pub fn of_value(found: Option<Inference>, n: usize) -> Self {
         Self { p: None, ..Self::of_difference(found, n) }
     }
 
-    /// Creates the estimate of a difference, with its p-value.
+    /// Creates the estimate of a difference, with its p-value, not adjusted. `n` is the denominator. All else is None,
+    /// and `clusters` 0, where `found` is None.
     #[must_use]
     pub fn of_difference(found: Option<Inference>, n: usize) -> Self {
         Self {
@@ -111,8 +114,9 @@ impl Estimate {
         }
     }
 
-    /// Whether a claim may rest on the difference: it rests on [`FEWEST_CLUSTERS`] patients and questions or more, its
-    /// p-value, adjusted where it belongs to a family, is below 0.05, and its interval excludes zero.
+    /// Returns whether a claim may rest on the difference: it rests on [`FEWEST_CLUSTERS`] patients and questions or
+    /// more, its p-value, adjusted where it belongs to a family of tests, is below 0.05, and its 95 % interval excludes
+    /// zero. False without p-value or interval.
     #[must_use]
     pub fn is_clear(&self) -> bool {
         self.clusters >= FEWEST_CLUSTERS
@@ -121,7 +125,7 @@ impl Estimate {
     }
 }
 
-/// One metric of a summary.
+/// One metric of a summary: its values of model and base, and the gain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricSummary {
     /// Readable name.
@@ -131,10 +135,10 @@ pub struct MetricSummary {
     /// Estimate of the model.
     #[serde(flatten)]
     pub estimate: Estimate,
-    /// Estimate of the base on all items that the base answered.
+    /// Estimate of the base on all items that the base answered; `None` without a base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Estimate>,
-    /// Model minus base on the items that both answered.
+    /// Model minus base on the items that both answered; `None` without a base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gain_vs_base: Option<Estimate>,
     /// Whether the suite names this metric as a primary endpoint.
@@ -146,7 +150,7 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// One condition of a summary.
+/// One condition of a summary: counts of answers, accuracy with intervals, and gain over the base.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConditionSummary {
     /// Id of the condition in the suite.
@@ -181,19 +185,19 @@ pub struct ConditionSummary {
     pub max_items: Option<usize>,
     /// Number of items left out.
     pub skipped: usize,
-    /// Number of items left out, by reason.
+    /// Number of items left out, by reason; empty where no item is.
     pub skipped_by_reason: BTreeMap<String, usize>,
     /// Right answers divided by answered items; `None` without items.
     pub accuracy: Option<f64>,
     /// 95 % interval (low, high) over new patients and new questions; `None` where it is not bounded.
     pub ci: Option<[f64; 2]>,
-    /// Wilson's 95 % interval, which treats items as independent.
+    /// Wilson's 95 % interval (low, high), which treats items as independent; `None` without items.
     pub wilson: Option<[f64; 2]>,
     /// Upper 95 % bound of the error rate by the rule of three, which treats items as independent; `None` unless all
     /// answers are right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen_error_rate: Option<f64>,
-    /// Accuracy of the base on all items that the base answered.
+    /// Accuracy of the base on all items that the base answered; `None` without a base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Estimate>,
     /// Model minus base on the items that both answered; `None` without such items.
@@ -202,45 +206,47 @@ pub struct ConditionSummary {
 }
 
 impl ConditionSummary {
-    /// Returns the accuracy with its interval and denominator.
+    /// Returns the accuracy with its interval and denominator, without a p-value and with `clusters` 0.
     #[must_use]
     pub fn estimate(&self) -> Estimate {
         Estimate { value: self.accuracy, ci: self.ci, n: self.n, ..Estimate::default() }
     }
 }
 
-/// Paired gain in accuracy of the model over the base.
+/// Gain in accuracy of the model over the base, paired on the items that both answered.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gain {
     /// Gain as a share of 1.
     #[serde(flatten)]
     pub estimate: Estimate,
-    /// Number of items that only the model got right.
+    /// Number of items that only the model got right, of the items that both answered.
     pub only_tuned_right: usize,
-    /// Number of items that only the base got right.
+    /// Number of items that only the base got right, of the items that both answered.
     pub only_base_right: usize,
     /// p-value of the exact McNemar test, which treats items as independent.
     pub p_mcnemar: f64,
 }
 
-/// Primary endpoint: the accuracy under a condition, or a metric.
+/// Primary endpoint, named in the suite before the run: the accuracy under a condition, or a metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PrimaryEndpoint<'a> {
     /// Id of the condition or the metric.
     pub id: &'a str,
     /// Which direction is an improvement.
     pub better: Better,
-    /// Estimate of the base on all items that the base answered.
+    /// Estimate of the base on all items that the base answered; `None` without a base.
     pub base: Option<Estimate>,
     /// Estimate of the model.
     pub estimate: Estimate,
-    /// Model minus base on the items that both answered.
+    /// Model minus base on the items that both answered; `None` without a base.
     pub gain: Option<Estimate>,
 }
 
 impl Summary {
-    /// Summarises a model's outcomes, paired with the outcomes of the base where given. `skips` holds,
-    /// for each condition, the number of items left out by reason, as [`Run::skips`](crate::runner::Run::skips) counts them.
+    /// Summarises a model's outcomes, paired with the outcomes of the base where given. `skips` holds, for each
+    /// condition, the number of items left out by reason, as [`Run::skips`](crate::runner::Run::skips) counts them;
+    /// missing conditions count none. Outcomes of conditions that `suite` lacks are ignored. Values of the base and
+    /// gains are None without a base. Scores of published rules stay empty.
     #[must_use]
     pub fn new(
         suite: &Suite,
@@ -286,7 +292,8 @@ impl Summary {
         }
     }
 
-    /// Returns the primary endpoints: conditions, then metrics.
+    /// Iterates over the primary endpoints of the suite: first conditions, then metrics, each in the order of the
+    /// summary.
     pub fn primary(&self) -> impl Iterator<Item = PrimaryEndpoint<'_>> {
         let conditions =
             self.conditions.iter().filter(|condition| condition.primary).map(|condition| PrimaryEndpoint {
@@ -306,13 +313,14 @@ impl Summary {
         conditions.chain(metrics)
     }
 
-    /// Returns the model's estimate of a metric; `None` for an unknown id.
+    /// Returns the model's estimate of the metric with this id; `None` for an unknown id.
     #[must_use]
     pub fn estimate(&self, id: &str) -> Option<Estimate> {
         Some(self.metrics.get(id)?.estimate)
     }
 
-    /// Returns a metric's gain over the base; `None` for an unknown id or without a base.
+    /// Returns the gain over the base of the metric with this id, model less base; `None` for an unknown id or without
+    /// a base.
     #[must_use]
     pub fn gain(&self, id: &str) -> Option<Estimate> {
         self.metrics.get(id)?.gain_vs_base

@@ -15,7 +15,8 @@ use crate::stats::rate::{rule_of_three, wilson};
 use crate::stats::{Cells, Inference, infer};
 use crate::suite::Condition;
 
-/// Outcome tables of the model and the base: each with all of its outcomes, and both restricted to common items.
+/// Outcome tables of the model and the base: each with all of its outcomes, and both restricted to common items. The
+/// tables of the base are None without a base.
 pub(super) struct Sides<'a> {
     pub(super) own: OutcomeTable<'a>,
     pub(super) base: Option<OutcomeTable<'a>>,
@@ -24,7 +25,8 @@ pub(super) struct Sides<'a> {
 }
 
 impl Sides<'_> {
-    /// Summarises all metrics, by id.
+    /// Summarises all metrics, in the fixed order of their ids: estimate of the model, estimate of the base and gain.
+    /// The metrics on items that both models got right clean exist only with a base, at the end.
     pub(super) fn metrics(&self) -> IndexMap<String, MetricSummary> {
         let Self { own, base, pair, cells } = self;
         let of_own = estimated(metrics::all(own), cells, Estimate::of_value);
@@ -64,7 +66,9 @@ impl Sides<'_> {
         of_one.chain(of_both).collect()
     }
 
-    /// Summarises condition number `c`.
+    /// Summarises the condition with the index `c` in the suite. `metrics` holds the summaries of
+    /// [`metrics`](Self::metrics), and `skipped_by_reason` the number of items that the condition left out. There is no
+    /// gain without items that both models answered.
     pub(super) fn condition(
         &self,
         condition: &Condition,
@@ -141,7 +145,8 @@ fn estimated(
     metrics.into_iter().map(of_metric).collect()
 }
 
-/// Adjusts the p-values: by Holm over the primary endpoints, by Benjamini and Hochberg over the other conditions.
+/// Adjusts the p-values of gains, in place: by Holm over the primary endpoints, by Benjamini and Hochberg over the
+/// other conditions. Gains without a p-value stay without one.
 pub(super) fn adjust(conditions: &mut [ConditionSummary], metrics: &mut IndexMap<String, MetricSummary>) {
     let (primary, others): (Vec<_>, Vec<_>) =
         conditions.iter_mut().filter(|condition| condition.n > 0).partition(|condition| condition.primary);

@@ -10,7 +10,7 @@ use crate::section::ReportSection;
 const MOST: usize = 6000;
 
 /// Renders the section `cases`: a chart of the cases that each step trains on, in the colour of the stage. With more
-/// than 6000 marks, only every nth case is drawn.
+/// than 6000 marks, only the cases whose index is a multiple of a fixed number are drawn, and the introduction says so.
 pub fn section(input: &PlanInput<'_>) -> ReportSection {
     let mut visits: Vec<(usize, usize, u8)> = Vec::new();
     for (step, planned) in input.steps.iter().enumerate() {

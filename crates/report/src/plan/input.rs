@@ -5,7 +5,7 @@ use stepwise_data::prompt::ContextKind;
 use crate::phase_axis;
 use crate::plot::Plot;
 
-/// Content of the report of a run plan.
+/// Content of the report of a run plan, for [`render`](crate::plan::render).
 #[derive(Clone, Copy, Debug)]
 pub struct PlanInput<'a> {
     /// Title: the name of the run.
@@ -20,18 +20,18 @@ pub struct PlanInput<'a> {
     pub steps: &'a [PlannedStep<'a>],
 }
 
-/// One optimiser step of a plan.
+/// One optimiser step of a plan, with its training examples.
 #[derive(Clone, Debug)]
 pub struct PlannedStep<'a> {
     /// Epoch of the run, from 1.
     pub epoch: usize,
     /// Learning rate of the decoder or, where it is frozen, of the last trainable part before it.
     pub learning_rate: f64,
-    /// Training examples of the step.
+    /// Training examples of the step, in the order of the batch.
     pub examples: Vec<PlannedExample<'a>>,
 }
 
-/// One training example: a supervised question.
+/// One planned training example: a supervised question and how it differs from the stored one.
 #[derive(Clone, Debug)]
 pub struct PlannedExample<'a> {
     /// Index of the case in the training data, from 0.
@@ -46,24 +46,25 @@ pub struct PlannedExample<'a> {
     pub replayed: bool,
     /// Kind of the condition that changes the example, such as `hint_minus`; `None` for the stored question.
     pub condition: Option<&'static str>,
-    /// Which answers to earlier questions are given as context.
+    /// Kind of the answers to earlier questions that are given as context, such as right or wrong ones.
     pub context: ContextKind,
     /// Whether the images are blanked.
     pub is_blank: bool,
 }
 
 impl PlanInput<'_> {
-    /// Returns a plot over all steps.
+    /// Returns a plot of this height, in SVG units, over all steps; `y_range` is the range `[low, high]` of the values.
     pub(super) fn plot(&self, height: f64, y_range: [f64; 2]) -> Plot {
         Plot::new(height, [0.0, self.steps.len() as f64], y_range)
     }
 
-    /// Draws the axes of such a plot, with a line at the end of each phase but the last.
+    /// Draws the axes of a `plot` over all steps, with a line at the end of each phase but the last, and returns SVG.
+    /// `y_ticks` holds values and labels, and `y_name` is the name, of the vertical axis.
     pub(super) fn axes(&self, plot: &Plot, y_ticks: &[(f64, String)], y_name: &str) -> String {
         phase_axis::axes(plot, self.phases, y_ticks, y_name)
     }
 
-    /// Returns the name of the phase of a step, counted from 0.
+    /// Returns the name of the phase of a step, counted from 0; empty for a step after the last phase.
     pub(super) fn phase(&self, step: usize) -> &str {
         let found = self.phases.iter().find(|(_, end)| step < *end);
         found.map_or("", |(name, _)| name)

@@ -19,10 +19,7 @@ const SECTIONS: [fn(&PlanInput<'_>) -> ReportSection; 4] =
     [stages::section, cases::section, rate::section, shows::section];
 
 /// Renders the HTML page of a run plan and its only table, the list of all training examples as CSV. No file is
-/// written.
-///
-/// # Panics
-/// When the plan has no phase.
+/// written. The plan must have at least one phase and one step; otherwise the charts have no valid axes.
 #[must_use]
 pub fn render(input: &PlanInput<'_>) -> Report {
     let examples = input.steps.iter().map(|step| step.examples.len()).sum::<usize>();

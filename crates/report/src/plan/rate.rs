@@ -4,7 +4,7 @@ use super::input::PlanInput;
 use crate::rate_scale::RateScale;
 use crate::section::ReportSection;
 
-/// Renders the section `rate`: a chart of the learning rate over the steps.
+/// Renders the section `rate`: a chart of the planned learning rate over the steps.
 pub fn section(input: &PlanInput<'_>) -> ReportSection {
     let rates: Vec<f64> = input.steps.iter().map(|step| step.learning_rate).collect();
     let scale = RateScale::new(&rates);

@@ -13,7 +13,8 @@ const ROW: f64 = 36.0;
 const STRIP: f64 = 14.0;
 
 /// Renders the section `shows`: for each kind of change to the stored question (condition, context, replay, blank
-/// images), a strip of the share of training examples with this change over the steps.
+/// images), a strip of the share of training examples with this change over the steps. Without changes a sentence takes
+/// the place of the chart.
 pub fn section(input: &PlanInput<'_>) -> ReportSection {
     let mut names: Vec<String> = Vec::new();
     for example in input.steps.iter().flat_map(|step| &step.examples) {

@@ -8,7 +8,8 @@ use crate::plot::steps;
 use crate::section::ReportSection;
 use crate::stage_curve::NAMES;
 
-/// Renders the section `stages`: a chart of the number of training examples per step, stacked by clinical stage.
+/// Renders the section `stages`: a chart of the number of training examples per step, stacked by clinical stage. With
+/// more than 110 steps, a bar is the mean of several.
 pub fn section(input: &PlanInput<'_>) -> ReportSection {
     let bins = bins(input);
     let share = |bin: &Bin<'_>, count: usize| count as f64 / (bin.end - bin.start) as f64;

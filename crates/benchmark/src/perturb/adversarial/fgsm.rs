@@ -13,7 +13,8 @@ use crate::perturb::{
 };
 use crate::rng::SuiteRng;
 
-/// Registry entry of `fgsm`: one step along the sign of the model's own pixel gradient.
+/// Entry in the registry of conditions, by which a suite file names `fgsm`: an attack of one step along the sign of the
+/// model's own pixel gradient.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<Fgsm>("fgsm", Purpose::Attack, "one step along the sign of the model's own pixel gradient");
 

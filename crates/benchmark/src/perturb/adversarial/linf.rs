@@ -1,14 +1,14 @@
 //! Arithmetic of attacks within an L-infinity ball: a step along signs, then clipping to the range of pixels. Single
 //! precision and the order of operations match the usual tools to the last bit.
 
-/// Converts a size in 255ths of the full scale to a share of the full scale: the nearest single-precision number to
-/// `eps_255 / 255`.
+/// Converts the size `eps_255` of an attack, in 255ths of the full scale, to a share of the full scale: the nearest
+/// single-precision number to `eps_255 / 255`.
 #[must_use]
 pub fn radius(eps_255: f64) -> f32 {
     (eps_255 / 255.0) as f32
 }
 
-/// Returns the sign of a derivative: -1, 0 or 1; 0 for NaN.
+/// Returns the sign of the derivative `gradient`: -1, 0 or 1; 0 for NaN.
 #[must_use]
 pub fn sign(gradient: f32) -> f32 {
     if gradient > 0.0 {

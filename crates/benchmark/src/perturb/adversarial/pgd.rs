@@ -18,16 +18,18 @@ use crate::perturb::{
 };
 use crate::rng::SuiteRng;
 
-/// Registry entry of `pgd`: many small steps along the model's own pixel gradient.
+/// Entry in the registry of conditions, by which a suite file names `pgd`: an attack of many small steps along the sign
+/// of the model's own pixel gradient.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<Pgd>("pgd", Purpose::Attack, "many small steps along the model's own pixel gradient");
 
-/// Registry entry of `transfer`: an attack made on the base and shown to the model.
+/// Entry in the registry of conditions, by which a suite file names `transfer`: a `pgd` attack made on another model,
+/// usually the base, and shown to the evaluated model.
 pub const TRANSFER: PerturbationKind =
     PerturbationKind::of::<Transfer>("transfer", Purpose::Attack, "an attack made on the base and shown to the model");
 
 /// Perturbation and attack `pgd`: projected gradient ascent from random starts in the L-infinity ball (Madry et al.,
-/// 2018).
+/// 2018), in which no pixel value changes by more than `eps`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pgd {

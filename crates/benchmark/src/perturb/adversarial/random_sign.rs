@@ -14,11 +14,12 @@ use crate::perturb::{
 };
 use crate::rng::SuiteRng;
 
-/// Registry entry of `random_sign`: a step of the same size along random signs.
+/// Entry in the registry of conditions, by which a suite file names `random_sign`, the control of gradient attacks: a
+/// step of the same size along random signs.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<RandomSign>("random_sign", Purpose::Control, "a step of the same size along random signs");
 
-/// Perturbation and attack `random_sign`: one step along random signs.
+/// Perturbation and attack `random_sign`: one step along random signs, that is, noise of the size of an attack.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RandomSign {

@@ -27,12 +27,13 @@ pub fn attacked(scene: &Scene<'_>, attack: Arc<dyn Attack>) -> Result<Perturbed,
     Ok(Perturbed { named, attack: Some(attack), ..Perturbed::default() })
 }
 
-/// Returns, for each target in order, the loss that the attack raises and its pixel gradient. Both are negated for a
-/// targeted goal, whose objective is lowered. `pixels` has one entry per target, which the query shows instead of its
-/// first image.
+/// Computes, for each target in order, the loss that the attack raises and its pixel gradient, in one call of the
+/// gradient source. Both are negated for the goal [`AttackGoal::ToNamed`], whose objective is lowered. `pixels` must
+/// have one entry per target, which the query shows instead of its first image.
 ///
 /// # Errors
-/// When the gradient source fails, or when it returns another number of gradients or gradients of another shape.
+/// When the gradient source fails, or when it returns another number of gradients than there are targets, or gradients
+/// of another shape than `pixels`.
 pub fn ascents(
     attack_goal: AttackGoal,
     targets: &[AttackTarget],
@@ -72,12 +73,16 @@ fn showing(query: &Query, pixels: Arc<PixelGrid>) -> Query {
     query
 }
 
-/// Returns the attack goal: towards a wrong answer when `targeted`, otherwise away from the right answer.
+/// Returns the attack goal that the parameter `targeted` selects: towards a wrong answer when true, otherwise away from
+/// the right answer.
 pub fn attack_goal(targeted: bool) -> AttackGoal {
     if targeted { AttackGoal::ToNamed } else { AttackGoal::FromGold }
 }
 
-/// Reads the size of an attack: above 0 and at most 255, in 255ths of the full scale.
+/// Reads the size of an attack, in 255ths of the full scale, from the parameter `eps` of a condition.
+///
+/// # Errors
+/// When the value is no number, or not above 0 and at most 255.
 pub(super) fn eps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let eps = f64::deserialize(deserializer)?;
     if eps > 0.0 && eps <= 255.0 {

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::rng::SuiteRng;
 
-/// Registry entry of `blank`: every image becomes grey, a mean colour, or noise.
+/// Entry in the registry of conditions, by which a suite file names `blank`: every image becomes grey, a mean colour,
+/// or noise.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Blank>(
     "blank",
     Purpose::EvidenceRemoved,
@@ -20,7 +21,7 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Blank>(
 /// Largest number of images in the mean colour.
 const SAMPLE: usize = 64;
 
-/// Perturbation `blank`: every image becomes grey, a mean colour, or noise.
+/// Perturbation `blank`: replaces every image by grey, a mean colour, or noise, so that no evidence is left.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Blank {
@@ -30,7 +31,7 @@ pub struct Blank {
     pub value: u8,
 }
 
-/// Content of a replaced image.
+/// Content of the image that replaces a stored one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fill {

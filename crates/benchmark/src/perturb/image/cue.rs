@@ -76,7 +76,7 @@ plain_kind! {
 /// Side of the square that a neutral mark is drawn on, as a share of the image's shorter side.
 const CORNER: f64 = 0.12;
 
-/// Returns marks on all evidence of the item.
+/// Returns the edit that draws marks of this `style` on all evidence of the item.
 ///
 /// # Errors
 /// Skips items of stage 1, items without evidence, and contours of evidence that is recorded as a mask.

@@ -37,7 +37,7 @@ pub struct Words {
     pub claim: String,
 }
 
-/// Parameters of `cue_text_wrong` and `cue_text_true`.
+/// Parameters of `cue_text_wrong` and `cue_text_true`, the conditions that mark the evidence and make a claim about it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Claiming {

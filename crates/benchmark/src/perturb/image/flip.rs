@@ -10,7 +10,8 @@ use stepwise_data::case::{Answer, Case, Item, Laterality, Region, Shape};
 use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::score::fold;
 
-/// Registry entry of `flip`: left and right are exchanged, and the right answer with them.
+/// Entry in the registry of conditions, by which a suite file names `flip`: the images are mirrored, so that left and
+/// right are exchanged, and the right answer with them.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Flip>(
     "flip",
     Purpose::Attack,

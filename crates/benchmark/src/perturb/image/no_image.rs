@@ -10,7 +10,8 @@ use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
 use crate::perturb::support::templates::{Families, Library};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Registry entry of `no_image`: the question is asked without its images.
+/// Entry in the registry of conditions, by which a suite file names `no_image`: the question is asked without its
+/// images.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<NoImage>("no_image", Purpose::EvidenceRemoved, "the question is asked without its images")
         .worded(TEMPLATES_TOML);

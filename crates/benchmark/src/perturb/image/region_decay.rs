@@ -31,7 +31,8 @@ const TILES: i64 = 8;
 /// Standard deviation of the blur at 100 percent, as a share of the region's shorter side.
 const STRONGEST_BLUR: f64 = 0.25;
 
-/// Parameters of `region_decay` and `random_decay`.
+/// Parameters of `region_decay` and `random_decay`, which remove a share of the evidence or of an area without
+/// evidence.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decay {
@@ -52,7 +53,7 @@ pub struct Decay {
     pub max_area: f64,
 }
 
-/// Way of removing a share of a region.
+/// Way in which a share of a region is removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {

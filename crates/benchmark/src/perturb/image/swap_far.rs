@@ -4,12 +4,13 @@ use serde::Deserialize;
 
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 
-/// Registry entry of `swap_far`: images of a case of another modality.
+/// Entry in the registry of conditions, by which a suite file names `swap_far`: the question is shown with the images
+/// of a case of another modality.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<SwapFar>("swap_far", Purpose::EvidenceRemoved, "images of a case of another modality");
 
-/// Perturbation `swap_far`. The other case is the partner of [`Pool::far`](crate::perturb::Pool::far), which is the same for
-/// every suite.
+/// Perturbation `swap_far`: shows the images of the case's fixed partner of another modality, see
+/// [`Pool::far`](crate::perturb::Pool::far). The partner is the same for every suite.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SwapFar {}

@@ -7,14 +7,15 @@ use serde::Deserialize;
 use super::swap_partner::{Agreement, swapped};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Registry entry of `swap_near`: images of another patient, same modality and category, with another answer.
+/// Entry in the registry of conditions, by which a suite file names `swap_near`: the question is shown with the images
+/// of another patient of the same modality, whose question of the same category has another answer.
 pub const KIND: PerturbationKind = PerturbationKind::of::<SwapNear>(
     "swap_near",
     Purpose::EvidenceRemoved,
     "images of another patient, same modality and category, with another answer",
 );
 
-/// Perturbation `swap_near`. The other case belongs to another patient and has the same modality, the same number of
+/// Perturbation `swap_near`: shows the images of another patient's case. It has the same modality, the same number of
 /// images, and a question of the same category with another right answer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,7 @@ use stepwise_data::case::{Answer, Item};
 use crate::perturb::{Perturbed, Scene, ShownImages, Skip};
 use crate::score::{fold, number_is_right, text_is_right};
 
-/// Relation between the right answers of two items.
+/// Relation between the right answers of two items, one of which lends its images to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreement {
     /// The right answers are the same (for numbers, within the tolerance).
@@ -15,12 +15,13 @@ pub enum Agreement {
     Other,
 }
 
-/// Shows the images of another patient's case with the same modality, the same number of images, and an item of the
-/// same category whose right answer is as `wanted`. The case is drawn among the items with the most similar question;
-/// `purpose` names the random draw, so that two conditions draw independently.
+/// Returns the change that shows the images of another patient's case with the same modality, the same number of
+/// images, and an item of the same category whose right answer is as `wanted`. The case is drawn among the items with
+/// the most similar question; `purpose` names the random draw, so that two conditions draw independently.
 ///
 /// # Errors
-/// Skips box answers, and gives `nobody` as the reason when no case qualifies.
+/// Skips box answers, because boxes of two patients may overlap by chance. Gives `nobody` as the reason when no case
+/// qualifies.
 pub fn swapped(scene: &Scene<'_>, wanted: Agreement, purpose: &str, nobody: &'static str) -> Result<Perturbed, Skip> {
     if matches!(scene.item.answer, Answer::Box { .. }) {
         return Err(Skip("boxes of two patients may overlap by chance"));

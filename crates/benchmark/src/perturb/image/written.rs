@@ -16,11 +16,13 @@ use crate::perturb::support::wrong_answer::wrong_answer;
 use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::score::fold;
 
-/// Registry entry of `written_wrong`, the attack: a wrong answer is written on the image.
+/// Entry in the registry of conditions, by which a suite file names `written_wrong`, an attack: a wrong answer is
+/// written on the image.
 pub const WRONG: PerturbationKind =
     PerturbationKind::of::<WrittenWrong>("written_wrong", Purpose::Attack, "a wrong answer is written on the image");
 
-/// Registry entry of `written_unrelated`, the control: unrelated words are written on the image.
+/// Entry in the registry of conditions, by which a suite file names `written_unrelated`, the control of
+/// `written_wrong`: unrelated words are written on the image.
 pub const UNRELATED: PerturbationKind = PerturbationKind::of::<WrittenUnrelated>(
     "written_unrelated",
     Purpose::Control,
@@ -31,19 +33,19 @@ pub const UNRELATED: PerturbationKind = PerturbationKind::of::<WrittenUnrelated>
 /// Change of a pixel value under a letter of [`Contrast::Low`], in grey levels of 0 to 255.
 pub const FAINT: u8 = 8;
 
-/// Text of the file with the unrelated words, `crates/benchmark/sentences/written.toml`.
+/// Text of the template file `crates/benchmark/sentences/written.toml`, from which the unrelated words are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/written.toml");
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// A word that answers no clinical question.
+/// A word that answers no clinical question, a template of `written_unrelated`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
     /// The word in lower case.
     pub word: String,
 }
 
-/// Parameters of `written_wrong`.
+/// Parameters of `written_wrong`, which writes a wrong answer on the image.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Writing {
@@ -54,7 +56,7 @@ pub struct Writing {
     pub height: f64,
 }
 
-/// Contrast of written words.
+/// Contrast of written words to the image below them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Contrast {
@@ -75,7 +77,8 @@ impl Default for Writing {
 #[serde(transparent)]
 pub struct WrittenWrong(Writing);
 
-/// Perturbation `written_unrelated`: unrelated words of about the same length as the wrong answer.
+/// Perturbation `written_unrelated`: writes unrelated words of about the same length as the wrong answer on the first
+/// image.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WrittenUnrelated {

@@ -4,7 +4,7 @@ use stepwise_data::case::{Answer, Case, Item, RegionRole, Shape};
 
 use super::geometry::Rect;
 
-/// Evidence on one image.
+/// Evidence of one item on one image: the regions that show its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// Index of the image in the case, from 0.
@@ -21,8 +21,9 @@ pub struct Evidence {
     pub body: Option<Rect>,
 }
 
-/// Returns the evidence of `item`, one entry for each image with evidence, in the order of the images; empty where the
-/// item has none. The gold regions of a box answer are evidence too. Regions outside their image are left out.
+/// Returns the evidence of `item` of `case`, one entry for each image with evidence, in the order of the images; empty
+/// where the item has none. The gold regions of a box answer are evidence too. Ids without a region, and regions
+/// outside their image, are left out.
 #[must_use]
 pub fn evidence(case: &Case, item: &Item) -> Vec<Evidence> {
     let mut ids: Vec<&String> = item.evidence.iter().collect();
@@ -56,7 +57,7 @@ fn outline(shape: &Shape) -> Option<Vec<[f64; 2]>> {
     }
 }
 
-/// Rectangles on one image of a case.
+/// Rectangles on one image of a case, such as those that a mask covers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Marked {
     /// Index of the image in the case, from 0.

@@ -3,7 +3,7 @@
 
 use rand::Rng;
 
-/// A half-open rectangle of whole pixels: `x0 <= x < x1`, `y0 <= y < y1`.
+/// A half-open rectangle of whole pixels: `x0 <= x < x1`, `y0 <= y < y1`. It is empty where no pixel satisfies this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rect {
     /// Left edge.
@@ -31,19 +31,19 @@ impl Rect {
         Self { x0: 0, y0: 0, x1: i64::from(width), y1: i64::from(height) }
     }
 
-    /// Returns the rectangle grown by `by` pixels on every side, also beyond the image.
+    /// Returns the rectangle grown by `by` pixels on every side, also beyond the image; a negative `by` shrinks it.
     #[must_use]
     pub fn grown(self, by: i64) -> Self {
         Self { x0: self.x0 - by, y0: self.y0 - by, x1: self.x1 + by, y1: self.y1 + by }
     }
 
-    /// Returns the rectangle moved by (`dx`, `dy`) pixels.
+    /// Returns the rectangle moved by `dx` pixels to the right and `dy` pixels down, also beyond the image.
     #[must_use]
     pub fn moved(self, dx: i64, dy: i64) -> Self {
         Self { x0: self.x0 + dx, y0: self.y0 + dy, x1: self.x1 + dx, y1: self.y1 + dy }
     }
 
-    /// Returns the part inside `other`; an empty rectangle when there is none.
+    /// Returns the part of the rectangle inside `other`; an empty rectangle when there is none.
     #[must_use]
     pub fn clipped(self, other: Self) -> Self {
         let (x0, y0) = (self.x0.max(other.x0), self.y0.max(other.y0));
@@ -63,20 +63,21 @@ impl Rect {
         [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
     }
 
-    /// Iterates over the pixels `(x, y)` of the rectangle that lie on `picture`, row by row.
+    /// Iterates over the pixels `(x, y)` of the rectangle that lie on `picture`, row by row; none where it lies
+    /// outside.
     pub fn pixels_in(self, picture: &image::RgbImage) -> impl Iterator<Item = (u32, u32)> + use<> {
         let Self { x0, y0, x1, y1 } = self.clipped(Self::of_size(picture.width(), picture.height()));
         (y0..y1).flat_map(move |y| (x0..x1).map(move |x| (x as u32, y as u32)))
     }
 
-    /// Returns whether any pixel lies in both rectangles.
+    /// Returns whether any pixel lies in both this rectangle and `other`.
     #[must_use]
     pub fn overlaps(self, other: Self) -> bool {
         self.clipped(other).area() > 0
     }
 }
 
-/// Returns the number of pixels inside at least one rectangle.
+/// Returns the number of pixels inside at least one of `rects`; pixels in several count once.
 #[must_use]
 pub fn union_area(rects: &[Rect]) -> i64 {
     let mut xs: Vec<i64> = rects.iter().flat_map(|rect| [rect.x0, rect.x1]).collect();
@@ -101,9 +102,10 @@ pub fn union_area(rects: &[Rect]) -> i64 {
         .sum()
 }
 
-/// Moves all `rects` by one random common offset, so that they lie within `within` and overlap no rectangle of `avoid`.
-/// Shape, area and aspect ratio stay the same. None when no such offset exists or `rects` is empty. The draws depend on
-/// `rng` alone.
+/// Returns all `rects` moved by one random common offset, so that they lie within `within` and overlap no rectangle of
+/// `avoid`. Shape, area and aspect ratio stay the same. None when no such offset exists or `rects` is empty. An offset
+/// is drawn up to 256 times from `rng`; if none fits, the first that fits at an edge of `within` or flush with an
+/// obstacle is taken.
 #[must_use]
 pub fn displaced(rects: &[Rect], avoid: &[Rect], within: Rect, rng: &mut impl Rng) -> Option<Vec<Rect>> {
     let first = *rects.first()?;

@@ -2,13 +2,13 @@
 
 use font8x8::{BASIC_FONTS, LATIN_FONTS, UnicodeFonts};
 
-/// Side of a glyph of the built-in bitmap font, in font pixels.
+/// Side of a glyph of the built-in bitmap font, in pixels of the font.
 pub const CELL: usize = 8;
 
-/// A block of text in one size.
+/// A block of text in one size, laid out on lines, to draw on an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lettering {
-    /// Lines of the text.
+    /// Lines of the text from the top; empty for an empty text.
     pub lines: Vec<String>,
     /// Side of a font pixel in image pixels.
     pub scale: usize,
@@ -40,7 +40,7 @@ impl Lettering {
         Self { lines, scale }
     }
 
-    /// Returns width and height of the block in pixels.
+    /// Returns width and height of the block in pixels; 0 without lines.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
         let columns = self.lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);

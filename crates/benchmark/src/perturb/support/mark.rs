@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::geometry::Rect;
 use crate::perturb::Edit;
 
-/// Appearance of marks.
+/// Appearance of the marks that a condition draws on images: its parameters in a suite file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Style {
@@ -25,7 +25,7 @@ impl Default for Style {
     }
 }
 
-/// Shape of a mark.
+/// Shape of a mark on a region of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
@@ -41,7 +41,7 @@ pub enum Shape {
     Point,
 }
 
-/// One mark on one image. Coordinates are in pixels.
+/// One mark on one image, placed. Coordinates are in pixels.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Figure {
     /// A box around the rectangle.
@@ -70,14 +70,15 @@ const WAYS: [[f64; 2]; 8] = {
 };
 
 impl Style {
-    /// Returns the width of the line in pixels on an image of the size of `frame`.
+    /// Returns the width of the line in pixels, at least 2, on an image of the size of `frame`, whose upper left corner
+    /// is (0, 0).
     #[must_use]
     pub fn line(&self, frame: Rect) -> i64 {
         ((self.width * frame.x1.min(frame.y1) as f64).round() as i64).max(2)
     }
 
-    /// Returns how many pixels a mark of `rect` extends beyond `rect` on an image of the size of `frame`. For an arrow
-    /// this is only the line width.
+    /// Returns how many pixels a mark of `rect` extends beyond `rect`, at most, on an image of the size of `frame`. For
+    /// an arrow this is only the line width, although its shaft extends further.
     #[must_use]
     pub fn overhang(&self, rect: Rect, frame: Rect) -> i64 {
         let line = self.line(frame);
@@ -89,9 +90,10 @@ impl Style {
         }
     }
 
-    /// Returns the mark of `rect` on an image of the size of `frame`. `outline` is the recorded outline `[x, y]` in
-    /// pixels, used by contours only. An arrow takes the first of eight directions, starting with number `way` (from
-    /// 0), in which it stays on the image and crosses no rectangle of `avoid`; without such a direction it takes `way`.
+    /// Returns the mark of the region `rect` on an image of the size of `frame`. `outline` is the recorded outline as
+    /// `[x, y]` corners in pixels, used by contours only. An arrow takes the first of eight directions, starting with
+    /// number `way` (from 0), in which it stays on the image and crosses no rectangle of `avoid`; without such a
+    /// direction it takes `way`.
     #[must_use]
     pub fn figure(&self, rect: Rect, outline: &[[f64; 2]], frame: Rect, avoid: &[Rect], way: usize) -> Figure {
         match self.shape {
@@ -133,7 +135,7 @@ fn middle(rect: Rect) -> [f64; 2] {
     [(rect.x0 + rect.x1) as f64 / 2.0, (rect.y0 + rect.y1) as f64 / 2.0]
 }
 
-/// Edit that draws marks on the images of a case.
+/// Edit that draws marks of one style on the images of a case; later marks cover earlier ones.
 #[derive(Clone, Debug)]
 pub struct Marks {
     /// Marks to draw, in this order: index of the image in the case, from 0, and the figure on it.

@@ -8,7 +8,7 @@ use super::evidence::{Marked, evidence};
 use super::geometry::{Rect, displaced, union_area};
 use crate::perturb::{Edit, Scene, Skip};
 
-/// Parameters of a mask; the same keys for every kind of mask.
+/// Parameters of a condition that masks a part of an image; the same keys for every kind of mask.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Masking {
@@ -31,7 +31,8 @@ impl Masking {
     /// for each image with evidence.
     ///
     /// # Errors
-    /// Skips an item without evidence, and an item whose boxes take more than `max_area` of an image.
+    /// Skips an item without evidence, and an item whose boxes take more than `max_area` of an image, because little
+    /// else would be left.
     pub fn over_evidence(&self, scene: &Scene<'_>) -> Result<Vec<Marked>, Skip> {
         let evidence = evidence(scene.case, scene.item);
         if evidence.is_empty() {
@@ -50,8 +51,8 @@ impl Masking {
             .collect()
     }
 
-    /// Returns the rectangles of [`Masking::over_evidence`], moved within their image so that they overlap no evidence.
-    /// For one item the position is the same for every kind of mask with the same parameters.
+    /// Returns the rectangles of [`Masking::over_evidence`], moved together within their image so that they overlap
+    /// none of these rectangles. For one item the position is the same for every kind of mask with the same parameters.
     ///
     /// # Errors
     /// Skips the same items as [`Masking::over_evidence`], and an item whose image has no room for the shape.
@@ -70,7 +71,7 @@ impl Masking {
     }
 }
 
-/// Edit that covers rectangles with grey.
+/// Edit that covers rectangles on the images of a case with grey.
 #[derive(Clone, Debug)]
 pub struct Cover {
     /// Rectangles to cover; an image without rectangles stays as it is.
@@ -91,7 +92,8 @@ impl Edit for Cover {
     }
 }
 
-/// Edit that covers everything except the rectangles with grey. An image without rectangles is covered completely.
+/// Edit that covers everything on the images of a case except some rectangles with grey. An image without rectangles is
+/// covered completely.
 #[derive(Clone, Debug)]
 pub struct Keep {
     /// Rectangles to keep.
@@ -114,7 +116,7 @@ impl Edit for Keep {
     }
 }
 
-/// Iterates over the rectangles of `masks` on the image with index `image` (from 0).
+/// Iterates over the rectangles of `masks` on the image with index `image` (from 0); none where the image has no mask.
 pub fn rects(masks: &[Marked], image: usize) -> impl Iterator<Item = &Rect> {
     masks.iter().filter(move |mask| mask.image == image).flat_map(|mask| &mask.rects)
 }

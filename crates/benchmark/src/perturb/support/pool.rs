@@ -7,7 +7,7 @@ use stepwise_data::case::{Case, Item};
 /// Category to `(case, item)` indices.
 type ByCategory<'a> = HashMap<&'a str, Vec<(usize, usize)>>;
 
-/// All cases of a run, with indices over the cases and their items.
+/// All cases of a run, indexed by id, modality and category. Swapped images and answers of other cases come from them.
 #[derive(Clone, Debug)]
 pub struct Pool<'a> {
     cases: &'a [Case],
@@ -23,7 +23,7 @@ pub struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
-    /// Builds the indices over `cases`, whose ids must be unique.
+    /// Builds the indices over `cases`, whose ids must be unique; this is not checked.
     #[must_use]
     pub fn new(cases: &'a [Case]) -> Self {
         let mut order: Vec<usize> = (0..cases.len()).collect();
@@ -55,7 +55,7 @@ impl<'a> Pool<'a> {
     }
 
     /// Returns `(case, item)` indices of all items with the modality of `case` and the category of `item`, including
-    /// `item` itself, ordered by case id. Empty where the pool holds no such item.
+    /// `item` itself where it is in the pool, ordered by case id. Empty where the pool holds no such item.
     #[must_use]
     pub fn places(&self, case: &Case, item: &Item) -> &[(usize, usize)] {
         self.alike
@@ -64,8 +64,8 @@ impl<'a> Pool<'a> {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// Returns all items with the modality of `case` and the category of `item`, including `item` itself, ordered by
-    /// case id.
+    /// Iterates over all items with the modality of `case` and the category of `item`, each with its case, including
+    /// `item` itself where it is in the pool, ordered by case id.
     pub fn alike(&self, case: &Case, item: &Item) -> impl Iterator<Item = (&'a Case, &'a Item)> {
         self.places(case, item).iter().map(|&(case, place)| (&self.cases[case], &self.cases[case].chain[place]))
     }

@@ -3,7 +3,7 @@
 
 use image::{Rgb, RgbImage};
 
-/// An RGB image with `f64` channels in grey levels, 0 to 255.
+/// An RGB image with `f64` channels in grey levels, 0 to 255, for changes that need more precision than bytes.
 #[derive(Clone, Debug)]
 pub struct Raster {
     /// Width in pixels.
@@ -15,7 +15,7 @@ pub struct Raster {
 }
 
 impl Raster {
-    /// Converts an image of bytes to floating point without scaling.
+    /// Converts an image of bytes to floating point. Values stay in grey levels, 0 to 255.
     #[must_use]
     pub fn of(picture: &RgbImage) -> Self {
         Self {
@@ -26,6 +26,9 @@ impl Raster {
     }
 
     /// Returns the image with every value rounded and clipped to bytes.
+    ///
+    /// # Panics
+    /// When there are fewer pixels than `width * height`.
     #[must_use]
     pub fn picture(&self) -> RgbImage {
         RgbImage::from_fn(self.width as u32, self.height as u32, |x, y| {
@@ -33,7 +36,7 @@ impl Raster {
         })
     }
 
-    /// Returns an image with every pixel changed by `change(x, y, pixel)`.
+    /// Returns an image of the same size with every pixel replaced by `change(x, y, pixel)`.
     #[must_use]
     pub fn map(&self, mut change: impl FnMut(usize, usize, [f64; 3]) -> [f64; 3]) -> Self {
         let pixels = self
@@ -74,7 +77,7 @@ impl Raster {
     }
 
     /// Returns the image blurred by a Gaussian of standard deviation `sigma` pixels, cut at three standard deviations.
-    /// Edge pixels are repeated outwards.
+    /// Edge pixels are repeated outwards. Not blurred where `sigma` is 0 or less.
     #[must_use]
     pub fn blurred(&self, sigma: f64) -> Self {
         let kernel = normal_kernel(sigma, (3.0 * sigma).ceil() as usize);
@@ -94,13 +97,14 @@ impl Raster {
     }
 }
 
-/// Rounds `value` and clips it to 0..=255.
+/// Rounds `value` to a whole number and clips it to 0 to 255; NaN gives 0.
 #[must_use]
 pub fn byte(value: f64) -> u8 {
     value.round().clamp(0.0, 255.0) as u8
 }
 
-/// Returns `2 * radius + 1` weights of a Gaussian that sum to 1; a single weight of 1 when `sigma` is not positive.
+/// Returns `2 * radius + 1` weights of a Gaussian of standard deviation `sigma`, in steps of one pixel, that sum to 1;
+/// a single weight of 1 when `sigma` is not positive.
 #[must_use]
 pub fn normal_kernel(sigma: f64, radius: usize) -> Vec<f64> {
     if sigma <= 0.0 {
@@ -114,7 +118,7 @@ pub fn normal_kernel(sigma: f64, radius: usize) -> Vec<f64> {
 }
 
 /// Returns the image with every channel value (0 to 255) replaced by `curve(value)`, rounded and clipped. `curve` is
-/// called once for each of the 256 values.
+/// called once for each of the 256 values, not for each pixel.
 pub fn curved(picture: &RgbImage, curve: impl Fn(f64) -> f64) -> RgbImage {
     let table: Vec<u8> = (0..=255u8).map(|value| byte(curve(f64::from(value)))).collect();
     let mut changed = picture.clone();

@@ -1,10 +1,10 @@
 //! Definition of kinds of condition: registry entry and perturbation in one place.
 
-/// Defines the perturbation of a kind as a wrapper of its parameters: `Type(Parameters), "name", perturb`, where `perturb` is a
-/// function of the parameters and the scene. Several kinds can share parameters this way.
+/// Defines the perturbation of a kind as a wrapper of its parameters: `Type(Parameters), "name", perturb`, where
+/// `perturb` is a function of the parameters and the scene. Several kinds can share parameters this way.
 macro_rules! wrapped_perturbation {
     ($kind:ident($parameters:ty), $name:literal, $perturb:expr) => {
-        #[doc = concat!("Perturbation `", $name, "`.")]
+        #[doc = concat!("Perturbation that conditions of the kind `", $name, "` apply; built from their parameters.")]
         #[derive(Clone, Debug, serde::Deserialize)]
         #[serde(transparent)]
         pub struct $kind($parameters);
@@ -21,10 +21,11 @@ macro_rules! wrapped_perturbation {
     };
 }
 
-/// Defines a kind of condition without templates: `CONSTANT = Type(Parameters), "name", Purpose, "description", perturb`.
+/// Defines a kind of condition without templates: `CONSTANT = Type(Parameters), "name", Purpose, "description",
+/// perturb`.
 macro_rules! plain_kind {
     ($constant:ident = $kind:ident($parameters:ty), $name:literal, $purpose:ident, $about:literal, $perturb:expr) => {
-        #[doc = concat!("Registry entry of `", $name, "`: ", $about, ".")]
+        #[doc = concat!("Entry in the registry of conditions, named in suite files as `", $name, "`: ", $about, ".")]
         pub const $constant: $crate::perturb::PerturbationKind =
             $crate::perturb::PerturbationKind::of::<$kind>($name, $crate::perturb::Purpose::$purpose, $about);
 
@@ -32,11 +33,11 @@ macro_rules! plain_kind {
     };
 }
 
-/// Defines a kind of condition whose sentences come from templates, like [`plain_kind`]. The calling file has a constant
-/// `TEMPLATES_TOML`.
+/// Defines a kind of condition whose sentences come from templates, like [`plain_kind`]. The calling file has a
+/// constant `TEMPLATES_TOML`.
 macro_rules! worded_kind {
     ($constant:ident = $kind:ident($parameters:ty), $name:literal, $purpose:ident, $about:literal, $perturb:expr) => {
-        #[doc = concat!("Registry entry of `", $name, "`: ", $about, ".")]
+        #[doc = concat!("Entry in the registry of conditions, named in suite files as `", $name, "`: ", $about, ".")]
         pub const $constant: $crate::perturb::PerturbationKind =
             $crate::perturb::PerturbationKind::of::<$kind>($name, $crate::perturb::Purpose::$purpose, $about)
                 .worded(TEMPLATES_TOML);

@@ -38,7 +38,7 @@ impl Families {
     }
 }
 
-/// One template with the sentences `W`.
+/// One template of a template file, with its family, its split and the sentences `W`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Template<W> {
     /// Name of the family. Templates of one family have the same meaning and similar wording.
@@ -50,7 +50,7 @@ pub struct Template<W> {
     pub words: W,
 }
 
-/// All templates of one file.
+/// All templates of one file, whose sentences have the type `W`.
 #[derive(Clone, Debug)]
 pub struct Library<W> {
     templates: Vec<Template<W>>,
@@ -73,10 +73,10 @@ struct File<W> {
 }
 
 impl<W: DeserializeOwned> Library<W> {
-    /// Parses a template file that is embedded in the program.
+    /// Parses the text `toml` of a template file that is embedded in the program.
     ///
     /// # Panics
-    /// Panics when `toml` is not a valid template file. A test parses every embedded file.
+    /// When `toml` is not a valid template file. A test parses every embedded file.
     #[must_use]
     pub fn built_in(toml: &str) -> Self {
         let file: File<W> = toml::from_str(toml).expect("the built-in templates are read by a test");
@@ -100,7 +100,7 @@ impl<W> Library<W> {
     /// same `purpose`, which names the random draw, and the same split get the same template.
     ///
     /// # Errors
-    /// Returns a [`Skip`] when the split has no templates.
+    /// A [`Skip`] when the split has no templates.
     pub fn draw(&self, families: Families, scene: &Scene<'_>, purpose: &str) -> Result<&W, Skip> {
         let all: Vec<&W> = self.of(families).collect();
         all.choose(&mut scene.draw(purpose)).copied().ok_or(Skip("no template for this use"))

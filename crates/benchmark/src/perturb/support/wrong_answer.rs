@@ -11,7 +11,7 @@ use crate::score::{fold, number_is_right, text_is_right};
 
 const YES_NO: [&str; 2] = ["yes", "no"];
 
-/// Returns the right answer in words; the first one of a choice with several right options.
+/// Returns the right answer in words, as a perturbation names it; the first one of a choice with several right options.
 ///
 /// # Errors
 /// Skips box answers, because no sentence names a box.
@@ -25,13 +25,14 @@ pub fn right_answer(scene: &Scene<'_>) -> Result<Named, Skip> {
     Ok(Named { text: gold_text(scene.case, scene.item), index })
 }
 
-/// Returns a wrong answer, the same one at every epoch and in every condition. For a choice it is the first wrong
-/// option that the case lists as confusable, otherwise a random wrong option. For yes/no it is the opposite, for a
-/// number half or double the value or, where neither is wrong, a larger number, and for text the answer of another
-/// patient to a question of the same category and modality.
+/// Draws a wrong answer, the same one at every epoch and in every condition. For a choice it is the first wrong option
+/// that the case lists as confusable, otherwise a random wrong option, the abstain option only without another. For
+/// yes/no it is the opposite, for a number half or double the value or, where neither is wrong, a larger number, and
+/// for text the answer of another patient to a question of the same category and modality.
 ///
 /// # Errors
-/// Skips box answers and items without a wrong answer.
+/// Skips box answers and items without a wrong answer: choices whose options are all right, numbers whose tolerance
+/// covers the candidates, and texts without another patient's different answer.
 pub fn wrong_answer(scene: &Scene<'_>) -> Result<Named, Skip> {
     let mut rng = scene.draw("wrong_answer");
     match &scene.item.answer {

@@ -27,7 +27,7 @@ worded_kind! {
 /// Text of the template file `crates/benchmark/sentences/hedge.toml`, from which the prefaces are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/hedge.toml");
 
-/// Sentences of one template: three prefaces of about the same length.
+/// Sentences of one template of `hedge_low`, `hedge_high` and `hedge_neutral`: three prefaces of about the same length.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
     /// Preface that weakens confidence.
@@ -40,7 +40,7 @@ pub struct Words {
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// Parameters of `hedge_low`, `hedge_high` and `hedge_neutral`.
+/// Parameters of `hedge_low`, `hedge_high` and `hedge_neutral`, which add a preface about confidence to the question.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hedging {

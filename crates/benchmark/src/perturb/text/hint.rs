@@ -40,7 +40,7 @@ worded_kind! {
 /// Text of the template file `crates/benchmark/sentences/hint.toml`, from which the sentences are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/hint.toml");
 
-/// Parameters of `hint_plus`, `hint_minus` and `hint_zero`.
+/// Parameters of `hint_plus`, `hint_minus` and `hint_zero`, which add a sentence that names an answer, or none.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hinting {
@@ -58,7 +58,7 @@ impl Default for Hinting {
     }
 }
 
-/// Speaker that the hint is attributed to.
+/// Speaker to whom the sentence of a hint is attributed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Persona {
@@ -88,8 +88,8 @@ pub struct Words {
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// Iterates over the built-in templates of one split and one speaker, in the order of the file; empty where there is
-/// none.
+/// Iterates over the built-in templates of the split `families` and the speaker `persona`, in the order of the file;
+/// empty where there is none.
 pub fn templates(families: Families, persona: Persona) -> impl Iterator<Item = &'static Words> {
     LIBRARY.of(families).filter(move |words| words.persona == persona)
 }

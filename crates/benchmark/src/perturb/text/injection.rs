@@ -31,7 +31,8 @@ worded_kind! {
     }
 }
 
-/// Text of the template file `crates/benchmark/sentences/injection.toml`, from which reports and instructions are drawn.
+/// Text of the template file `crates/benchmark/sentences/injection.toml`, from which reports and instructions are
+/// drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/injection.toml");
 
 /// Sentences of one template of `report_injected` and `report_plain`.

@@ -11,7 +11,8 @@ use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Registry entry of `negated_twin`: the recorded negated version of a yes/no question.
+/// Entry in the registry of conditions, by which a suite file names `negated_twin`: the negated version of a yes/no
+/// question, which the case records, is asked instead.
 pub const TWIN: PerturbationKind =
     PerturbationKind::of::<Twin>("negated_twin", Purpose::Attack, "the recorded negated version of a yes/no question");
 worded_kind! {
@@ -32,7 +33,7 @@ worded_kind! {
 /// Text of the template file `crates/benchmark/sentences/negation.toml`, from which the questions are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/negation.toml");
 
-/// Sentences of one template: two questions about the answer to a yes/no question.
+/// Sentences of one template of `negation` and `affirmation`: two questions about the answer to a yes/no question.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
     /// Asks whether the answer is "no"; contains `{question}` once.

@@ -61,7 +61,8 @@ fn rejectable(wording: &Wording, scene: &Scene<'_>) -> Result<(Item, usize), Ski
     with_option(scene.item, options, gold, *refusal, &LIBRARY.draw(wording.families, scene, "none_above")?.option)
 }
 
-/// Returns `item` with `option` added at the end as a wrong option, and the index of the added option.
+/// Returns `item` as a choice among `options` and, at the end, the wrong `option`, with the index of the added option.
+/// `gold` and `refusal` are the indices in `options` of the right options and of the abstain option.
 ///
 /// # Errors
 /// Skips items whose right answer is the abstain option, because no other option is then certainly wrong.

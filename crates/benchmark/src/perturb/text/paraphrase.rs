@@ -11,7 +11,8 @@ use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Registry entry of `paraphrase`: a recorded paraphrase of the question.
+/// Entry in the registry of conditions, by which a suite file names `paraphrase`: the question is asked in the words of
+/// a paraphrase that the case records.
 pub const STORED: PerturbationKind =
     PerturbationKind::of::<Stored>("paraphrase", Purpose::Attack, "a recorded paraphrase of the question");
 worded_kind! {

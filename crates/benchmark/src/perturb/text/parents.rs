@@ -12,26 +12,29 @@ use stepwise_data::prompt::{ContextAnswer, PromptOptions, gold_text};
 use crate::perturb::support::wrong_answer::wrong_answer;
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Recall, Scene, Skip};
 
-/// Registry entry of `parents_gold`: the right answers to the questions it builds on are given.
+/// Entry in the registry of conditions, by which a suite file names `parents_gold`: the right answers to the questions
+/// that the item builds on are given as context.
 pub const GOLD: PerturbationKind = PerturbationKind::of::<Gold>(
     "parents_gold",
     Purpose::Assist,
     "the right answers to the questions it builds on are given",
 );
-/// Registry entry of `parents_predicted`: the model's own answers to the questions it builds on are given.
+/// Entry in the registry of conditions, by which a suite file names `parents_predicted`: the model's own answers to the
+/// questions that the item builds on are given as context.
 pub const PREDICTED: PerturbationKind = PerturbationKind::of::<Predicted>(
     "parents_predicted",
     Purpose::Assist,
     "the model's own answers to the questions it builds on are given",
 );
-/// Registry entry of `parents_wrong`: the answers to the questions it builds on are given, one of them wrong.
+/// Entry in the registry of conditions, by which a suite file names `parents_wrong`: the answers to the questions that
+/// the item builds on are given as context, one of them wrong.
 pub const WRONG: PerturbationKind = PerturbationKind::of::<Wrong>(
     "parents_wrong",
     Purpose::Attack,
     "the answers to the questions it builds on are given, one of them wrong",
 );
 
-/// Earlier questions that are given as context.
+/// Earlier questions whose answers are given as context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {

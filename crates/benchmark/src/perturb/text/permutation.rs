@@ -10,7 +10,8 @@ use stepwise_data::prompt::PromptOptions;
 
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Registry entry of `permutation`: the options of a choice in another order.
+/// Entry in the registry of conditions, by which a suite file names `permutation`: the options of a choice are shown in
+/// another order.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<Permutation>("permutation", Purpose::Attack, "the options of a choice in another order");
 

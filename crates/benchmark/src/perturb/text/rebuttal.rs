@@ -34,7 +34,7 @@ worded_kind! {
 /// Text of the template file `crates/benchmark/sentences/rebuttal.toml`, from which the second turns are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/rebuttal.toml");
 
-/// Sentences of one template: the user's second turn.
+/// Sentences of one template of the rebuttals and their control: the user's second turn.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
     /// Doubts the reply and names no answer.

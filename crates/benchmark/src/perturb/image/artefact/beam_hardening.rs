@@ -7,7 +7,9 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `beam_hardening` (CT): the middle of the image darker than its rim, five levels.
+/// Entry in the registry of conditions, by which a suite file names `beam_hardening`. It makes the middle of CT images
+/// darker than their rim. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS). Cases of other modalities are skipped.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<BeamHardening>>(
     "beam_hardening",
     Purpose::Attack,

@@ -8,15 +8,18 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `bias_field` (MRI): brightness drifts smoothly over the image, five levels.
+/// Entry in the registry of conditions, by which a suite file names `bias_field`. It lets brightness drift smoothly
+/// over MRI images. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS). Cases of other modalities are skipped.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<BiasField>>(
     "bias_field",
     Purpose::Attack,
     "MRI: brightness drifts smoothly over the image, five levels",
 );
 
-/// Corruption `bias_field`. Values are multiplied by a smooth field, at full intensity between 1/16 and 16: two raised
-/// to four times the mean of three slow waves with random direction, wavelength and phase.
+/// Corruption `bias_field`: multiplies values by a smooth field, at full intensity between 1/16 and 16. The field is 2
+/// to the power of the intensity times four times the mean of three slow waves with random direction, wavelength and
+/// phase.
 #[derive(Clone, Copy, Debug)]
 pub struct BiasField;
 

@@ -10,7 +10,9 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::byte;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `exposure` (X-ray): underexposed, with counting noise in dense parts, five levels.
+/// Entry in the registry of conditions, by which a suite file names `exposure`. It underexposes X-ray images, with
+/// counting noise in dense parts. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS). Cases of other modalities are skipped.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Exposure>>(
     "exposure",
     Purpose::Attack,

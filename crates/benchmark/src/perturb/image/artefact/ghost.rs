@@ -8,7 +8,9 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `ghost` (MRI): faint copies beside the body, five levels.
+/// Entry in the registry of conditions, by which a suite file names `ghost`. It adds faint copies beside the body to
+/// MRI images. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS). Cases of other modalities are skipped.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Ghost>>(
     "ghost",
     Purpose::Attack,

@@ -9,7 +9,9 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `grid_lines` (X-ray): lines of the anti-scatter grid, five levels.
+/// Entry in the registry of conditions, by which a suite file names `grid_lines`. It puts lines of the anti-scatter
+/// grid on X-ray images. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS). Cases of other modalities are skipped.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GridLines>>(
     "grid_lines",
     Purpose::Attack,

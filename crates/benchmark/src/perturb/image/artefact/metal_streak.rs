@@ -9,7 +9,9 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `metal_streak` (CT): bright and dark streaks from a piece of metal, five levels.
+/// Entry in the registry of conditions, by which a suite file names `metal_streak`. It adds bright and dark streaks
+/// from a piece of metal to CT images. Levels 1 to 5 are targets of structural similarity (SSIM) with the original
+/// image, [`TARGETS`](crate::perturb::image::corruption::TARGETS). Cases of other modalities are skipped.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<MetalStreak>>(
     "metal_streak",
     Purpose::Attack,

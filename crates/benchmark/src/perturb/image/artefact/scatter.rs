@@ -8,7 +8,9 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `scatter` (X-ray): a veil of scattered radiation, five levels.
+/// Entry in the registry of conditions, by which a suite file names `scatter`. It lays a veil of scattered radiation
+/// over X-ray images. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS). Cases of other modalities are skipped.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Scatter>>(
     "scatter",
     Purpose::Attack,

@@ -10,7 +10,9 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `stain_shift` (histology): other amounts of haematoxylin and eosin, five levels.
+/// Entry in the registry of conditions, by which a suite file names `stain_shift`. It changes the amounts of
+/// haematoxylin and eosin in histology images. Levels 1 to 5 are targets of structural similarity (SSIM) with the
+/// original image, [`TARGETS`](crate::perturb::image::corruption::TARGETS). Cases of other modalities are skipped.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<StainShift>>(
     "stain_shift",
     Purpose::Attack,

@@ -9,7 +9,9 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `acoustic_shadow` (ultrasound): a dark shadow from a random depth downwards, five levels.
+/// Entry in the registry of conditions, by which a suite file names `acoustic_shadow`. It casts a dark shadow, from a
+/// random depth downwards, on ultrasound images. Levels 1 to 5 are targets of structural similarity (SSIM) with the
+/// original image, [`TARGETS`](crate::perturb::image::corruption::TARGETS). Cases of other modalities are skipped.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<AcousticShadow>>(
     "acoustic_shadow",
     Purpose::Attack,

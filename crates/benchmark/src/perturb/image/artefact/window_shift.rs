@@ -8,7 +8,9 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::curved;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `window_shift` (CT and X-ray): a narrower and shifted intensity window, five levels.
+/// Entry in the registry of conditions, by which a suite file names `window_shift`. It narrows and shifts the intensity
+/// window of CT and X-ray images. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS). Cases of other modalities are skipped.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<WindowShift>>(
     "window_shift",
     Purpose::Attack,

@@ -8,14 +8,17 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::curved;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `brightness`: brighter or darker, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `brightness`. It makes the image brighter or
+/// darker. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Brightness>>(
     "brightness",
     Purpose::Attack,
     "brighter or darker, five levels of similarity",
 );
 
-/// Corruption `brightness`. The constant grows to three quarters of the full scale, positive or negative.
+/// Corruption `brightness`: adds a constant to every channel value, positive or negative at random. It grows with the
+/// intensity, to three quarters of the full scale.
 #[derive(Clone, Copy, Debug)]
 pub struct Brightness;
 

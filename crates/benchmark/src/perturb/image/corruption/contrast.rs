@@ -8,14 +8,17 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::{Raster, curved};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `contrast`: flatter or harsher, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `contrast`. It makes the image flatter or harsher.
+/// Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Contrast>>(
     "contrast",
     Purpose::Attack,
     "flatter or harsher, five levels of similarity",
 );
 
-/// Corruption `contrast`. Distances from the mean of all values shrink to a tenth or grow tenfold at full intensity.
+/// Corruption `contrast`: multiplies the distance of every channel value from the mean of all. At full intensity the
+/// factor is a tenth or ten, at random.
 #[derive(Clone, Copy, Debug)]
 pub struct Contrast;
 

@@ -7,14 +7,17 @@ use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `defocus_blur`: out of focus: blurred over a disc, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `defocus_blur`. It blurs the image over a disc, as
+/// out of focus. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<DefocusBlur>>(
     "defocus_blur",
     Purpose::Attack,
     "out of focus: blurred over a disc, five levels of similarity",
 );
 
-/// Corruption `defocus_blur`. The radius grows to a 16th of the shorter side.
+/// Corruption `defocus_blur`: blurs over a disc whose radius grows with the intensity, to a 16th of the image's shorter
+/// side.
 #[derive(Clone, Copy, Debug)]
 pub struct DefocusBlur;
 

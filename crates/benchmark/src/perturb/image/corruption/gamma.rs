@@ -8,14 +8,17 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::curved;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `gamma`: mid-tones lifted or lowered, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `gamma`. It lifts or lowers the mid-tones. Levels 1
+/// to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Gamma>>(
     "gamma",
     Purpose::Attack,
     "mid-tones lifted or lowered, five levels of similarity",
 );
 
-/// Corruption `gamma`. Values, as shares of the full scale, are raised to a power that goes from 1 to 8 or to 1/8.
+/// Corruption `gamma`: raises channel values, as shares of the full scale, to a power. It goes with the intensity from
+/// 1 to 8 or to 1/8, at random.
 #[derive(Clone, Copy, Debug)]
 pub struct Gamma;
 

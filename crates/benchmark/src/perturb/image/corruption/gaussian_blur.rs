@@ -7,14 +7,17 @@ use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `gaussian_blur`: blurred with a Gaussian, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `gaussian_blur`. It blurs the image with a
+/// Gaussian. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GaussianBlur>>(
     "gaussian_blur",
     Purpose::Attack,
     "blurred with a Gaussian, five levels of similarity",
 );
 
-/// Corruption `gaussian_blur`. The standard deviation grows to a 24th of the shorter side.
+/// Corruption `gaussian_blur`: blurs with a Gaussian whose standard deviation grows with the intensity, to a 24th of
+/// the image's shorter side.
 #[derive(Clone, Copy, Debug)]
 pub struct GaussianBlur;
 

@@ -8,14 +8,17 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::byte;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `gaussian_noise`: Gaussian noise on every pixel, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `gaussian_noise`. It adds Gaussian noise to every
+/// pixel. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GaussianNoise>>(
     "gaussian_noise",
     Purpose::Attack,
     "Gaussian noise on every pixel, five levels of similarity",
 );
 
-/// Corruption `gaussian_noise`. The standard deviation grows to the full scale, 255 grey levels.
+/// Corruption `gaussian_noise`: adds a normal number to every channel value. Its standard deviation grows with the
+/// intensity, to the full scale of 255 grey levels.
 #[derive(Clone, Copy, Debug)]
 pub struct GaussianNoise;
 
@@ -30,7 +33,7 @@ impl Corruption for GaussianNoise {
 }
 
 /// Returns the image with every channel value replaced by `change(value, noise)`, rounded and clipped. `noise` has one
-/// number per channel value.
+/// number per channel value; values after its end stay as they are.
 pub(super) fn each(picture: &RgbImage, noise: &[f64], change: impl Fn(f64, f64) -> f64) -> RgbImage {
     let mut changed = picture.clone();
     changed.iter_mut().zip(noise).for_each(|(value, noise)| *value = byte(change(f64::from(*value), *noise)));

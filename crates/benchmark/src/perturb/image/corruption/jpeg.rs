@@ -9,12 +9,14 @@ use rand_chacha::ChaCha8Rng;
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `jpeg`: JPEG of low quality, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `jpeg`. It compresses the image as JPEG of low
+/// quality. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<Calibrated<Jpeg>>("jpeg", Purpose::Attack, "JPEG of low quality, five levels of similarity");
 
-/// Corruption `jpeg`. Quality falls from 100 at intensity 0 to 5 at intensity 1. Quality is a whole number, so a
-/// level's band can lie between two qualities.
+/// Corruption `jpeg`: compresses the image as JPEG, with a quality that falls from 100 at intensity 0 to 5 at intensity
+/// 1. Quality is a whole number, so a level's band of similarity can lie between two qualities.
 #[derive(Clone, Copy, Debug)]
 pub struct Jpeg;
 

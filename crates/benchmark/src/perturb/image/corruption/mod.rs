@@ -35,33 +35,35 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// Target of structural similarity (SSIM, 1 for identical images) at levels 1 to 5. The values are a choice of this
-/// benchmark.
+/// Targets of structural similarity (SSIM, 1 for identical images) with the original image, at levels 1 to 5. The
+/// values are a choice of this benchmark.
 pub const TARGETS: [f64; 5] = [0.95, 0.85, 0.70, 0.55, 0.40];
-/// Half-width of a level's band of similarity (SSIM) around its target.
+/// Half-width of a level's band of similarity (SSIM) around its target; the search for the intensity stops within half
+/// of it.
 pub const TOLERANCE: f64 = 0.01;
 /// Largest number of intensities that the bisection tries, before the largest intensity.
 const TRIALS: usize = 14;
 
-/// A corruption of an image with an intensity from 0 to 1.
+/// A kind of corruption of images, with an intensity from 0 to 1 that [`Calibrated`] chooses for each image.
 pub trait Corruption: Debug + Send + Sync + 'static {
     /// Name of the kind; part of the key of its random draws.
     const NAME: &'static str;
     /// Modalities that the corruption applies to, in lower case without punctuation; empty means all.
     const MODALITIES: &'static [&'static str] = &[];
-    /// Temporary memory in bytes per pixel: copies of the image in bytes, and numbers or copies in `f64`.
+    /// Temporary memory of the corruption in bytes per pixel of the image: copies of the image in bytes, and numbers or
+    /// copies in `f64`.
     const BYTES_PER_PIXEL: u64 = 12;
 
-    /// Makes all random draws once and returns a function from intensity to corrupted image. `site` tells where the
-    /// evidence lies, which local corruptions avoid. Intensity 0 changes nothing and 1 is the strongest. Similarity
-    /// with the original must fall, at least roughly, as intensity grows.
+    /// Makes all random draws from `rng` once and returns a function from intensity to corrupted image. `picture` is
+    /// the original; `site` tells where the evidence lies, which local corruptions avoid. Intensity 0 changes nothing
+    /// and 1 is the strongest. Similarity with the original must fall, at least roughly, as intensity grows.
     fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a>;
 }
 
 /// Function from an intensity, 0 to 1, to the corrupted image.
 pub type Spoil<'a> = Box<dyn Fn(f64) -> RgbImage + 'a>;
 
-/// Information about an image other than its pixels.
+/// Information about an image other than its pixels, which local corruptions need.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Site {
     /// Bounding rectangles, in pixels, of the evidence of all questions of the case on this image. A local corruption
@@ -69,11 +71,12 @@ pub struct Site {
     pub evidence: Vec<Rect>,
 }
 
-/// Perturbation that applies the corruption `C` at a level.
+/// Perturbation that applies the corruption `C` at a level: for every image, with the intensity at which its similarity
+/// to the original reaches the level's target.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Calibrated<C> {
-    /// Level, 1 to 5; level `n` has the target `TARGETS[n - 1]`.
+    /// Level, 1 to 5; level `n` has the target of similarity `TARGETS[n - 1]`.
     #[serde(deserialize_with = "level")]
     pub level: usize,
     #[serde(skip)]

@@ -8,14 +8,17 @@ use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `motion_blur`: blurred along a line of random direction, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `motion_blur`. It blurs the image along a line of
+/// random direction. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<MotionBlur>>(
     "motion_blur",
     Purpose::Attack,
     "blurred along a line of random direction, five levels of similarity",
 );
 
-/// Corruption `motion_blur`. The line has a random direction and grows to a sixth of the shorter side.
+/// Corruption `motion_blur`: blurs along a line of random direction whose length grows with the intensity, to a sixth
+/// of the image's shorter side.
 #[derive(Clone, Copy, Debug)]
 pub struct MotionBlur;
 

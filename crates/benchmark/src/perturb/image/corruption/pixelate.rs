@@ -7,15 +7,17 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `pixelate`: square blocks of one colour, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `pixelate`. It replaces the image by square blocks
+/// of one colour. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Pixelate>>(
     "pixelate",
     Purpose::Attack,
     "square blocks of one colour, five levels of similarity",
 );
 
-/// Corruption `pixelate`. A block has the mean colour of the pixels whose upper left corner lies in it. The side of a
-/// block grows to a 16th of the shorter side.
+/// Corruption `pixelate`: gives every square block the mean colour of the pixels whose upper left corner lies in it.
+/// The side of a block grows with the intensity, to a 16th of the image's shorter side.
 #[derive(Clone, Copy, Debug)]
 pub struct Pixelate;
 

@@ -7,14 +7,17 @@ use rand_chacha::ChaCha8Rng;
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `resize`: made smaller and larger again, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `resize`. It makes the image smaller and larger
+/// again. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Resize>>(
     "resize",
     Purpose::Attack,
     "made smaller and larger again, five levels of similarity",
 );
 
-/// Corruption `resize`. Sides shrink down to a 16th, rounded to whole pixels. Both steps use a triangle filter.
+/// Corruption `resize`: makes the image smaller and then as large as before, both with a triangle filter. At full
+/// intensity its sides shrink to a 16th, rounded to whole pixels.
 #[derive(Clone, Copy, Debug)]
 pub struct Resize;
 

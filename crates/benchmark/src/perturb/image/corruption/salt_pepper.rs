@@ -7,14 +7,16 @@ use rand_chacha::ChaCha8Rng;
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `salt_pepper`: single pixels black or white, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `salt_pepper`. It makes single pixels black or
+/// white. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<SaltPepper>>(
     "salt_pepper",
     Purpose::Attack,
     "single pixels black or white, five levels of similarity",
 );
 
-/// Corruption `salt_pepper`. Each pixel becomes black or white with a probability equal to the intensity. A larger
+/// Corruption `salt_pepper`: makes each pixel black or white with a probability equal to the intensity. A larger
 /// intensity replaces all pixels that a smaller one replaces.
 #[derive(Clone, Copy, Debug)]
 pub struct SaltPepper;

@@ -7,14 +7,17 @@ use super::gaussian_noise::{each, normals};
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `shot_noise`: counting noise of too few quanta, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `shot_noise`. It adds the counting noise of too few
+/// quanta. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<ShotNoise>>(
     "shot_noise",
     Purpose::Attack,
     "counting noise of too few quanta, five levels of similarity",
 );
 
-/// Corruption `shot_noise`. White has an expected count of `1 / intensity^2` quanta: one quantum at full intensity.
+/// Corruption `shot_noise`: replaces every channel value by a Poisson count, as a detector with few quanta does. White
+/// has an expected count of `1 / intensity^2` quanta: one quantum at full intensity.
 #[derive(Clone, Copy, Debug)]
 pub struct ShotNoise;
 
@@ -31,8 +34,9 @@ impl Corruption for ShotNoise {
     }
 }
 
-/// Returns the Poisson count with this `mean` at the same quantile as the standard normal number `normal`. For a mean
-/// below 20 it sums probabilities; otherwise it uses the expansion of Cornish and Fisher (1938) up to skewness.
+/// Returns the Poisson count with this `mean` at the same quantile as the standard normal number `normal`, so that one
+/// draw serves all means. For a mean below 20 it sums probabilities, up to a count of 200; otherwise it uses the
+/// expansion of Cornish and Fisher (1938) up to skewness.
 pub(crate) fn poisson(mean: f64, normal: f64) -> f64 {
     if mean < 20.0 {
         let rank = 0.5 * libm::erfc(-normal * std::f64::consts::FRAC_1_SQRT_2);

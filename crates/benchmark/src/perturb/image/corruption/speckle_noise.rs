@@ -7,15 +7,17 @@ use super::gaussian_noise::{each, normals};
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `speckle_noise`: noise in proportion to brightness, five levels of similarity.
+/// Entry in the registry of conditions, by which a suite file names `speckle_noise`. It adds noise in proportion to
+/// brightness. Levels 1 to 5 are targets of structural similarity (SSIM) with the original image,
+/// [`TARGETS`](crate::perturb::image::corruption::TARGETS).
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<SpeckleNoise>>(
     "speckle_noise",
     Purpose::Attack,
     "noise in proportion to brightness, five levels of similarity",
 );
 
-/// Corruption `speckle_noise`. Every channel value is multiplied by 1 plus a normal number, whose standard deviation
-/// grows to 2.
+/// Corruption `speckle_noise`: multiplies every channel value by 1 plus a normal number, whose standard deviation grows
+/// with the intensity, to 2.
 #[derive(Clone, Copy, Debug)]
 pub struct SpeckleNoise;
 

@@ -12,7 +12,7 @@ const RADIUS: usize = 5;
 const C1: f64 = (0.01 * 255.0) * (0.01 * 255.0);
 const C2: f64 = (0.03 * 255.0) * (0.03 * 255.0);
 
-/// An image to compare other images with.
+/// An image with which other images are compared by structural similarity (SSIM); its own sums are computed once.
 #[derive(Clone, Debug)]
 pub struct Reference {
     luma: Luma,
@@ -22,7 +22,10 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Prepares comparisons with `picture`, which must not be empty.
+    /// Prepares comparisons with `picture`. The window shrinks to fit an image with a side below 11 pixels.
+    ///
+    /// # Panics
+    /// When `picture` is empty.
     #[must_use]
     pub fn new(picture: &RgbImage) -> Self {
         let luma = Luma::of(picture);
@@ -34,11 +37,11 @@ impl Reference {
         Self { luma, kernel, mean, square }
     }
 
-    /// Returns the structural similarity with `picture`: 1 for an identical image, lower for other images and possibly
+    /// Computes the structural similarity with `picture`: 1 for an identical image, lower for other images and possibly
     /// below 0.
     ///
     /// # Panics
-    /// May panic when `picture` has another size than the reference.
+    /// May panic when `picture` has another size than the reference; otherwise the value has then no meaning.
     #[must_use]
     pub fn ssim(&self, picture: &RgbImage) -> f64 {
         let other = Luma::of(picture);
