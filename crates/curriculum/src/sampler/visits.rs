@@ -15,7 +15,8 @@ pub(super) struct Visit {
 
 impl Sampler {
     /// Returns the visits of an epoch for the phase's own stages, not shuffled. The number of visits to each data set
-    /// follows its weight; where it differs from the number of all visits, the visits are drawn.
+    /// follows its weight; where it differs from the number of all visits, the visits are drawn with the generator that
+    /// `key` gives for a purpose, named by a text.
     pub(super) fn visits<R: rand::Rng>(&self, phase: usize, key: &impl Fn(&str) -> R) -> Vec<Visit> {
         let of_weight = |(visits, count): (Vec<Visit>, usize)| {
             let Some(first) = visits.first() else { return visits };
@@ -66,7 +67,7 @@ impl Sampler {
         }
     }
 
-    /// Iterates over the questions of a visit.
+    /// Iterates over the questions of a visit in `phase`: those of the visit's stage, or of all stages of the phase.
     pub(super) fn visited(&self, phase: usize, visit: Visit) -> impl Iterator<Item = SampleIndex> {
         let stages = &self.phases[phase].stages;
         let wanted = move |stage: u8| visit.stage.map_or_else(|| stages.contains(&stage), |only| only == stage);

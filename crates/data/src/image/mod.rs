@@ -38,7 +38,8 @@ const MAX_ALLOC: u64 = 2 << 30;
 /// orientation is applied.
 ///
 /// # Errors
-/// When the file cannot be read, or [`decode_image`] refuses it. Every error names the file.
+/// When the file cannot be read or is longer than [`MAX_FILE_BYTES`], or [`decode_image`] refuses it. Every error names
+/// the file.
 pub fn load_image(path: &Path) -> Result<RgbImage, ImageError> {
     decode_image(&read_file(path)?, path)
 }
@@ -46,8 +47,8 @@ pub fn load_image(path: &Path) -> Result<RgbImage, ImageError> {
 /// Decodes the bytes of a PNG or JPEG file, as [`load_image`] does. `path` is used in error messages only.
 ///
 /// # Errors
-/// When the bytes are neither PNG nor JPEG, are a CMYK JPEG, exceed [`MAX_DIMENSION`] or [`MAX_PIXELS`], are cut off or damaged, or are a 16-bit
-/// image whose samples fill less than an eighth of the 16-bit range.
+/// When the bytes are neither PNG nor JPEG, are a CMYK JPEG, exceed [`MAX_DIMENSION`] or [`MAX_PIXELS`], are cut off or
+/// damaged, or are a 16-bit image whose samples fill less than an eighth of the 16-bit range.
 pub fn decode_image(bytes: &[u8], path: &Path) -> Result<RgbImage, ImageError> {
     let picture = decode(bytes, path)?;
     sixteen_bits::check(&picture, path)?;
