@@ -252,7 +252,8 @@ impl RunPlan {
         unreachable!("step {done} of {before}")
     }
 
-    /// Returns the completed epochs of the run after `done` steps, as a fraction; 0 for no steps.
+    /// Returns the completed epochs of the run after `done` steps, as a fraction; 0 for no steps. Each phase counts its
+    /// own epochs, whatever their lengths in steps.
     ///
     /// # Panics
     /// When the phases together have fewer steps.
@@ -329,7 +330,8 @@ fn visits_of_order(order: &Order) -> Visits {
     }
 }
 
-/// Returns the number of case visits in one optimiser step: batch size times gradient accumulation steps.
+/// Returns the number of case visits in one optimiser step: the batch size times the gradient accumulation steps of
+/// `[train]`.
 #[must_use]
 pub fn cases_per_step(recipe: &Recipe) -> usize {
     recipe.train.per_device_train_batch_size * recipe.train.gradient_accumulation_steps

@@ -142,8 +142,8 @@ const ANSWER: Kind = Kind::Tagged(
     ],
 );
 
-/// Returns all faults of a line, unknown and missing keys and values of wrong types; empty when the line can be parsed
-/// as a case.
+/// Returns all faults of a line, unknown and missing keys and values of wrong types, in the order of the schema; empty
+/// when the line can be parsed as a case.
 pub(crate) fn faults(line: &Value) -> Vec<Fault> {
     let mut faults = Vec::new();
     Kind::Object(CASE).check(line, "", &mut faults);

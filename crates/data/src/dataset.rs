@@ -34,8 +34,8 @@ pub enum DatasetImageError {
 /// recorded digest is not compared; no checked case has one.
 ///
 /// # Errors
-/// When the path leads out of the folder or names no file, when the file cannot be read or decoded, or when its digest
-/// differs from the recorded one.
+/// When the path leads out of the folder or names no file, when the file cannot be read, is too long, or
+/// [`decode_image`] refuses it, or when its digest differs from the recorded one.
 pub fn image_below(root: &Path, image: &Image) -> Result<RgbImage, DatasetImageError> {
     let path = image_path(root, &image.path)?;
     let bytes = read_file(&path)?;

@@ -71,6 +71,9 @@ impl Output {
     ///
     /// # Errors
     /// When the folder `masks/` cannot be created, or the mask cannot be encoded or written.
+    ///
+    /// # Panics
+    /// When the mask has fewer values than pixels.
     pub(super) fn mask(&self, name: &str, mask: &Mask) -> Result<String, ImportError> {
         let path = format!("masks/{name}.png");
         fs::create_dir_all(self.root.join("masks")).map_err(|error| unwritable(&self.root.join("masks"), &error))?;

@@ -2,8 +2,8 @@
 
 use stepwise_data::image::Mask;
 
-/// Pastes `crop` at (`left`, `top`) into an empty mask of `width` x `height` pixels. Returns None when the crop does
-/// not fit or is empty.
+/// Returns an empty mask of `width` x `height` pixels with `crop` pasted at (`left`, `top`). None when the crop does
+/// not fit or has no columns.
 pub(super) fn paste(crop: &Mask, left: u32, top: u32, width: u32, height: u32) -> Option<Mask> {
     let fits = left.checked_add(crop.width)? <= width && top.checked_add(crop.height)? <= height;
     if !fits || crop.width == 0 {

@@ -28,8 +28,8 @@ pub fn tiny() -> PathBuf {
     parity().join("tiny")
 }
 
-/// Returns a real model folder or data set next to the repository, such as `models/NAME`. None when it is absent; the
-/// test that needs it is then skipped, which is reported on stderr.
+/// Returns a real model folder or data set next to the repository, such as `models/NAME`. None when it is absent, which
+/// is reported on stderr; the test that needs it is then to be skipped.
 #[must_use]
 #[allow(clippy::print_stderr)]
 pub fn real(name: &str) -> Option<PathBuf> {

@@ -51,6 +51,9 @@ impl Sampler {
     /// # Errors
     /// With the first problem: stages, replay, weights, length or learning rate out of range; both epochs and steps
     /// given; a weight for an unknown data set; no visits with these stages or weights; or nothing to replay.
+    ///
+    /// # Panics
+    /// When there is no such phase.
     pub(super) fn check(&self, phase: usize) -> Result<(), PlanError> {
         let wrong = |field, what: String, advice| Err(PlanError::Value { phase, field, what, advice });
         let Phase { stages, num_train_epochs, max_steps, learning_rate, replay, dataset_weights, .. } =

@@ -125,6 +125,9 @@ impl Sampler {
     }
 
     /// Iterates over the questions of a case, by its index, that have one of these stages.
+    ///
+    /// # Panics
+    /// When there is no such case.
     pub(super) fn items(&self, case: usize, stages: &[u8]) -> impl Iterator<Item = SampleIndex> {
         let of_stages = self.stages[case].iter().enumerate().filter(|(_, stage)| stages.contains(stage));
         of_stages.map(move |(item, _)| SampleIndex { case, item })

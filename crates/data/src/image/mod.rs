@@ -59,8 +59,8 @@ pub fn decode_image(bytes: &[u8], path: &Path) -> Result<RgbImage, ImageError> {
 /// file.
 ///
 /// # Errors
-/// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG, exceeds the limits, or its header is cut off
-/// or damaged.
+/// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG or a JPEG that has not 8 bits per sample,
+/// exceeds [`MAX_DIMENSION`] or [`MAX_PIXELS`], or its header is cut off or damaged.
 pub fn image_size(path: &Path) -> Result<(u32, u32), ImageError> {
     let file = File::open(path).map_err(|source| ImageError::Io { path: path.to_owned(), source })?;
     let mut reader = BufReader::new(file);

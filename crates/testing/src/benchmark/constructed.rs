@@ -23,12 +23,12 @@ pub const LUCK: f64 = (1.0 / 4.0 + 1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 2.0) / 4.0;
 
 /// Side of every constructed image in pixels.
 pub const SIDE: u32 = 64;
-/// Box of the finding in pixels, `[x0, y0, x1, y1]`, without the last column and row.
+/// Box of the finding in pixels, `[x0, y0, x1, y1]`; the last column `x1` and row `y1` lie outside.
 pub const FINDING: [u32; 4] = [8, 8, 20, 20];
 
 /// Returns case `number`, counted from 0: a modality question, a yes/no question, a question about the finding with
-/// three options, and a conclusion. Two cases share a patient. The right answers cycle through all options as the
-/// number grows.
+/// three options, and a conclusion. The cases `2 n` and `2 n + 1` share a patient. The right answers cycle through all
+/// options as the number grows.
 #[must_use]
 pub fn case(number: usize) -> Case {
     let record = json!({
