@@ -89,7 +89,7 @@ pub fn arriving<State, const N: usize>(ops: &Ops<State, N>, grads: &mut Gradient
 }
 
 /// Adds the gradients of an operation's arguments to `grads`. `gradients` follow the order of the arguments; gradients
-/// of arguments that need none are dropped.
+/// of arguments that need none are dropped, and arguments beyond the last gradient get none.
 pub fn register<State, const N: usize>(
     ops: Ops<State, N>,
     gradients: impl IntoIterator<Item = FlexTensor>,

@@ -12,7 +12,8 @@ use super::tables::Picture;
 use crate::import::ImportError;
 use crate::pixels::{parts, union};
 
-/// Smallest share of a lung that a finding covers when the lung counts as affected.
+/// Smallest share of a lung, 0 to 1, that a finding covers when the lung counts as affected: 1 %, a choice of this
+/// importer.
 pub(super) const AFFECTED: f64 = 0.01;
 /// Share of a lung below which it counts as not affected. Between the two limits nothing is asked.
 const SPARED: f64 = 0.001;
