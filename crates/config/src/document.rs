@@ -91,13 +91,14 @@ pub struct Document {
 }
 
 impl Document {
-    /// Parses `text` and applies each of `overrides`, the arguments of `--set` such as `lora.r=32`, to it in
-    /// order. `name` is the file's path, for messages. An override replaces a value of the file or adds a key;
-    /// a value that is not TOML is taken as a string. Elements of a list are named by their number from 0, as
-    /// in `curriculum.phase.0.replay=0.1`.
+    /// Parses `text` and applies each of `overrides`, the arguments of `--set` such as `lora.r=32`, to it in order.
+    /// `name` is the file's path, for messages. An override replaces a value of the file or adds a key, with the tables
+    /// on the way to it; a value that is not TOML is taken as a string. Elements of a list are named by their number
+    /// from 0, as in `curriculum.phase.0.replay=0.1`.
     ///
     /// # Errors
-    /// When the text is not TOML or an override is malformed; all problems are returned.
+    /// When the text is not TOML, or an override has no `=` or an empty key, names an element that a list lacks, or
+    /// leads through a value that is neither table nor list. All problems are returned.
     pub fn parse(name: String, text: String, overrides: &[String]) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let source = Source { name, text };

@@ -9,8 +9,8 @@ use crate::kind::ValueKind;
 use crate::reference::{Key, Reference};
 
 impl Reference {
-    /// Returns the JSON Schema (draft 7) of a recipe: keys with type, range, default and description. Unknown keys are
-    /// refused by it; rules between keys are not part of it.
+    /// Returns the JSON Schema (draft 7) of a recipe, for completion and checks in editors: keys with type, range,
+    /// default and description. The schema refuses unknown keys; rules between keys are not part of it.
     #[must_use]
     pub fn json_schema(&self) -> Value {
         let mut schema = json!({

@@ -40,7 +40,8 @@ pub struct Accepts {
 }
 
 impl ValueKind {
-    /// Returns the type of whole numbers within `range`. An open start means 0, an open end means [`INTEGER_MAX`].
+    /// Returns the type of whole numbers within `range`, which is not empty. An open start means 0, an open end means
+    /// [`INTEGER_MAX`].
     pub fn integer(range: &impl RangeBounds<u64>) -> Self {
         let least = match range.start_bound() {
             Bound::Included(least) => *least,
@@ -112,7 +113,7 @@ impl From<String> for Accepts {
     }
 }
 
-/// Returns the description of a range, such as `, at least 0 and below 1`; empty for a range without ends.
+/// Returns the description of a range for messages, such as `, at least 0 and below 1`; empty for a range without ends.
 pub fn described<T: Display>(range: &impl RangeBounds<T>) -> String {
     let low = match range.start_bound() {
         Bound::Included(low) => Some(format!("at least {low}")),

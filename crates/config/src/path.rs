@@ -3,7 +3,8 @@
 use std::path::{Component, Path, PathBuf};
 use std::{env, error, fmt};
 
-/// Why a path has no meaning.
+/// Error of [`resolved`]: the home folder that `~` stands for is not known or belongs to another user. It is displayed
+/// as `problem -> advice`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unresolved {
     /// What is wrong.
@@ -55,7 +56,9 @@ fn resolved_in(written: &Path, home: Option<PathBuf>) -> Result<PathBuf, Unresol
     Ok(if rest.as_os_str().is_empty() || is_home { written.components().collect() } else { rest })
 }
 
-/// Quotes a path for a command line that the program prints. The shell passes the quoted path on unchanged.
+/// Returns a path quoted for a command line that the program prints, so that the shell passes it on unchanged. A path
+/// that begins with `-` gets `./` in front, because it would be read as an option; bytes that are not UTF-8 are
+/// replaced.
 #[must_use]
 pub fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
@@ -63,13 +66,14 @@ pub fn quoted(path: &Path) -> String {
     quoted_word(&if text.starts_with('-') { format!("./{text}") } else { text.into_owned() })
 }
 
-/// Quotes a word for a POSIX shell.
+/// Returns a word quoted for a POSIX shell; a word that needs no quotes ([`is_plain`]) is returned as it is.
 #[must_use]
 pub fn quoted_word(word: &str) -> String {
     if is_plain(word) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
-/// Whether a word needs no quotes in a shell, in YAML and on an `#SBATCH` line.
+/// Returns whether a word needs no quotes in a shell, in YAML and on an `#SBATCH` line: it is not empty and consists of
+/// ASCII letters, digits and `-_./:=+,@%`.
 #[must_use]
 pub fn is_plain(word: &str) -> bool {
     !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=+,@%".contains(c))

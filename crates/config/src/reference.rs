@@ -64,7 +64,8 @@ impl Reference {
             && (!section.contains('.') || self.sections.get(section).is_some_and(|section| section.list))
     }
 
-    /// Returns the header of a table: `[train]`, or `[[curriculum.phase]]` for a list of tables.
+    /// Returns the header of a table: `[train]`, or `[[curriculum.phase]]` for a list of tables. Unknown names get
+    /// single brackets.
     #[must_use]
     pub fn header(&self, section: &str) -> String {
         match self.sections.get(section) {
@@ -73,7 +74,8 @@ impl Reference {
         }
     }
 
-    /// Returns the name of a table in messages and pages: `[data]`, `[data] synth`, `[[curriculum.phase]] context`.
+    /// Returns the name of a table in messages and pages: `[data]`, `[data] synth`, `[[curriculum.phase]] context`. The
+    /// top level, which has no header, gives `[]`.
     pub fn place(&self, section: &str) -> String {
         match section.rsplit_once('.') {
             Some((outer, name)) if !self.has_header(section) => format!("{} {name}", self.header(outer)),
@@ -81,8 +83,8 @@ impl Reference {
         }
     }
 
-    /// Returns the first table before `section` with the same keys, values and defaults. None if there is none or
-    /// `section` has no keys.
+    /// Returns the first table before `section` with the same keys, values and defaults, so that a page need not list
+    /// them again. None if there is none or `section` has no keys.
     pub fn like(&self, section: &str) -> Option<&str> {
         let facts = |key: &Key| (key.name, key.accepts.clone(), key.default.clone());
         let same = |other: &&str| self.keys_of(section).map(facts).eq(self.keys_of(other).map(facts));

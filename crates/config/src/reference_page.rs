@@ -6,7 +6,9 @@ use crate::reference::{Key, Reference};
 use crate::unknown_keys::ForeignKeys;
 
 impl Reference {
-    /// Returns the reference page in Markdown: `head`, a table of keys for each section, and the names of `foreign`.
+    /// Returns the reference page in Markdown: the text `head`, a table of keys for each section, the names that other
+    /// tools use for keys, and the keys of other tools that are not supported, both from `foreign`. A section with the
+    /// same keys as an earlier one refers to it.
     #[must_use]
     pub fn markdown(&self, head: &str, foreign: &ForeignKeys) -> String {
         let mut page = head.to_owned();

@@ -88,8 +88,8 @@ impl<'a> Section<'a> {
         self
     }
 
-    /// Takes the inner table `name` out of this one and returns it as a section; empty when it is not written. Reports
-    /// a value that is no table.
+    /// Takes the inner table `name` out of this one and returns it as a section. The section is empty when the table is
+    /// not written or its value is no table, which is reported.
     pub fn section(&mut self, name: &'static str) -> Section<'a> {
         let full = if self.name.is_empty() { name.to_owned() } else { format!("{}.{name}", self.name) };
         let (at, entries) = match self.entries.shift_remove(name) {
@@ -103,8 +103,9 @@ impl<'a> Section<'a> {
         Section::new(full, at, entries, self.findings)
     }
 
-    /// Takes the inner tables `[[name]]` out of this one and returns them in order; empty when none is written. Reports
-    /// values that are no tables, and leaves them out.
+    /// Takes the inner tables `[[name]]` out of this one and returns them in order; empty when none is written. A value
+    /// that is no list of tables is reported and gives no section; elements of the list that are no tables are reported
+    /// and left out.
     pub fn sections(&mut self, name: &'static str) -> Vec<Section<'a>> {
         let full = format!("{}.{name}", self.name);
         self.findings.reference.borrow_mut().sections.entry(full.clone()).or_default().list = true;
@@ -131,8 +132,8 @@ impl<'a> Section<'a> {
         sections
     }
 
-    /// Makes the inner table `name` from `entries` that were already taken out of this one. `at` is its position, None
-    /// when it is not written.
+    /// Makes the inner table `name` from `entries` that were already taken out of this one, with [`Section::drain`] for
+    /// example. `at` is its position, None when it is not written.
     pub fn nested(&self, name: &str, at: Option<Location>, entries: Table) -> Section<'a> {
         Section::new(format!("{}.{name}", self.name), at, entries, self.findings)
     }
@@ -153,7 +154,7 @@ impl<'a> Section<'a> {
         Section::new(name.to_owned(), self.at.clone(), Table::new(), self.findings)
     }
 
-    /// Returns whether the key is written and not read yet.
+    /// Returns whether the key is written and was not read or removed yet.
     pub fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
@@ -289,8 +290,8 @@ impl<'a> Section<'a> {
         self.read_choice(key, words, default, standard.map(|(word, _)| format!("\"{word}\"")), help)
     }
 
-    /// Reads one of `words` like [`Section::choice`]; `otherwise` describes the default in the reference in place of
-    /// the default's word.
+    /// Reads one of `words` like [`Section::choice`], with the same `default`; `otherwise` describes the default in the
+    /// reference in place of its word, for defaults that depend on other keys.
     pub fn choice_or<T: Copy + PartialEq>(
         &mut self,
         key: &'static str,
@@ -347,15 +348,17 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reads a path like [`Section::text`]; None as there, and for a path that cannot be resolved. A leading `~` is the home
-    /// folder; relative paths start at the working directory. The path need not exist.
+    /// Reads a path like [`Section::text`] and resolves it as [`Section::resolved`] does. Returns None as there, and
+    /// for a path that cannot be resolved, which is reported. A leading `~` is the home folder; relative paths start at
+    /// the working directory. The path need not exist.
     pub fn path(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<PathBuf> {
         let at = self.at(key);
         let written = self.text(key, otherwise, help)?;
         self.resolved(at.as_ref(), &written)
     }
 
-    /// Resolves a path that is written at `at`. Reports a path that cannot be resolved, and returns None.
+    /// Returns the path `written` at the position `at`, resolved by [`crate::path::resolved`]. Returns None for a path
+    /// that cannot be resolved, and reports it.
     pub fn resolved(&self, at: Option<&Location>, written: &str) -> Option<PathBuf> {
         let path = resolved(Path::new(written));
         path.map_err(|Unresolved { problem, advice }| self.report(at, format!("\"{written}\": {problem}"), advice)).ok()
@@ -379,7 +382,8 @@ impl<'a> Section<'a> {
         self.findings.reference.borrow_mut().keys.push(key);
     }
 
-    /// Reads a required path. A missing key is reported with `example` as the value to write, and gives an empty path.
+    /// Reads a required path, resolved as [`Section::path`] does. Returns an empty path when the key is missing, which
+    /// is reported with `example` as the value to write, and when its value is wrong, which is reported too.
     pub fn path_required(&mut self, key: &'static str, example: &str, help: &'static str) -> PathBuf {
         let given = self.has(key);
         let path = self.path(key, None, help);

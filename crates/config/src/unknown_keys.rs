@@ -34,8 +34,9 @@ impl ForeignKeys {
     }
 }
 
-/// Returns message and help for a name that is not a key of `section`. The help is None when the section has no keys.
-/// `reference` holds all keys and tables.
+/// Returns message and help for the key `name`, which is not a key of `section`: the key is not supported, has another
+/// name here, is misspelt, or belongs to another section. Otherwise the help lists the keys of the section; it is None
+/// when the section has none. `reference` holds all keys and tables, `foreign` the names of other tools.
 pub(crate) fn unknown(
     section: &str,
     name: &str,

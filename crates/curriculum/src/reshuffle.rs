@@ -5,8 +5,7 @@ use std::ops::Range;
 use rand::seq::SliceRandom;
 
 /// Returns the values at `places`, counted from 0, of an endless sequence that repeats the pool, reshuffled for each
-/// repetition. `key` gives the random generator of a repetition, counted from 0. Empty where
-/// the pool is empty.
+/// repetition. `key` gives the random generator of a repetition, counted from 0. Empty where the pool is empty.
 pub(super) fn drawn<T: Copy, R: rand::Rng>(pool: &[T], places: Range<usize>, key: impl Fn(usize) -> R) -> Vec<T> {
     if pool.is_empty() {
         return Vec::new();

@@ -66,8 +66,14 @@ impl RunPlan {
     /// Plans the run of `recipe` on the training cases `cases`. Equal recipes and cases give equal plans.
     ///
     /// # Errors
-    /// When a phase has no questions, an order has more phases than steps, a schedule ends within its warm-up, or the
-    /// `early_advance` rule of a phase can never end the phase early.
+    /// When
+    /// - there is no phase, or a step has no cases,
+    /// - a value of a phase is invalid, or its stages have no question,
+    /// - the weights of a phase leave no case or name an unknown data set,
+    /// - a phase with replay has nothing to repeat,
+    /// - an order has more phases than steps,
+    /// - a schedule ends within its warm-up,
+    /// - the `early_advance` rule of a phase can never end the phase early.
     pub fn new(recipe: &Recipe, cases: &[Case]) -> Result<Self, PlanError> {
         let phases = phases(recipe, cases)?;
         let plan = Sampler::new(phases, cases, cases_per_step(recipe))?;
@@ -148,7 +154,8 @@ impl RunPlan {
     }
 
     /// Ends a phase, counted from 0, after `steps` of its steps (early advance). The following phases begin earlier,
-    /// and [`RunPlan::total`] and [`RunPlan::epochs`] change. More steps than the phase has are ignored.
+    /// and [`RunPlan::total`] and [`RunPlan::epochs`] change. Nothing changes when the phase has no more steps than
+    /// that.
     ///
     /// # Panics
     /// When there is no such phase.
@@ -157,7 +164,8 @@ impl RunPlan {
         self.count();
     }
 
-    /// Ends the run after `done` steps (early stopping). [`RunPlan::total`] and [`RunPlan::epochs`] change.
+    /// Ends the run after `done` steps (early stopping) and updates [`RunPlan::total`] and [`RunPlan::epochs`]. A
+    /// number of steps beyond the plan has no effect.
     pub fn end_after(&mut self, done: u64) {
         self.ended = Some(done);
         self.count();
@@ -174,17 +182,21 @@ impl RunPlan {
         (done - place.phase_step + place.phase_total).min(self.total)
     }
 
-    /// Returns the samples (case and question) of the step at `place`, the questions of a case together.
+    /// Returns the samples (case and question) of the step at `place`, the questions of a case together. Empty after
+    /// the last step of an epoch.
+    ///
+    /// # Panics
+    /// When `place` names a phase that the plan lacks.
     #[must_use]
     pub fn samples(&self, place: StepPosition) -> Vec<SampleIndex> {
         self.plan.batch(self.seed, place.phase, place.epoch as usize, place.step as usize)
     }
 
-    /// Returns the samples of the step at `place`, split into micro-batches of `cases` cases each. The last one may
-    /// be smaller.
+    /// Returns the samples of the step at `place`, split into micro-batches of `cases` cases each. The last one may be
+    /// smaller.
     ///
     /// # Panics
-    /// When `cases` is 0.
+    /// When `cases` is 0, or `place` names a phase that the plan lacks.
     #[must_use]
     pub fn micro_batches(&self, place: StepPosition, cases: usize) -> Vec<Vec<SampleIndex>> {
         let samples = self.samples(place);
@@ -240,7 +252,8 @@ impl RunPlan {
         unreachable!("step {done} of {before}")
     }
 
-    /// Returns the completed epochs of the run after `done` steps, as a fraction; 0 for no steps.
+    /// Returns the completed epochs of the run after `done` steps, as a fraction; 0 for no steps. Each phase counts its
+    /// own epochs, whatever their lengths in steps.
     ///
     /// # Panics
     /// When the phases together have fewer steps.
@@ -317,7 +330,8 @@ fn visits_of_order(order: &Order) -> Visits {
     }
 }
 
-/// Returns the number of case visits in one optimiser step: batch size times gradient accumulation steps.
+/// Returns the number of case visits in one optimiser step: the batch size times the gradient accumulation steps of
+/// `[train]`.
 #[must_use]
 pub fn cases_per_step(recipe: &Recipe) -> usize {
     recipe.train.per_device_train_batch_size * recipe.train.gradient_accumulation_steps

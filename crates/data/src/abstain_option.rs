@@ -9,9 +9,9 @@ use crate::random::stream;
 /// Adds `words` as the abstain option, in place, to every choice of the case that has none. Other answers stay as they
 /// are.
 ///
-/// The option's place is drawn from case id and question id, so it is the same in every run, and the indices of right and confusable options are
-/// adjusted. When a choice already has an option with these words (compared as answers are, by [`fold`]), that option
-/// becomes the abstain option in its place, unless it is a right answer.
+/// The place among the options is drawn from the case id and the item id, so it is the same in every run; the indices
+/// of right and confusable options are adjusted. Where an option already has these words, compared by [`fold`], none is
+/// added: that option becomes the abstain option or, if it is a right answer, the choice stays without one.
 pub fn offer(case: &mut Case, words: &str) {
     for item in &mut case.chain {
         let Answer::Choice { options, gold, refusal: refusal @ None } = &mut item.answer else { continue };

@@ -8,12 +8,14 @@ use serde_json::{Map, Value};
 use crate::case::SCHEMA;
 use crate::problem::did_you_mean;
 
-/// A fault of one line.
+/// A fault of one line: a key that is unknown or missing, or a value of the wrong type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// Path of the field, for example `chain[2].answer.gold`.
     pub(crate) field: String,
+    /// Description of the fault.
     pub(crate) what: String,
+    /// Advice on how to correct it.
     pub(crate) advice: String,
 }
 
@@ -140,7 +142,8 @@ const ANSWER: Kind = Kind::Tagged(
     ],
 );
 
-/// Returns all faults of a line; empty when the line can be parsed as a case.
+/// Returns all faults of a line, unknown and missing keys and values of wrong types, in the order of the schema; empty
+/// when the line can be parsed as a case.
 pub(crate) fn faults(line: &Value) -> Vec<Fault> {
     let mut faults = Vec::new();
     Kind::Object(CASE).check(line, "", &mut faults);

@@ -63,7 +63,7 @@ impl Conversation {
         self.messages.push(Message { role, content, supervised: false });
     }
 
-    /// Appends `answer` as a supervised assistant turn and returns the conversation.
+    /// Appends `answer` as a supervised assistant turn, for training, and returns the conversation.
     #[must_use]
     pub fn answered(mut self, answer: &str) -> Self {
         self.messages.push(Message { role: Role::Assistant, content: vec![Part::text(answer)], supervised: true });

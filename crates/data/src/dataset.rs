@@ -34,8 +34,8 @@ pub enum DatasetImageError {
 /// recorded digest is not compared; no checked case has one.
 ///
 /// # Errors
-/// When the path leads out of the folder or names no file, when the file cannot be read or decoded, or when its digest
-/// differs from the recorded one.
+/// When the path leads out of the folder or names no file, when the file cannot be read, is too long, or
+/// [`decode_image`] refuses it, or when its digest differs from the recorded one.
 pub fn image_below(root: &Path, image: &Image) -> Result<RgbImage, DatasetImageError> {
     let path = image_path(root, &image.path)?;
     let bytes = read_file(&path)?;
@@ -49,12 +49,12 @@ pub fn image_below(root: &Path, image: &Image) -> Result<RgbImage, DatasetImageE
 /// inside the folder. The file is not read.
 ///
 /// # Errors
-/// When the path leads out of the folder or names no file.
+/// When the path leads out of the folder, also by a link, or names no file.
 pub fn image_path(root: &Path, path: &str) -> Result<PathBuf, DatasetImageError> {
     Ok(contained::resolve(root, path)?)
 }
 
-/// Returns the folder that the paths in a case file are relative to: the folder of the file.
+/// Returns the folder that the paths in a case file are relative to: the folder of the file, `.` for a bare file name.
 #[must_use]
 pub fn root_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -72,7 +72,8 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Makes a data set of `cases` that were read from `file` or will be saved there.
+    /// Makes a data set of `cases` that were read from `file` or will be saved there. The file is neither read nor
+    /// written.
     #[must_use]
     pub fn new(file: &Path, cases: Vec<Case>) -> Self {
         Self { root: root_of(file).to_owned(), file: file.to_owned(), cases }
@@ -82,7 +83,8 @@ impl Dataset {
     /// replaced. The folder must exist.
     ///
     /// # Errors
-    /// When writing, syncing or renaming fails; an existing file is then unchanged.
+    /// When the temporary file cannot be created in the folder, or writing, syncing or renaming fails; an existing file
+    /// is then unchanged. Also when the folder cannot be synced after the rename; the file is then replaced.
     pub fn save(&self) -> Result<(), Problems> {
         let mut writer = CaseWriter::create(&self.file)?;
         for case in &self.cases {
@@ -94,7 +96,8 @@ impl Dataset {
     /// Reads and decodes an image of one of the cases.
     ///
     /// # Errors
-    /// See [`image_below`].
+    /// When the path leads out of the data set's folder or names no file, the file cannot be read or decoded, or its
+    /// digest differs from the recorded one; see [`image_below`].
     pub fn picture(&self, image: &Image) -> Result<RgbImage, DatasetImageError> {
         image_below(&self.root, image)
     }
@@ -122,7 +125,11 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Reads a case file, or the `cases.jsonl` of a folder. Fails only when the file cannot be opened.
+    /// Reads a case file, or the `cases.jsonl` of a folder. Lines that are not valid cases, and a file without cases,
+    /// are recorded as problems.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or starts like a file of another format.
     pub(crate) fn read(path: &Path) -> Result<Self, Problems> {
         let file = if path.is_dir() { contained::below(path, CASE_FILE) } else { path.to_owned() };
         let (mut cases, mut rows, mut problems) = (Vec::new(), Vec::new(), Vec::new());

@@ -78,8 +78,8 @@ pub fn hamming(one: u64, other: u64) -> u32 {
     (one ^ other).count_ones()
 }
 
-/// Finds all pairs of hashes that differ in at most `bits` bits, below 64. Returns pairs of indices into `hashes` in
-/// ascending order, the smaller index of each pair first; empty when no two hashes are that near.
+/// Finds all pairs of hashes that differ in at most `bits` bits; `bits` is below 64. Returns pairs of indices into
+/// `hashes` in ascending order, the smaller index of each pair first; empty when no two hashes are that near.
 #[must_use]
 pub fn pairs_within(hashes: &[u64], bits: u32) -> Vec<(usize, usize)> {
     // Hashes that differ in at most n bits agree in at least one of n + 1 bands of bits, so only these are compared.

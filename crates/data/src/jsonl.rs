@@ -34,7 +34,7 @@ impl CaseReader {
     /// Opens a case file for reading line by line.
     ///
     /// # Errors
-    /// When the file cannot be opened, or starts like a file of another format, such as a JSON array.
+    /// When the file cannot be opened or read, or starts like a file of another format, such as a JSON array.
     pub fn open(path: &Path) -> Result<Self, Problems> {
         let unreadable = |error: io::Error| unreadable(path, &error);
         let mut reader = BufReader::with_capacity(START, File::open(path).map_err(unreadable)?);
@@ -126,19 +126,20 @@ impl CaseWriter {
         Ok(Self { path: path.to_owned(), file })
     }
 
-    /// Appends a case as one line.
+    /// Appends a case as one line to the temporary file.
     ///
     /// # Errors
-    /// When the line cannot be written.
+    /// When the line cannot be written; the file may then end with a part of it, so the writer should be dropped.
     pub fn write(&mut self, case: &Case) -> Result<(), Problems> {
         let written = serde_json::to_writer(&mut self.file, case).map_err(io::Error::from);
         written.and_then(|()| self.file.write_all(b"\n")).map_err(|error| unwritable(&self.path, &error))
     }
 
-    /// Syncs the temporary file to disk and renames it to the target path.
+    /// Syncs the temporary file to disk and renames it to the target path; an existing file is replaced.
     ///
     /// # Errors
-    /// When writing out, syncing or renaming fails.
+    /// When writing out, syncing or renaming fails; the target is then unchanged and the temporary file removed. Also
+    /// when the folder cannot be synced after the rename; the target is then replaced.
     pub fn finish(self) -> Result<(), Problems> {
         let Self { path, file } = self;
         file.commit().map_err(|error| unwritable(&path, &error))

@@ -27,7 +27,7 @@ const SIDE: u32 = 32;
 pub struct Thumbnail(Vec<u16>);
 
 impl Thumbnail {
-    /// Computes the thumbnail of an image.
+    /// Computes the thumbnail of an image. An image without pixels is black.
     #[must_use]
     pub fn of(picture: &RgbImage) -> Self {
         let pixels = u64::from(picture.width()) * u64::from(picture.height());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// A problem as text.
+/// A problem as text, with its place, so that [`lines`] can group it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
     /// Place as shown first, `file:row:column`.
@@ -18,8 +18,9 @@ const ROWS: usize = 5;
 /// Most lines of one kind, that is of texts that differ only in quoted words.
 const OF_A_KIND: usize = 5;
 
-/// Returns one line for problems that differ only in numbers, in the order of their first rows. At most five lines differ
-/// only in quoted words; one more line counts the others.
+/// Returns the problems as lines. Problems that differ only in numbers outside quotes share one line: the first in
+/// full, and the rows of up to five others. Lines that differ only in quoted words stand together, in the order of
+/// their first problems; of more than five, the rest is counted in one more line.
 #[must_use]
 pub fn lines(problems: &[Located]) -> Vec<String> {
     /// Lines of one kind: the problems that each line stands for.

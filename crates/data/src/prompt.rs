@@ -80,10 +80,11 @@ impl ContextKind {
     }
 }
 
-/// Everything about a prompt that does not come from the case. The default frame gives the clean question.
+/// Frame of a question: everything about a prompt that does not come from the case. The default frame gives the clean
+/// question.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PromptOptions {
-    /// Right response in the form that the prompt asks for; the first one where several are right.
+    /// Whether a choice is answered with the text or the letter of an option.
     pub answer_form: AnswerForm,
     /// Earlier questions and answers given as context, in the order shown; empty for none.
     pub context: Vec<ContextAnswer>,
@@ -110,7 +111,7 @@ pub struct Prompt {
     /// Index of each shown option among the stored options (for yes/no: 0 is yes, 1 is no); empty for other
     /// answer types.
     pub stored: Vec<usize>,
-    /// Right response.
+    /// Right response in the form that the prompt asks for; the first one where several are right.
     pub answer: String,
 }
 
@@ -140,8 +141,8 @@ pub fn prompt(case: &Case, item: &Item, frame: &PromptOptions) -> Prompt {
 }
 
 impl Prompt {
-    /// Appends the response `reply` as an assistant turn and `text` with the answer instruction as a user turn. The
-    /// question `item` is to be answered again, among the same options. Returns the extended prompt.
+    /// Appends the response `reply` as an assistant turn and `text` with the answer instruction in `form` as a user
+    /// turn, so that the question `item` is answered again, among the same options. Returns the extended prompt.
     #[must_use]
     pub fn once_more(mut self, item: &Item, form: AnswerForm, reply: &str, text: &str) -> Self {
         self.conversation.push(Role::Assistant, vec![Part::text(reply)]);
@@ -162,8 +163,8 @@ pub fn gold_text(case: &Case, item: &Item) -> String {
     gold_reply(case, item, &PromptOptions::default())
 }
 
-/// Formats a box `[x0, y0, x1, y1]` in pixels as text, `[left, top, right, bottom]`: four whole numbers in percent of
-/// `width` and `height`, the image's sides in pixels. Coordinates beyond the image are clipped.
+/// Formats a box `[x0, y0, x1, y1]` in pixels as text, `[left, top, right, bottom]`: four numbers in percent of `width`
+/// and `height`, the image's sides in pixels, rounded to whole numbers. Coordinates beyond the image are clipped.
 #[must_use]
 pub fn box_text(bounds: [f64; 4], width: u32, height: u32) -> String {
     let on_grid = |value: f64, side: u32| (value / f64::from(side) * BOX_GRID).round().clamp(0.0, BOX_GRID);

@@ -5,8 +5,8 @@ use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
 
 /// Returns the random generator (ChaCha8) for a seed and a key of any number of parts. Equal arguments give the same
-/// stream on every machine; another seed or key gives an independent stream. Key parts are length-prefixed, so `["ab",
-/// "c"]` and `["a", "bc"]` differ.
+/// stream on every machine; another seed or key gives an independent stream. Each part is hashed with its length, so
+/// `["ab", "c"]` and `["a", "bc"]` differ.
 #[must_use]
 pub fn stream(seed: u64, key: &[&str]) -> ChaCha8Rng {
     let mut hash = Sha256::new();

@@ -29,14 +29,14 @@ pub fn are_shares(shares: Shares) -> bool {
     shares.iter().all(|share| (0.0..=1.0).contains(share)) && (shares.iter().sum::<f64>() - 1.0).abs() < 1e-6
 }
 
-/// Assigns each group to a side of the split and returns the sides by group id. `shares` must be valid (see
-/// [`are_shares`]). The result does not depend on the order of the groups. Groups with equal ids are one group; it is
-/// counted in the stratum that has most of its cases, the first by name among equals.
+/// Assigns each group to a side of the split and returns the sides by group id; empty without groups. `shares` must be
+/// valid (see [`are_shares`]). The result does not depend on the order of the groups. Groups with equal ids are one
+/// group; it is counted in the stratum that has most of its cases, the first by name among equals.
 ///
 /// Within a stratum the groups are sorted by a hash of (seed, id). Each group goes to the side that lacks the most
-/// cases at that point; of equal sides to the first. The shares are met as closely as whole groups allow, even in sets
-/// of a few dozen patients, where an independent draw for each group would miss them. The price is that adding a group
-/// can move others.
+/// cases at that point; of equal sides to the first. A side with a share of 0 gets no group. The shares are met as
+/// closely as whole groups allow, even in sets of a few dozen patients, where an independent draw for each group would
+/// miss them. The price is that adding a group can move others.
 #[must_use]
 pub fn assign(seed: u64, groups: &[Group], shares: Shares) -> BTreeMap<String, Split> {
     let mut by_id: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();

@@ -98,8 +98,8 @@ impl Taxonomy {
     /// Reads and checks a taxonomy file.
     ///
     /// # Errors
-    /// When the file cannot be read, is not valid TOML of this schema, or breaks a rule of the taxonomy. All broken
-    /// rules are reported at once.
+    /// When the file cannot be read, is larger than [`bounded::LARGEST`], is not UTF-8 or not valid TOML of this
+    /// schema, or breaks a rule of the taxonomy. All broken rules are reported at once.
     pub fn load(path: &Path) -> Result<Self, Problems> {
         let text = bounded::text(path).map_err(|error| {
             Problem::new(path, format!("cannot be read: {error}"), "check that the file exists and may be read")

@@ -34,11 +34,12 @@ struct Slice {
     size: [f64; 2],
 }
 
-/// Imports the data set in the folder `source` into the new folder `out`, as
-/// [`Importer::run`](crate::Importer::run) describes.
+/// Imports the data set in the folder `source` into the new folder `out`, as [`Importer::run`](crate::Importer::run)
+/// describes. Box files without an image next to them are left out with a note.
 ///
 /// # Errors
-/// When a folder or box file is unreadable or wrong, there is no slice with a box, or a file cannot be read or written.
+/// When a folder or box file cannot be read or is wrong, there is no slice with a box, an image cannot be read, `out`
+/// holds a case file, or a folder or file cannot be written. Images written before stay.
 pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
     let mut skipped = Vec::new();
     let mut slices = Vec::new();

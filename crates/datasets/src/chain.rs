@@ -71,13 +71,14 @@ impl Chain {
         Self { seed, case_id: case_id.to_owned(), width, height, items: Vec::new() }
     }
 
-    /// Returns the random generator of one decision of this case, named by `about`.
+    /// Returns the random generator of one decision of this case, named by `about`. Equal names give equal draws.
     pub(super) fn dice(&self, about: &str) -> ChaCha8Rng {
         stream(self.seed, &["import", &self.case_id, about])
     }
 
-    /// Adds a choice with the right option `gold` and the wrong options `others`, in random order. `near` are the wrong
-    /// options that are easily confused with the right one.
+    /// Adds a choice with the right option `gold` and the wrong options `others`, in random order; equal options are
+    /// kept once. `near` are the wrong options that are easily confused with the right one; others in it are ignored.
+    /// Returns the id of the question.
     pub(super) fn choice(&mut self, ask: Ask, gold: &str, others: &[&str], near: &[&str]) -> String {
         let mut options: Vec<&str> = others.iter().copied().chain([gold]).collect();
         // Sorted before shuffling, so that the result does not depend on the order of the arguments.
@@ -123,7 +124,8 @@ impl Chain {
         first
     }
 
-    /// Adds a question for the box around a region, which counts as right from an IoU of 0.5.
+    /// Adds a question for the box around a region, which counts as right from an intersection over union of 0.5.
+    /// Returns the id of the question.
     pub(super) fn locate(&mut self, ask: Ask, region: &Region) -> String {
         let [x0, y0, x1, y1] = region.shape.bounds();
         let width = f64::from(self.width);
@@ -133,12 +135,13 @@ impl Chain {
         self.push(ask.on([region.id.as_str()]), answer, Vec::new(), laterality)
     }
 
-    /// Adds a question for a count that must be exact.
+    /// Adds a question for a count that must be exact. Returns the id of the question.
     pub(super) fn count(&mut self, ask: Ask, gold: usize) -> String {
         self.number(ask, gold, Some(0.0), None)
     }
 
-    /// Adds a question for a count with the relative tolerance `tolerance`, for example 0.1 for 10 %.
+    /// Adds a question for a count with the relative tolerance `tolerance`, for example 0.1 for 10 %. Returns the id of
+    /// the question.
     pub(super) fn estimate(&mut self, ask: Ask, gold: usize, tolerance: f64) -> String {
         self.number(ask, gold, None, Some(tolerance))
     }
@@ -174,7 +177,7 @@ impl Chain {
 }
 
 /// Draws up to `count` different values of a pool of (value, weight), with probability proportional to weight. Values
-/// with weight 0 are never drawn.
+/// with weight 0 are never drawn, so there may be fewer.
 ///
 /// Wrong options are drawn by how often they are right in other cases, so that frequent right answers do not stand out.
 pub(super) fn draw<'a>(pool: &[(&'a str, usize)], count: usize, dice: &mut impl Rng) -> Vec<&'a str> {

@@ -25,7 +25,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Creates the folder and its `images/`.
+    /// Creates the folder and its `images/`, with the folders above it; existing folders are used.
     ///
     /// # Errors
     /// When the folder already contains a case file, or cannot be created.
@@ -45,7 +45,8 @@ impl Output {
         &self.root
     }
 
-    /// Copies an image file byte for byte to `images/<name>` and returns its record.
+    /// Copies an image file byte for byte to `images/<name>`, where it replaces an earlier file, and returns its
+    /// record. `orientation` is recorded as it is, None where it is not known.
     ///
     /// # Errors
     /// When the source cannot be read or decoded, or the copy cannot be written.
@@ -65,11 +66,14 @@ impl Output {
         })
     }
 
-    /// Writes a mask as an 8-bit image of 0 and 255 to `masks/<name>.png` and returns that path, relative to
-    /// the folder.
+    /// Writes a mask as an 8-bit image of 0 and 255 to `masks/<name>.png`, where it replaces an earlier file, and
+    /// returns that path, relative to the folder.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When the folder `masks/` cannot be created, or the mask cannot be encoded or written.
+    ///
+    /// # Panics
+    /// When the mask has fewer values than pixels.
     pub(super) fn mask(&self, name: &str, mask: &Mask) -> Result<String, ImportError> {
         let path = format!("masks/{name}.png");
         fs::create_dir_all(self.root.join("masks")).map_err(|error| unwritable(&self.root.join("masks"), &error))?;
@@ -88,10 +92,11 @@ impl Output {
         Ok(path)
     }
 
-    /// Writes the case file, sorted by case id, and returns the summary of the import. `skipped` are its notes.
+    /// Writes the case file, sorted by case id, and returns the summary of the import. `skipped` are its notes on what
+    /// was left out. The cases are not checked.
     ///
     /// # Errors
-    /// When the cases contradict the format, or the file cannot be written.
+    /// When the file cannot be written, synced or renamed.
     pub(super) fn finish(self, mut cases: Vec<Case>, skipped: Vec<String>) -> Result<ImportReport, ImportError> {
         cases.sort_by(|one, other| one.case_id.cmp(&other.case_id));
         let report = ImportReport {
@@ -115,7 +120,7 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
 }
 
 /// Returns the sorted paths in a folder whose extension is one of `extensions` (in lower case; the case of the file's
-/// extension does not matter).
+/// extension does not matter); empty when there are none.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -136,10 +141,10 @@ pub(super) fn list(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, I
     Ok(found)
 }
 
-/// Returns the text of an annotation file.
+/// Reads the text of an annotation file, without a byte order mark.
 ///
 /// # Errors
-/// When the file cannot be read or is not UTF-8.
+/// When the file cannot be read, is larger than [`bounded::LARGEST`] or is not UTF-8.
 pub(super) fn read_text(path: &Path) -> Result<String, ImportError> {
     bounded::text(path).map_err(|error| {
         let advice = "check that the file exists, may be read and is UTF-8";
@@ -147,8 +152,8 @@ pub(super) fn read_text(path: &Path) -> Result<String, ImportError> {
     })
 }
 
-/// Returns a name as a part of an id: ASCII letters become lower case, digits stay, all other characters
-/// become hyphens.
+/// Returns a name as a part of an id: ASCII letters become lower case, digits stay, all other characters become
+/// hyphens, so that different names can give the same part.
 pub(super) fn slug(name: &str) -> String {
     name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' }).collect()
 }

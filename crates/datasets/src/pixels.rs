@@ -2,8 +2,8 @@
 
 use stepwise_data::image::Mask;
 
-/// Pastes `crop` at (`left`, `top`) into an empty mask of `width` x `height` pixels. Returns None when the crop does
-/// not fit or is empty.
+/// Returns an empty mask of `width` x `height` pixels with `crop` pasted at (`left`, `top`). None when the crop does
+/// not fit or has no columns.
 pub(super) fn paste(crop: &Mask, left: u32, top: u32, width: u32, height: u32) -> Option<Mask> {
     let fits = left.checked_add(crop.width)? <= width && top.checked_add(crop.height)? <= height;
     if !fits || crop.width == 0 {
@@ -17,7 +17,7 @@ pub(super) fn paste(crop: &Mask, left: u32, top: u32, width: u32, height: u32) -
     Some(Mask { width, height, inside })
 }
 
-/// Returns the union of masks of equal size; None when there are no masks.
+/// Returns the union of masks of equal size; None when there are no masks. The result has the size of the first.
 pub(super) fn union<'a>(masks: impl IntoIterator<Item = &'a Mask>) -> Option<Mask> {
     masks.into_iter().fold(None, |sum: Option<Mask>, mask| match sum {
         None => Some(mask.clone()),
@@ -28,7 +28,8 @@ pub(super) fn union<'a>(masks: impl IntoIterator<Item = &'a Mask>) -> Option<Mas
     })
 }
 
-/// Counts the connected parts of at least `least` pixels. Pixels that touch at sides or corners are connected.
+/// Counts the connected parts of a mask that have at least `least` pixels. Pixels that touch at sides or corners are
+/// connected.
 pub(super) fn parts(mask: &Mask, least: usize) -> usize {
     let (width, height) = (mask.width as usize, mask.height as usize);
     let mut left = mask.inside.clone();

@@ -15,7 +15,9 @@ const SHARES: Shares = [0.7, 0.15, 0.15];
 /// Strata with fewer groups than this are merged into one, because a small stratum would go to one side entirely.
 const LEAST_GROUPS: usize = 5;
 
-/// Splits the cases by group, each stratum separately. Groups with near-duplicate images go to the same side.
+/// Splits the cases by group, each stratum separately, and sets their sides in place: 70 % of the cases for training,
+/// 15 % each for validation and test. Groups with near-duplicate images go to the same side; strata of fewer than five
+/// groups are split together, because a small one would go to one side entirely.
 ///
 /// `strata` holds the stratum of each case; `root` is the folder of the images. Returns one line for each group that
 /// was joined to another one.
@@ -45,8 +47,9 @@ pub(super) fn split(seed: u64, root: &Path, cases: &mut [Case], strata: &[String
     notes
 }
 
-/// Keeps the split of the source, but moves near-duplicates of a validation or test case to the side of that case, so
-/// that no image is used for both training and evaluation. Returns one line for each case that was moved.
+/// Keeps the split of the source, but moves, in place, cases of one group and near-duplicates of a validation or test
+/// case to the side of that case (test before validation), so that no image is used for both training and evaluation.
+/// `root` is the folder of the images. Returns one line for each case that was moved.
 pub(super) fn keep(root: &Path, cases: &mut [Case]) -> Vec<String> {
     let places = joined(root, cases);
     let mut sides: BTreeMap<usize, Split> = BTreeMap::new();

@@ -71,19 +71,25 @@ pub fn slice(values: &FlexTensor) -> &[f32] {
     values.as_slice::<f32>().expect("contiguous f32")
 }
 
-/// Makes a tensor of `shape` from values in row order. The number of values is the product of `shape`.
+/// Makes a tensor of `shape` from values in row order.
+///
+/// # Panics
+/// When the number of values is not the product of `shape`.
 pub fn from_vec(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, Shape::from(shape.to_vec())))
 }
 
-/// Takes the gradient of an operation's output out of `grads` and returns it, contiguous. For use in a backward step,
+/// Takes the gradient of an operation's output out of `grads` and returns it, contiguous, for use in a backward step,
 /// where the gradient exists.
+///
+/// # Panics
+/// When there is no such gradient.
 pub fn arriving<State, const N: usize>(ops: &Ops<State, N>, grads: &mut Gradients) -> FlexTensor {
     contiguous(grads.consume::<Flex>(&ops.node))
 }
 
 /// Adds the gradients of an operation's arguments to `grads`. `gradients` follow the order of the arguments; gradients
-/// of arguments that need none are dropped.
+/// of arguments that need none are dropped, and arguments beyond the last gradient get none.
 pub fn register<State, const N: usize>(
     ops: Ops<State, N>,
     gradients: impl IntoIterator<Item = FlexTensor>,
@@ -96,8 +102,8 @@ pub fn register<State, const N: usize>(
     }
 }
 
-/// Runs `row_kernel(index, row)` on all threads for every row of `out`, in any order. A row has `width` values, and
-/// `index` counts from 0. Does nothing when `width` is 0.
+/// Runs `row_kernel(index, row)` on all threads for every row of `out`, in any order. A row has `width` values, the
+/// last one fewer where `out` ends earlier, and `index` counts from 0. Does nothing when `width` is 0.
 pub fn each_row(out: &mut [f32], width: usize, row_kernel: impl Fn(usize, &mut [f32]) + Sync + Send) {
     if width == 0 || out.is_empty() {
         return;
@@ -113,6 +119,9 @@ pub fn each_row(out: &mut [f32], width: usize, row_kernel: impl Fn(usize, &mut [
 
 /// Makes a tensor with the shape of `x`, `[rows, width]`, row by row on all threads. The arguments of `row_kernel` are
 /// the row of `x`, the row of the result (zeros, to be filled), and the range of both in the values.
+///
+/// # Panics
+/// When `x` is not contiguous, is not `f32` or has fewer than two dimensions.
 pub fn map_rows(x: &FlexTensor, row_kernel: impl Fn(&[f32], &mut [f32], Range<usize>) + Sync + Send) -> FlexTensor {
     let (values, shape) = (slice(x), x.shape());
     let width = shape[1];

@@ -59,14 +59,20 @@ pub struct Lora {
 
 /// Returns `x weight^T + bias`, `[tokens, out]`. `x` is `[tokens, in]`, `weight` is `[out, in]`, and `bias` is `[out]`;
 /// None adds nothing. Away from the CPU a packed weight is unpacked to the device of `x` at every call.
+///
+/// # Panics
+/// When the shapes do not fit together.
 #[must_use]
 pub fn linear(x: Tensor<2>, weight: impl std::convert::Into<Weight>, bias: Option<Tensor<1>>) -> Tensor<2> {
     fused(x, weight.into(), bias, None)
 }
 
-/// Returns `x weight^T + bias + scale (x down^T) up^T`, `[tokens, out]` (LoRA, Hu et al. 2021). `x` is
-/// `[tokens, in]`, `weight` is `[out, in]`, and `bias` is `[out]`; None adds nothing. The sum of `weight` and the
-/// addition is never built.
+/// Returns `x weight^T + bias + scale (x down^T) up^T`, `[tokens, out]` (LoRA, Hu et al. 2021). `x` is `[tokens, in]`,
+/// `weight` is `[out, in]`, and `bias` is `[out]`; None adds nothing. The sum of `weight` and the addition is never
+/// built, which saves its memory.
+///
+/// # Panics
+/// When the shapes do not fit together.
 #[must_use]
 pub fn lora_linear(
     x: Tensor<2>,

@@ -140,11 +140,11 @@ pub enum Into {
 }
 
 /// Computes `target = factor * a * b`, or `target += factor * a * b` with [`Into::Add`]. Products with 2^20 or more
-/// multiplications use all threads.
+/// multiplications use all threads. An empty product changes nothing.
 ///
 /// # Panics
-/// When the columns of `a` differ from the rows of `b`, the product does not fit the target, or `a` has no columns and
-/// `into` is [`Into::Set`].
+/// When the columns of `a` differ from the rows of `b`, the product does not fit the target, rows of the target
+/// overlap, or `a` has no columns and `into` is [`Into::Set`].
 pub fn product(target: Target, into: Into, factor: f32, a: View<'_>, b: View<'_>) {
     let work = a.rows * a.columns * b.columns;
     let threads = if work < PARALLEL_FROM || rayon::current_num_threads() == 1 {

@@ -51,7 +51,7 @@ enum Scales {
 
 impl Nf4 {
     /// Quantises `values` in blocks of 64; the last block may be shorter. With `double_quant` the scales of the blocks
-    /// are quantised to eight bits as well.
+    /// are quantised to eight bits as well, which saves memory and rounds once more.
     pub fn new(values: &[f32], double_quant: bool) -> Self {
         let scales: Vec<f32> = values.chunks(BLOCK).map(largest).collect();
         let rounded: Vec<u8> = values

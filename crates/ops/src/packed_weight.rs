@@ -112,8 +112,8 @@ impl PackedWeight {
     }
 
     /// Returns `x weight^T + bias`, `[tokens, outputs]` row by row, for `x`, `[tokens, inputs]`. `bias` is `[outputs]`;
-    /// None adds nothing. `added` holds `left`, `[tokens, rank]`, and `right`, `[outputs, rank]`; `left right^T` is
-    /// added to the result.
+    /// None adds nothing. `added` holds `left`, `[tokens, rank]`, and `right`, `[outputs, rank]`, of a LoRA adapter;
+    /// `left right^T` is added to the result, nothing for None.
     ///
     /// # Panics
     /// When `x`, `bias` or `left` has another size.
@@ -156,8 +156,9 @@ impl PackedWeight {
         }
     }
 
-    /// Returns `d weight`, `[tokens, inputs]` row by row, for `d`, `[tokens, outputs]`. `added` holds `left`,
-    /// `[tokens, rank]`, and `right`, `[rank, inputs]`; `left right` is added to the result.
+    /// Returns `d weight`, `[tokens, inputs]` row by row: the gradient with respect to the layer's input, for the
+    /// gradient `d` of its output, `[tokens, outputs]`. `added` holds `left`, `[tokens, rank]`, and `right`, `[rank,
+    /// inputs]`, of a LoRA adapter; `left right` is added to the result, nothing for None.
     ///
     /// # Panics
     /// When `d` or `left` has another size.

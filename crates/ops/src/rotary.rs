@@ -10,9 +10,12 @@ use burn_flex::FlexTensor;
 use crate::cpu;
 
 /// Returns `x` with every head rotated by the angles of its token (rotary position embedding, Su et al. 2021). `x` and
-/// the result are `[tokens, heads * head_dim]`; `cos` and `sin` are cosines and sines of the angles,
-/// `[tokens, head_dim / 2]`. Within a head, value `i` forms a pair with value `i + head_dim / 2`, as in Llama. The
-/// result has a gradient with respect to `x` only.
+/// the result are `[tokens, heads * head_dim]`; `cos` and `sin` are cosines and sines of the angles, `[tokens, head_dim
+/// / 2]`. Within a head, value `i` forms a pair with value `i + head_dim / 2`, as in Llama. The result has a gradient
+/// with respect to `x` only.
+///
+/// # Panics
+/// When `cos` or `sin` has fewer rows than `x`.
 #[must_use]
 pub fn rotary(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<2> {
     if !cpu::takes(&x) {

@@ -88,7 +88,7 @@ const GELU_CUBIC: f32 = 0.044_715;
 
 dispatched! {
     /// Computes `out = gelu(x)`, value by value, in the tanh form (Hendrycks and Gimpel 2016), written as the
-    /// equivalent `x * sigmoid(2 z)` with `z` the argument of tanh.
+    /// equivalent `x * sigmoid(2 z)` with `z` the argument of tanh. Values after the shorter slice stay.
     fn gelu(x: &[f32], out: &mut [f32]) {
         for (out, x) in out.iter_mut().zip(x) {
             *out = x * sigmoid(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
@@ -97,7 +97,8 @@ dispatched! {
 }
 
 dispatched! {
-    /// Fills `d_x` with the gradient of [`gelu`] with respect to `x`. `d_out` is the gradient of the output.
+    /// Fills `d_x` with the gradient of [`gelu`] with respect to `x`. `d_out` is the gradient of the output. Values
+    /// after the shortest slice stay.
     fn gelu_backward(x: &[f32], d_out: &[f32], d_x: &mut [f32]) {
         for ((d_x, x), d_out) in d_x.iter_mut().zip(x).zip(d_out) {
             let s = sigmoid(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
@@ -163,7 +164,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// Returns the dot product of `x` and `y`, which have equal lengths.
+    /// Returns the dot product of `x` and `y`. They have equal lengths; values after the shorter one may be left out.
     fn dot(x: &[f32], y: &[f32]) -> f32 {
         let mut lanes = [0.0_f32; LANES];
         let (x_chunks, y_chunks) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
@@ -181,7 +182,8 @@ dispatched! {
 pub type Columns = [f32; COLUMNS];
 
 dispatched! {
-    /// Returns the largest value of each column of `x`, `[rows, COLUMNS]`; negative infinity without rows.
+    /// Returns the largest value of each column of `x`, `[rows, COLUMNS]`; negative infinity without rows. An
+    /// incomplete last row is left out.
     fn column_max(x: &[f32]) -> Columns {
         let mut most = [f32::NEG_INFINITY; COLUMNS];
         for row in x.chunks_exact(COLUMNS) {
@@ -239,7 +241,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// Returns the sum of `(x - from)^2` over the values of `x`.
+    /// Returns the sum of `(x - from)^2` over the values of `x`; 0 for an empty slice.
     fn square_distance(x: &[f32], from: f32) -> f32 {
         let mut lanes = [0.0_f32; LANES];
         let chunks = x.chunks_exact(LANES);
@@ -255,7 +257,7 @@ dispatched! {
 
 dispatched! {
     /// Computes `out = (x - mean) * inverse * gain + bias`, value by value, for one row of layer normalisation.
-    /// `inverse` is `1 / sqrt(variance + epsilon)`.
+    /// `inverse` is `1 / sqrt(variance + epsilon)`. Values after the shortest slice stay.
     fn standardise(x: &[f32], gain: &[f32], bias: &[f32], out: &mut [f32], mean: f32, inverse: f32) {
         for (((out, x), gain), bias) in out.iter_mut().zip(x).zip(gain).zip(bias) {
             *out = (x - mean) * inverse * gain + bias;
@@ -265,7 +267,7 @@ dispatched! {
 
 dispatched! {
     /// Fills `d_x` with the gradient of [`standardise`] with respect to `x` for one row, where `mean` and `inverse`
-    /// depend on `x`. `d_out` is the gradient of the output.
+    /// depend on `x`. `d_out` is the gradient of the output. Values after the shortest slice stay.
     fn standardise_backward(x: &[f32], gain: &[f32], d_out: &[f32], d_x: &mut [f32], mean: f32, inverse: f32) {
         let (mut plain, mut along) = ([0.0_f32; LANES], [0.0_f32; LANES]);
         let n = x.len().min(gain.len()).min(d_out.len()).min(d_x.len());
@@ -283,8 +285,8 @@ dispatched! {
 }
 
 dispatched! {
-    /// Computes `out = x * inverse * gain`, value by value, for one row of RMS normalisation. `inverse`
-    /// is `1 / sqrt(mean(x^2) + epsilon)`.
+    /// Computes `out = x * inverse * gain`, value by value, for one row of RMS normalisation. `inverse` is `1 /
+    /// sqrt(mean(x^2) + epsilon)`. Values after the shortest slice stay.
     fn normalise(x: &[f32], gain: &[f32], out: &mut [f32], inverse: f32) {
         for ((out, x), gain) in out.iter_mut().zip(x).zip(gain) {
             *out = x * inverse * gain;
@@ -294,7 +296,7 @@ dispatched! {
 
 dispatched! {
     /// Fills `d_x` with the gradient of [`normalise`] with respect to `x` for one row, where `inverse` depends on `x`.
-    /// `d_out` is the gradient of the output.
+    /// `d_out` is the gradient of the output. Values after the shortest slice stay.
     fn normalise_backward(x: &[f32], gain: &[f32], d_out: &[f32], d_x: &mut [f32], inverse: f32) {
         let mut lanes = [0.0_f32; LANES];
         let n = x.len().min(gain.len()).min(d_out.len()).min(d_x.len());

@@ -14,7 +14,7 @@ use crate::{cpu, simd};
 const CHUNK: usize = 16_384;
 
 /// Returns `silu(gate) * up` (SwiGLU, Shazeer 2020), value by value, where `silu(x) = x * sigmoid(x)`. Arguments and
-/// result have equal shapes, `[tokens, features]`.
+/// result have equal shapes, `[tokens, features]`; on the CPU this is not checked.
 #[must_use]
 pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     if !cpu::takes(&gate) || !cpu::takes(&up) {

@@ -16,13 +16,19 @@ pub fn values(shape: [usize; 2], seed: u32) -> Tensor<2> {
     Tensor::from_data(TensorData::new(drawn, shape), &Device::flex())
 }
 
-/// Returns the values of an `f32` tensor in row order. Panics for another type.
+/// Returns the values of an `f32` tensor in row order.
+///
+/// # Panics
+/// When the tensor has another type.
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().expect("f32")
 }
 
-/// Panics if the lengths differ or a value of `mine` differs from `reference` by more than 1e-5 of the largest absolute
-/// reference value, which counts as at least 0.1. `name` begins the message.
+/// Asserts that two lists of values are close. `name` begins the message.
+///
+/// # Panics
+/// When the lengths differ or a value of `mine` differs from `reference` by more than 1e-5 of the largest absolute
+/// reference value, which counts as at least 0.1.
 pub fn close(name: &str, mine: &[f32], reference: &[f32]) {
     assert_eq!(mine.len(), reference.len(), "{name}: lengths");
     let scale = reference.iter().fold(0.1_f32, |most, value| most.max(value.abs()));
@@ -31,8 +37,11 @@ pub fn close(name: &str, mine: &[f32], reference: &[f32]) {
     }
 }
 
-/// Panics unless a kernel and its composition agree: values without a graph, then values and all gradients with every
-/// argument tracked alone and with all tracked together. [`close`] defines the tolerance.
+/// Asserts that a kernel and its composition of Burn's operations agree: values without a graph, then values and all
+/// gradients with every argument tracked alone and with all tracked together.
+///
+/// # Panics
+/// When they do not agree within the tolerance of [`close`].
 pub fn same_gradients<const N: usize>(
     arguments: [Tensor<2>; N],
     kernel: impl Fn([Tensor<2>; N]) -> Tensor<2>,

@@ -54,10 +54,12 @@ pub struct Augmentation {
 }
 
 impl Augmentation {
-    /// Builds the perturbation that changes a question under this condition, with templates of the training families.
+    /// Builds the perturbation (of the benchmark) that changes a question under this condition, with the templates for
+    /// training.
     ///
     /// # Errors
-    /// When the kind or a parameter does not exist. This cannot happen for a recipe that was loaded.
+    /// When the kind or a parameter does not exist, or a value is wrong. This cannot happen for a recipe that was
+    /// loaded.
     pub fn perturbation(&self) -> Result<Arc<dyn Perturbation>, toml::de::Error> {
         let kind = perturb::kinds::kind(self.kind).ok_or_else(|| serde::de::Error::custom("no such kind"))?;
         build(kind, self.parameters.clone())
@@ -77,7 +79,7 @@ pub fn build(kind: &PerturbationKind, mut parameters: toml::Table) -> Result<Arc
 }
 
 impl Augment {
-    /// Returns whether there are no conditions.
+    /// Returns whether no condition is applied to training examples.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.conditions.is_empty()
@@ -110,7 +112,8 @@ impl Serialize for Augment {
     }
 }
 
-/// Reads `augment`. Without the key the result is `inherited`.
+/// Reads `augment`. Without the key the result is `inherited`; an empty table applies no condition. Wrong values, kinds
+/// that cannot be trained and shares with a sum above 1 are reported; wrong conditions are left out.
 pub(super) fn read(section: &mut Section<'_>, inherited: &Augment) -> Augment {
     let written = section.has("augment");
     let mut table = section.section("augment").about(ABOUT);

@@ -43,7 +43,7 @@ impl Serialize for SuiteChoice {
     }
 }
 
-/// Reads `[benchmark]`. Wrong values are reported.
+/// Reads `[benchmark]`. Wrong values are reported, and the defaults take their place.
 pub(super) fn read(mut section: Section<'_>) -> Benchmark {
     let at = section.at("suite");
     let written = section.text(

@@ -30,7 +30,7 @@ pub struct EarlyStopping {
     pub threshold: f64,
 }
 
-/// Reads the keys of [`BestModelRule`] from `[train]`.
+/// Reads the keys of [`BestModelRule`] from `[train]`. Wrong values are reported, and the defaults take their place.
 pub(super) fn read_best_model(section: &mut Section<'_>) -> BestModelRule {
     BestModelRule {
         metric: section.text(
@@ -54,7 +54,7 @@ pub(super) fn read_best_model(section: &mut Section<'_>) -> BestModelRule {
     }
 }
 
-/// Reads the keys of [`EarlyStopping`] from `[train]`. A threshold without patience is reported.
+/// Reads the keys of [`EarlyStopping`] from `[train]`. Wrong values, and a threshold without patience, are reported.
 pub(super) fn read_early_stopping(section: &mut Section<'_>) -> EarlyStopping {
     let threshold_at = section.at("early_stopping_threshold");
     let patience = section.integer_or(

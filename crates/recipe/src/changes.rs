@@ -27,8 +27,9 @@ impl fmt::Display for KeyChange {
 }
 
 impl Recipe {
-    /// Compares this recipe with an earlier one, given as the text that [`Recipe::to_toml`] wrote. Returns the keys whose
-    /// values differ, without those that [`Recipe::digest`] leaves out. None when the text is no recipe of this version.
+    /// Compares this recipe with an earlier one, given as the text that [`Recipe::to_toml`] wrote. Returns the keys
+    /// whose values differ, in alphabetical order, without those that [`Recipe::digest`] leaves out; empty when all are
+    /// equal. None when the text is no recipe of this version.
     #[must_use]
     pub fn changes_since(&self, earlier: &str) -> Option<Vec<KeyChange>> {
         let then = Self::parse(Path::new("recipe.resolved.toml"), earlier.to_owned(), &[]).ok()?;

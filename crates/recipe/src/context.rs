@@ -43,7 +43,8 @@ impl Serialize for Context {
     }
 }
 
-/// Reads `context`. Without the key the result is `inherited`; `otherwise` describes that default.
+/// Reads `context`: a word or a table of shares. Without the key, or where its value is wrong, the result is
+/// `inherited`; `otherwise` describes that default. Wrong values and shares with a sum above 1 are reported.
 pub(super) fn read(section: &mut Section<'_>, inherited: Context, otherwise: &str) -> Context {
     let help = "Answers given as context: which answers to the questions that a question builds on.";
     let words = ValueKind::Word(WORDS.iter().map(|(word, _)| *word).collect());

@@ -198,8 +198,11 @@ impl Serialize for Curriculum {
     }
 }
 
-/// Reads the section. `tuning` is None when the recipe continues an existing adapter, whose trained parts are
-/// unknown here.
+/// Reads `[curriculum]` with its phases; without phases and order there is one phase with all stages. Wrong values, and
+/// keys that exclude each other, are reported.
+///
+/// `tuning` decides which parts a phase can freeze; None when the recipe continues an existing adapter, whose trained
+/// parts are unknown here. `train` gives the defaults of a phase, and `seed` decides an order drawn at random.
 pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Train, seed: u64) -> Curriculum {
     let (order_at, phase_at) = (section.at("order"), section.at("phase"));
     let order = order::read(&mut section);

@@ -69,7 +69,8 @@ impl std::fmt::Display for CaseSource {
 
 const EVAL_SPLITS: Words<Split> = &[("validation", Split::Validation), ("test", Split::Test)];
 
-/// Reads `[data]`. `run_seed` is the default seed of synthetic cases. Missing cases are reported.
+/// Reads `[data]`. `run_seed` is the default seed of synthetic cases. Wrong values, missing cases and two sources of
+/// cases are reported; of two sources, a `--set` argument replaces the file.
 pub(super) fn read(mut section: Section<'_>, run_seed: u64) -> Data {
     let written = section.at("synth");
     let mut synth = section.section("synth").about("Synthetic cases, generated when the run starts.");

@@ -9,7 +9,8 @@ use stepwise_config::section::Section;
 const KEY: &str = "dataset_weights";
 const ACCEPTS: &str = "a table of data sets, each with a number, at least 0, as in `{ chest-xray = 2 }`";
 
-/// Reads `dataset_weights`. Without the key the result is `inherited`; `otherwise` describes that default.
+/// Reads `dataset_weights`. Without the key, or where its value is no table, the result is `inherited`; `otherwise`
+/// describes that default. Wrong weights are reported and left out.
 pub(super) fn read(
     section: &mut Section<'_>,
     inherited: &BTreeMap<String, f64>,

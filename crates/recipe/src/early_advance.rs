@@ -25,9 +25,10 @@ pub struct EarlyAdvance {
 }
 
 impl EarlyAdvance {
-    /// Returns whether the phase ends now. `values` are the metric's values in the evaluated epochs of the phase, in
-    /// order, None where the metric is undefined; `higher` says whether larger values are better. An epoch without a
-    /// value counts as no improvement.
+    /// Returns whether the phase ends now: the last value has reached a bound, or there was no new best value for
+    /// `patience` epochs. `values` are the metric's values in the evaluated epochs of the phase, in order, None where
+    /// the metric is undefined; `higher` says whether larger values are better. An epoch without a value counts as no
+    /// improvement.
     #[must_use]
     pub fn is_due(&self, values: &[Option<f64>], higher: bool) -> bool {
         let reached = |value: f64| {
@@ -50,7 +51,8 @@ impl EarlyAdvance {
     }
 }
 
-/// Reads `early_advance`. Without the key the result is `inherited`; an empty table gives None.
+/// Reads `early_advance`. Without the key the result is `inherited`; an empty table gives None and so cancels a rule of
+/// `[curriculum]`. A rule without metric or without condition is reported.
 pub(super) fn read(section: &mut Section<'_>, inherited: Option<&EarlyAdvance>) -> Option<EarlyAdvance> {
     let written = section.has("early_advance");
     let mut table = section.section("early_advance").about(

@@ -134,7 +134,8 @@ const FINETUNING_TYPES: Words<Kind> = &[("lora", Kind::Lora), ("full", Kind::Ful
 const VISION: &str = "Freezes the vision tower. Image features are cached if the connector is frozen too.";
 const CONNECTOR: &str = "Freezes the connector between vision tower and decoder.";
 
-/// Reads `finetuning_type` and its table. The table of the other kind is reported when it is written.
+/// Reads `finetuning_type` and its table, `[lora]` or `[full]`. Wrong values are reported, as is the table of the other
+/// kind when it is written.
 pub(super) fn read(top: &mut Section<'_>) -> Tuning {
     let kind = top.choice(
         "finetuning_type",

@@ -63,8 +63,9 @@ impl Freeze {
     }
 }
 
-/// Reads the keys of a phase. `untrained` holds the parts that no phase trains, and the table of the recipe that
-/// freezes them; None when an existing adapter decides which parts are trained.
+/// Reads the `freeze_` keys of a phase. `untrained` holds the parts that no phase trains, and the table of the recipe
+/// that freezes them; None when an existing adapter decides which parts are trained. A key without effect, and a phase
+/// in which nothing is trained, are reported.
 pub(super) fn read(section: &mut Section<'_>, untrained: Option<(Freeze, &str)>) -> Freeze {
     let mut freeze = Freeze::default();
     let mut never = untrained.map(|(parts, _)| parts).unwrap_or_default();

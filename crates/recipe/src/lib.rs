@@ -123,20 +123,23 @@ impl fmt::Display for Listed<'_> {
 
 impl Recipe {
     /// Reads the recipe at `path` and applies each of `overrides`, the arguments of `--set` such as `lora.r=32`, to it.
+    /// No other file is read.
     ///
     /// # Errors
-    /// When the file cannot be read, or when it or an override is wrong; the error lists every problem.
+    /// When the file cannot be read, is not UTF-8 or too large, or when it or an override is not TOML, has an unknown
+    /// key or a wrong value, lacks a required key or breaks a rule between keys; the error lists every problem.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self, RecipeError> {
         let text =
             stepwise_data::io::bounded::text(path).map_err(|source| RecipeError::Read { path: path.into(), source })?;
         Self::parse(path, text, overrides)
     }
 
-    /// Reads `text` as the recipe at `path` and applies `overrides`. The path is used in messages and names the default
-    /// `output_dir`; no file is read.
+    /// Reads `text` as the recipe at `path` and applies `overrides`, the arguments of `--set`. The path is used in
+    /// messages and names the default `output_dir`; no file is read.
     ///
     /// # Errors
-    /// When the text or an override is wrong; the error lists every problem.
+    /// When the text or an override is not TOML, has an unknown key or a wrong value, lacks a required key or breaks a
+    /// rule between keys; the error lists every problem.
     pub fn parse(path: &Path, text: String, overrides: &[String]) -> Result<Self, RecipeError> {
         let invalid = |problems| RecipeError::Invalid { path: path.into(), problems };
         let Document { sources, root } =
@@ -147,7 +150,8 @@ impl Recipe {
         if problems.is_empty() { Ok(recipe) } else { Err(invalid(problems)) }
     }
 
-    /// Returns the whole recipe as TOML, with every default written out. It is itself a valid recipe.
+    /// Returns the whole recipe as TOML, with every default written out. The text is itself a valid recipe, which gives
+    /// the same run.
     #[must_use]
     pub fn to_toml(&self) -> String {
         toml::to_string(self).unwrap_or_else(|error| unreachable!("every recipe can be written as TOML: {error}"))

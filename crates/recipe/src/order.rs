@@ -45,7 +45,7 @@ const HELP: &str = "Makes the phases, instead of `[[curriculum.phase]]`. All ord
     listed (`[3, 1, 4, 2]`; `[4]` trains the last stage alone). Each stage added to the earlier ones (cumulative). All stages together: \
     in random order (shuffled), in turns (round_robin), or easy before hard (competence).";
 
-/// Reads `order`; None when it is not written or wrong, which is reported.
+/// Reads `order`, a word or a list of stages. Returns None when it is not written or wrong, which is reported.
 pub(super) fn read(section: &mut Section<'_>) -> Option<Order> {
     let words = ValueKind::Word(WORDS.iter().map(|(word, _)| *word).collect());
     let accepts = ValueKind::Either(vec![words, ValueKind::list(ValueKind::Integer(1, 4))]);

@@ -60,8 +60,8 @@ const NAMED_AFTER_THE_FILE: &str = "output_dir";
 /// Width of comment lines, in characters.
 const WIDTH: usize = 116;
 
-/// Returns the preset as a recipe to edit: its values, and every other key as a comment with its default. `output_dir`
-/// is left out, so that it follows the new file's name. None when the preset is not TOML.
+/// Returns the preset as the text of a recipe to edit: its values, and every other key as a comment with its default.
+/// `output_dir` is left out, so that it follows the new file's name. None when the preset is not TOML.
 #[must_use]
 pub fn commented(preset: &Preset) -> Option<String> {
     let Document { sources, mut root } = Document::parse(preset.name.into(), preset.text.into(), &[]).ok()?;
@@ -189,7 +189,7 @@ fn told(key: &Key) -> String {
     format!("{} {accepts}.{otherwise}", key.help)
 }
 
-/// Returns `words` as wrapped comment lines; empty for no words.
+/// Returns `words` as comment lines of at most 116 characters, each with its line end; empty for no words.
 pub(super) fn comment(words: &str) -> String {
     let mut lines = String::new();
     let mut line = String::new();

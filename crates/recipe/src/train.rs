@@ -125,10 +125,11 @@ const LR_SCHEDULERS: Words<LrScheduler> = &[
 
 const ANSWER_FORMS: Words<AnswerForm> = &[("text", AnswerForm::Text), ("letter", AnswerForm::Letter)];
 
-/// Finite numbers above zero.
+/// Range of finite numbers above zero, for keys such as learning rates.
 pub(super) const POSITIVE: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Unbounded);
 
-/// Reads `[train]`. `tuning` decides the default learning rate and which keys have no effect, which is reported.
+/// Reads `[train]`. `tuning` decides the default learning rate, and which keys have no effect or cannot be combined
+/// with it. These, and wrong values, are reported.
 pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
     let usual_rate = match tuning {
         Tuning::Lora { .. } => 1e-4,

@@ -5,8 +5,9 @@ use stepwise_config::section::Section;
 
 use crate::lr_schedule::{LrScheduler, Warmup};
 
-/// Reads the warm-up and its position; None when neither key is written. Of two keys in different sources the later
-/// source counts: a `--set` argument replaces the file. `usual` describes the defaults of the two keys.
+/// Reads the warm-up and returns it with its position; None when neither key is written. Two keys in one source are
+/// reported; of two keys in different sources the later source counts: a `--set` argument replaces the file. `usual`
+/// describes the defaults of `warmup_steps` and `warmup_ratio`.
 pub(super) fn read(section: &mut Section<'_>, usual: [&'static str; 2]) -> Option<(Warmup, Location)> {
     let (steps_at, ratio_at) = (section.at("warmup_steps"), section.at("warmup_ratio"));
     let steps = section.integer_or(
@@ -31,7 +32,8 @@ pub(super) fn read(section: &mut Section<'_>, usual: [&'static str; 2]) -> Optio
     Some((warmup, at?))
 }
 
-/// Reports a warm-up with the schedule `constant`, which has none.
+/// Reports a warm-up above 0, written at `at`, with the schedule `constant`, which has none. Does nothing for other
+/// schedules.
 pub(super) fn check(section: &Section<'_>, shape: LrScheduler, warmup: Warmup, at: &Location) {
     if shape == LrScheduler::Constant && warmup.steps(u64::from(u32::MAX)) > 0 {
         section.report(
@@ -43,7 +45,8 @@ pub(super) fn check(section: &Section<'_>, shape: LrScheduler, warmup: Warmup, a
 }
 
 /// Reads the warm-up of a phase with the schedule `shape`; None when the phase uses the warm-up of `[train]`. With
-/// `lr_schedule_per_phase` false one schedule spans the run, and a warm-up of a phase is reported as an error.
+/// `lr_schedule_per_phase` false one schedule spans the run, and a warm-up of a phase is reported as an error, as is
+/// one that fills the `max_steps` of the phase.
 pub(super) fn read_of_phase(
     section: &mut Section<'_>,
     shape: LrScheduler,

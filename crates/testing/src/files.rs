@@ -28,8 +28,8 @@ pub fn tiny() -> PathBuf {
     parity().join("tiny")
 }
 
-/// Returns a real model folder or data set next to the repository, such as `models/NAME`. None when it is absent; the
-/// test that needs it is then skipped, which is reported on stderr.
+/// Returns a real model folder or data set next to the repository, such as `models/NAME`. None when it is absent, which
+/// is reported on stderr; the test that needs it is then to be skipped.
 #[must_use]
 #[allow(clippy::print_stderr)]
 pub fn real(name: &str) -> Option<PathBuf> {
@@ -51,7 +51,7 @@ pub fn json(path: &Path) -> Value {
     serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Changes a JSON file in place: reads it, applies `edit`, and writes it without line breaks.
+/// Changes a JSON file in place: reads it, applies `edit`, and replaces it by the result without line breaks.
 ///
 /// # Panics
 /// When the file cannot be read or written, or is not JSON.
@@ -61,11 +61,11 @@ pub fn edit_json(path: &Path, edit: impl FnOnce(&mut Value)) {
     fs::write(path, value.to_string()).expect("written");
 }
 
-/// Copies the files of `folder`, which has no folders inside, to a temporary folder, except the files named in
+/// Copies the files of `folder`, which has no folders inside, to a new temporary folder, except the files named in
 /// `without`. The copy is deleted when the returned value is dropped.
 ///
 /// # Panics
-/// When a file cannot be read or written.
+/// When a file cannot be read or written, or `folder` has a folder inside.
 #[must_use]
 pub fn copy_of(folder: &Path, without: &[&str]) -> TempDir {
     let copy = tempfile::tempdir().expect("a folder");
@@ -101,6 +101,9 @@ pub fn contents(folder: &Path) -> Contents {
 }
 
 /// Asserts that two folders hold the same files with the same bytes, and at least one file.
+///
+/// # Panics
+/// When they do not, or a file or folder cannot be read.
 #[track_caller]
 pub fn assert_same_files(one: &Path, other: &Path) {
     assert_same_contents(&contents(one), &contents(other));
@@ -108,14 +111,20 @@ pub fn assert_same_files(one: &Path, other: &Path) {
 
 /// Asserts that two folders, given by their [`contents`], hold the same files with the same bytes, and at least one
 /// file.
+///
+/// # Panics
+/// When they do not.
 #[track_caller]
 pub fn assert_same_contents(one: &Contents, other: &Contents) {
     assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
     assert_contained(one, other);
 }
 
-/// Asserts that the second folder holds every file of the first one with the same bytes. The first folder has at least
-/// one file.
+/// Asserts that the folder `other` holds every file of the folder `one` with the same bytes, and that `one` has at
+/// least one file. Further files of `other` do not matter.
+///
+/// # Panics
+/// When it does not, or a file or folder cannot be read.
 #[track_caller]
 pub fn assert_files_in(one: &Path, other: &Path) {
     assert_contained(&contents(one), &contents(other));

@@ -12,10 +12,11 @@ const FIRST_COMPETENCE: f64 = 0.1;
 /// Share of the phase's steps after which all visits are eligible.
 const FULL_COMPETENCE: f64 = 0.9;
 
-/// Returns the share of the visits, taken from the easiest, that are eligible after `done` of `steps` steps.
+/// Returns the share of the visits, taken from the easiest, that are eligible after `done` of `steps` steps: the share
+/// grows from 0.1 to 1 at nine tenths of the steps.
 ///
-/// Square-root schedule of Platanios et al. (2019), "Competence-based Curriculum Learning for Neural
-/// Machine Translation".
+/// Square-root schedule of Platanios et al. (2019), "Competence-based Curriculum Learning for Neural Machine
+/// Translation".
 pub(super) fn competence(done: usize, steps: usize) -> f64 {
     let first = FIRST_COMPETENCE * FIRST_COMPETENCE;
     let way = done as f64 / (FULL_COMPETENCE * steps as f64).max(1.0);
@@ -23,8 +24,8 @@ pub(super) fn competence(done: usize, steps: usize) -> f64 {
 }
 
 impl Sampler {
-    /// Returns all visits of an epoch, the easiest first. Equally hard visits are in random order, so the order of the
-    /// cases has no effect.
+    /// Returns all visits of an epoch of `phase`, the easiest first. Equally hard visits are in random order, so the
+    /// order of the cases has no effect. `draw` gives the random generator for a purpose, named by a text.
     pub(super) fn easiest_first<R: rand::Rng>(&self, phase: usize, draw: impl Fn(&str) -> R) -> Vec<Visit> {
         let mut visits = self.visits(phase, &draw);
         visits.shuffle(&mut draw("cases"));
@@ -41,8 +42,8 @@ impl Sampler {
     }
 }
 
-/// Returns for each question of a case the number of other questions that it builds on, directly or not. Parents must
-/// come before their children.
+/// Returns for each question of a case the number of other questions that it builds on, directly or not. Parents that
+/// come after their children are not counted; checked cases have none.
 pub(super) fn depths(case: &Case) -> Vec<usize> {
     let mut ancestors: Vec<Vec<usize>> = Vec::new();
     for item in &case.chain {

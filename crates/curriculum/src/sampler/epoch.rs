@@ -51,7 +51,11 @@ impl Sampler {
         made
     }
 
-    /// Returns the visits of one batch: first the visits for the phase's own stages, then the replayed ones.
+    /// Returns the visits of batch `step` of the epoch that `key` names (seed, phase and epoch): first the visits for
+    /// the phase's own stages, then the replayed ones. Keeps the epoch for the next batches.
+    ///
+    /// # Panics
+    /// When there is no such phase.
     pub(super) fn visits_of(&self, key: Key, step: usize) -> Vec<Visit> {
         let (seed, phase, epoch) = key;
         let parts = self.parts(phase, step);

@@ -46,10 +46,14 @@ pub enum PlanError {
 }
 
 impl Sampler {
-    /// Checks the values of a phase.
+    /// Checks the values of a phase, by its index.
     ///
     /// # Errors
-    /// With the first value that is out of range, contradicts another value, or leaves the phase without visits.
+    /// With the first problem: stages, replay, weights, length or learning rate out of range; both epochs and steps
+    /// given; a weight for an unknown data set; no visits with these stages or weights; or nothing to replay.
+    ///
+    /// # Panics
+    /// When there is no such phase.
     pub(super) fn check(&self, phase: usize) -> Result<(), PlanError> {
         let wrong = |field, what: String, advice| Err(PlanError::Value { phase, field, what, advice });
         let Phase { stages, num_train_epochs, max_steps, learning_rate, replay, dataset_weights, .. } =

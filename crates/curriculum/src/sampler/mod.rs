@@ -47,8 +47,8 @@ impl Sampler {
     /// [`Visits`](crate::Visits) defines.
     ///
     /// # Errors
-    /// When there is no phase or `batch_size` is 0, when a value of a phase is invalid, when no case has a question of
-    /// a phase's stages, or when a phase with replay has nothing to replay.
+    /// When there is no phase or `batch_size` is 0, a value of a phase is invalid, no case has a question of a phase's
+    /// stages, its weights name an unknown data set or leave no case, or a phase with replay has nothing to replay.
     pub fn new<'a>(
         phases: Vec<Phase>,
         cases: impl IntoIterator<Item = &'a Case>,
@@ -124,7 +124,10 @@ impl Sampler {
         samples
     }
 
-    /// Iterates over the questions of a case that have one of these stages.
+    /// Iterates over the questions of a case, by its index, that have one of these stages.
+    ///
+    /// # Panics
+    /// When there is no such case.
     pub(super) fn items(&self, case: usize, stages: &[u8]) -> impl Iterator<Item = SampleIndex> {
         let of_stages = self.stages[case].iter().enumerate().filter(|(_, stage)| stages.contains(stage));
         of_stages.map(move |(item, _)| SampleIndex { case, item })

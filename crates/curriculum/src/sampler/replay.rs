@@ -27,8 +27,11 @@ pub(super) struct Parts {
 }
 
 impl Sampler {
-    /// Computes the numbers of an epoch: batches until all visits for the phase's own stages are made, and replayed
-    /// visits according to the replay share.
+    /// Computes the numbers of an epoch of `phase`: batches until all visits for the phase's own stages are made, and
+    /// replayed visits according to the replay share. The last batch may be smaller.
+    ///
+    /// # Panics
+    /// When there is no such phase.
     pub(super) fn shape(&self, phase: usize) -> Shape {
         let (fresh, share) = (self.visits_per_epoch(phase), self.phases[phase].replay);
         let made = |steps: usize| steps * self.batch_size - self.due(phase, steps);
@@ -48,8 +51,11 @@ impl Sampler {
         ((steps * self.batch_size) as f64 * self.phases[phase].replay).round() as usize
     }
 
-    /// Returns the visits that form the batch of a step. Batches have the same size with and without replay; the last
-    /// batch of an epoch holds the remaining visits.
+    /// Returns the visits that form the batch of a step, counted from 0 in the epoch. Batches have the same size with
+    /// and without replay; the last batch of an epoch holds the remaining visits, and later steps have none.
+    ///
+    /// # Panics
+    /// When there is no such phase.
     pub(super) fn parts(&self, phase: usize, step: usize) -> Parts {
         let Shape { fresh, replayed, steps } = self.shapes[phase];
         let before = |step: usize| {
@@ -63,8 +69,11 @@ impl Sampler {
         Parts { fresh: from.0..to.0, replayed: from.1..to.1 }
     }
 
-    /// Draws the replayed visits of an epoch. Data sets are replayed in the proportions given by the weights with which
-    /// they were trained on.
+    /// Draws the replayed visits of an epoch of `phase`; `draw` gives the random generator for a purpose, named by a
+    /// text. Data sets are replayed in the proportions given by the weights with which they were trained on.
+    ///
+    /// # Panics
+    /// When there is no such phase.
     pub(super) fn replayed<R: rand::Rng>(&self, phase: usize, draw: impl Fn(&str) -> R) -> Vec<Visit> {
         let count = self.shapes[phase].replayed;
         let mut rest = if count == 0 { Vec::new() } else { self.replay_pool(phase) };
@@ -88,6 +97,9 @@ impl Sampler {
     /// Returns all visits that can be replayed, each for one stage of a case, with their weights. A stage can be
     /// replayed when this phase lacks it and an earlier phase trained on it with this data set. The weight is the one
     /// of the last such phase.
+    ///
+    /// # Panics
+    /// When there is no such phase.
     pub(super) fn replay_pool(&self, phase: usize) -> Vec<(Visit, f64)> {
         let weight = |case: usize, stage: u8| {
             let of_phase = |earlier: &crate::phase::Phase| {

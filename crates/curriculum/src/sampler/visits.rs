@@ -15,7 +15,11 @@ pub(super) struct Visit {
 
 impl Sampler {
     /// Returns the visits of an epoch for the phase's own stages, not shuffled. The number of visits to each data set
-    /// follows its weight; where it differs from the number of all visits, the visits are drawn.
+    /// follows its weight; where it differs from the number of all visits, the visits are drawn with the generator that
+    /// `key` gives for a purpose, named by a text.
+    ///
+    /// # Panics
+    /// When there is no such phase.
     pub(super) fn visits<R: rand::Rng>(&self, phase: usize, key: &impl Fn(&str) -> R) -> Vec<Visit> {
         let of_weight = |(visits, count): (Vec<Visit>, usize)| {
             let Some(first) = visits.first() else { return visits };
@@ -30,6 +34,9 @@ impl Sampler {
 
     /// Returns all visits in groups, each with the number of visits that an epoch makes: one group for each data set
     /// with a weight, and one for the rest.
+    ///
+    /// # Panics
+    /// When there is no such phase.
     pub(super) fn by_weight(&self, phase: usize) -> Vec<(Vec<Visit>, usize)> {
         let mut rest = self.all_visits(phase);
         let mut parts = Vec::new();
@@ -45,11 +52,17 @@ impl Sampler {
     }
 
     /// Returns the number of visits that an epoch makes for the phase's own stages.
+    ///
+    /// # Panics
+    /// When there is no such phase.
     pub(super) fn visits_per_epoch(&self, phase: usize) -> usize {
         self.by_weight(phase).iter().map(|(_, count)| count).sum()
     }
 
     /// Returns each visit for the phase's own stages once, whatever the weights.
+    ///
+    /// # Panics
+    /// When there is no such phase.
     pub(super) fn all_visits(&self, phase: usize) -> Vec<Visit> {
         let Phase { stages, visits, .. } = &self.phases[phase];
         let has = |case: usize, stages: &[u8]| self.items(case, stages).next().is_some();
@@ -66,7 +79,10 @@ impl Sampler {
         }
     }
 
-    /// Iterates over the questions of a visit.
+    /// Iterates over the questions of a visit in `phase`: those of the visit's stage, or of all stages of the phase.
+    ///
+    /// # Panics
+    /// When there is no such phase, or no such case.
     pub(super) fn visited(&self, phase: usize, visit: Visit) -> impl Iterator<Item = SampleIndex> {
         let stages = &self.phases[phase].stages;
         let wanted = move |stage: u8| visit.stage.map_or_else(|| stages.contains(&stage), |only| only == stage);

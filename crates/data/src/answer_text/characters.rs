@@ -35,8 +35,10 @@ pub(super) const COMPATIBLE: [RangeInclusive<char>; 20] = [
 const DIGRAPHS: [(&str, &str); 7] =
     [("+/-", "±"), ("<->", "↔"), ("-->", "→"), ("->", "→"), ("<=", "≤"), (">=", "≥"), ("!=", "≠")];
 
-/// Unifies spellings of the same characters and keeps everything else: NFC; compatibility forms of letters, digits and
-/// units; dashes and minus signs as `-`; invisible characters removed; `<=` as `≤`, `->` as `→`, `<-` as `←` and the like.
+/// Returns the text with spellings of the same characters unified and everything else kept: NFC; compatibility forms of
+/// letters, digits and units; dashes and minus signs as `-`, the multiplication sign as `x`; invisible characters
+/// removed; `<=` as `≤`, `->` as `→`, `<-` as `←` and the like. `<-` before a number stays: it is less than a negative
+/// number.
 #[must_use]
 pub fn canonical(text: &str) -> String {
     let mut unified = String::with_capacity(text.len());
@@ -86,8 +88,8 @@ fn same(character: char) -> char {
     }
 }
 
-/// Whether a character shows nothing and separates nothing: joiners, marks of the writing direction, the soft hyphen, the
-/// byte order mark, variation selectors.
+/// Returns whether a character shows nothing and separates nothing: joiners, marks of the writing direction, the soft
+/// hyphen, the byte order mark, variation selectors.
 #[must_use]
 pub fn is_invisible(character: char) -> bool {
     matches!(
@@ -97,17 +99,18 @@ pub fn is_invisible(character: char) -> bool {
     )
 }
 
-/// Whether a character is a mark on the character before it.
+/// Returns whether a character is a combining mark, which belongs to the character before it.
 pub(super) fn is_mark(character: char) -> bool {
     is_combining_mark(character)
 }
 
-/// Whether a character is part of a word or a number.
+/// Returns whether a character is part of a word or a number: a letter, a digit or a mark on one.
 pub(super) fn is_of_word(character: char) -> bool {
     character.is_alphanumeric() || is_mark(character)
 }
 
-/// Whether a character only separates words or dresses a text: white space and punctuation without a meaning of its own.
+/// Returns whether a character only separates words or dresses a text: white space, control characters, and punctuation
+/// without a meaning of its own.
 pub(super) fn is_separator(character: char) -> bool {
     character.is_whitespace()
         || character.is_control()

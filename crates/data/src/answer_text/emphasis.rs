@@ -4,8 +4,8 @@
 /// Most stars of one emphasis.
 const MOST: usize = 3;
 
-/// Removes the stars of emphasis. An emphasis starts with stars before a word and ends with as many stars after a word.
-/// Emphasis within emphasis is not removed.
+/// Returns the text without the stars of Markdown emphasis. An emphasis starts with one to three stars before a word
+/// and ends with as many stars after a word. Emphasis within emphasis, and stars without a counterpart, are kept.
 pub(super) fn removed(text: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
     let mut plain = String::with_capacity(text.len());

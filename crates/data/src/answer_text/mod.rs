@@ -13,14 +13,15 @@ use characters::{is_mark, is_of_word, is_separator};
 
 pub use characters::{canonical, is_invisible};
 
-/// Normalises an answer text. Texts with the same result are the same answer: "X-ray." and "x ray", "5%" and "5 %",
-/// composed and decomposed "é", "µm" with either mu.
+/// Returns an answer text in normalised form. Texts with the same result are the same answer: "X-ray." and "x ray",
+/// "5%" and "5 %", composed and decomposed "é", "µm" with either mu.
 ///
-/// Characters are first unified by [`canonical`]. Letters become lower case; runs of white space and of punctuation that
-/// only dresses a text (full stops, commas, quotes, brackets, hyphens between words, question and exclamation marks,
-/// markdown emphasis) become one space. Everything else is kept, because it changes the meaning: all words, signs such as
-/// `<`, `+`, `%`, `°`, `*`, `/` and arrows, superscripts and subscripts, the point of "1.5", and the minus of "-2", of
-/// "HER2-" and of "-ve". A text that consists of dress alone, such as "?" or "(-)", gives the empty text.
+/// Characters are first unified by [`canonical`]. Letters become lower case; runs of white space and of punctuation
+/// that only dresses a text (full stops, commas, quotes, brackets, hyphens between words, question and exclamation
+/// marks, markdown emphasis) become one space. Everything else is kept, because it changes the meaning: all words,
+/// signs such as `<`, `+`, `%`, `°`, `*`, `/` and arrows, superscripts and subscripts, the point of "1.5", and the
+/// minus of "-2", of "HER2-" and of "-ve". A text that consists of dress alone, such as "?" or "(-)", gives the empty
+/// text.
 #[must_use]
 pub fn fold(text: &str) -> String {
     let unified = emphasis::removed(&canonical(text));

@@ -2,8 +2,9 @@
 
 use super::characters::{is_mark, is_of_word};
 
-/// Whether `character` belongs to the number around it: the point, comma or colon of "1.5", "1,5" and "1:2", the point of
-/// ".5", and the minus of "-2" and "-.5". A minus that starts the text belongs to the word after it, as in "-ve".
+/// Returns whether `character` belongs to the number around it: the point, comma or colon of "1.5", "1,5" and "1:2",
+/// the point of ".5", and the minus of "-2" and "-.5". A minus that starts the text belongs to the word after it, as in
+/// "-ve". `before` is the character before it and `next` are the two after it; None beyond the ends of the text.
 pub(super) fn is_of_number(character: char, before: Option<char>, next: [Option<char>; 2]) -> bool {
     let is_digit = |character: Option<char>| character.is_some_and(|character| character.is_ascii_digit());
     let is_in_word = |character: Option<char>| character.is_some_and(is_of_word);
@@ -16,9 +17,10 @@ pub(super) fn is_of_number(character: char, before: Option<char>, next: [Option<
     }
 }
 
-/// Whether `character` is the minus of a negative finding: after a word as in "HER2-", in brackets as in "HER2 (-)", or
-/// alone at the end of a phrase as in "HER2 -, ER +". `folded` is the text before it; without a word there is nothing to
-/// negate.
+/// Returns whether `character` is the minus of a negative finding: after a word as in "HER2-", in brackets as in "HER2
+/// (-)", or alone at the end of a phrase as in "HER2 -, ER +". `before` is the character before it and `next` are the
+/// two after it; None beyond the ends of the text. `folded` is the folded text before it; without a word there is
+/// nothing to negate.
 pub(super) fn is_suffix_minus(character: char, before: Option<char>, next: [Option<char>; 2], folded: &str) -> bool {
     let [next, after] = next;
     let is_point = next == Some('.') && after.is_some_and(|after| after.is_ascii_digit());

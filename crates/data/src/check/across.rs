@@ -32,8 +32,10 @@ impl<'a> PlacedCase<'a> {
     }
 }
 
-/// Checks the rules between cases that need no image file, and returns the problems. Each problem is reported once, at the
-/// later one of two cases.
+/// Checks the rules between cases that need no image file, and returns the problems in the order of the cases: a case
+/// id that is used twice, a group or an image (by its recorded digest) on two sides of the split, and two different
+/// right answers to the same question about the same images. Each problem is reported once, at the later one of two
+/// cases.
 #[must_use]
 pub fn between(cases: &[PlacedCase<'_>]) -> Vec<Problem> {
     let mut problems: Vec<(usize, Problem)> = Vec::new();
@@ -104,7 +106,8 @@ fn row(one: &PlacedCase<'_>, other: &PlacedCase<'_>) -> String {
     }
 }
 
-/// Sides of the split of some cases, with their rows. The problem is reported at the second case.
+/// Returns for a message the sides of the split of `cases`, each with its row, as in "train (row 1) and test (row 4)".
+/// The file of a row is named where it differs from the file of the second case, at which the problem is reported.
 pub(super) fn sides(cases: &[PlacedCase<'_>]) -> String {
     let name = |placed: &PlacedCase<'_>| match placed.case.split {
         Split::Train => "train",

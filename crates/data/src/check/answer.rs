@@ -4,6 +4,8 @@ use super::{Faults, region_ids};
 use crate::answer_text::fold;
 use crate::case::{Answer, Case, Item};
 
+/// Checks the answer of the question `item` by the rules of its type, and its confusable options, and adds the problems
+/// to `faults`. `at` is the path of the question, such as `chain[2]`.
 pub(super) fn check(case: &Case, item: &Item, at: &str, faults: &mut Faults) {
     let field = |key: &str| format!("{at}.answer.{key}");
     match &item.answer {

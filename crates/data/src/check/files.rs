@@ -9,6 +9,10 @@ use crate::dhash::{parse_phash, phash};
 use crate::image::{decode_image, image_size, load_mask, read_file, sha256_hex};
 use crate::io::contained::{self, is_inside};
 
+/// Checks the image and mask files of a case and adds the problems to `faults`: files that are missing, outside the
+/// folder of the data set or unreadable, and sizes that differ from the recorded ones; with [`Files::Contents`] also
+/// digests, hashes, mask boxes and files that cannot be decoded. Paths that the rules of the record refuse are passed
+/// over.
 pub(super) fn check(case: &Case, files: Files, faults: &mut Faults) {
     for (index, image) in case.images.iter().enumerate() {
         let at = format!("images[{index}]");

@@ -5,6 +5,8 @@ use crate::answer_text::fold;
 use crate::case::{Answer, Case, Item, Laterality};
 use crate::taxonomy::Taxonomy;
 
+/// Checks the questions of a case and adds the problems to `faults`: ids, wordings, stages, categories (against
+/// `taxonomy`, or only that they are not blank for None), parents, evidence, answers, and answers after a flip.
 pub(super) fn check_chain(case: &Case, taxonomy: Option<&Taxonomy>, faults: &mut Faults) {
     if case.chain.is_empty() {
         faults.add("chain", "there is no question", "add at least one");

@@ -56,7 +56,8 @@ impl Default for CheckOptions {
 /// set.
 ///
 /// # Errors
-/// When the file cannot be read, contains no case, or breaks a rule. The problems of all rows are reported at once.
+/// When the file cannot be read, has another format, contains no case, has a line that is not a valid case, or breaks a
+/// rule. The problems of all rows are reported at once.
 pub fn load(path: &Path) -> Result<Dataset, Problems> {
     let (dataset, problems) = check_file(path, &CheckOptions { taxonomy: None, files: Files::Skip });
     dataset.filter(|_| problems.is_empty()).ok_or(Problems(problems))

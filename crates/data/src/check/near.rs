@@ -21,19 +21,19 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Computes the fingerprint of an image.
+    /// Computes the fingerprint of an image: its difference hash and its thumbnail.
     #[must_use]
     pub fn of(picture: &image::RgbImage) -> Self {
         Self { hash: phash(picture), thumbnail: Thumbnail::of(picture) }
     }
 }
 
-/// Source of the fingerprints of images.
+/// Source of the fingerprints of images. Images without a fingerprint have no near-duplicates.
 pub enum Fingerprints<'a> {
     /// Recorded hashes, and otherwise the image files. Files are read only where they are needed. Unreadable files have
     /// no near-duplicates; other checks report them.
     Files,
-    /// Fingerprints that were computed before, by case and image.
+    /// Fingerprints that were computed before, by case and image, both in the order of the compared cases.
     Known(&'a [Vec<Fingerprint>]),
 }
 
@@ -46,7 +46,7 @@ struct Compared<'a> {
 }
 
 /// Finds images of `cases` with a near-duplicate, but not equal, image in an earlier case on the other side of the
-/// split. Returns one problem for each such image.
+/// split. Returns one problem for each such image, in the order of the cases; empty when there is none.
 #[must_use]
 pub fn near(cases: &[PlacedCase<'_>], fingerprints: &Fingerprints<'_>) -> Vec<Problem> {
     let other_side = |one: usize, other: usize| cases[one].case.split != cases[other].case.split;
@@ -59,9 +59,9 @@ pub fn near(cases: &[PlacedCase<'_>], fingerprints: &Fingerprints<'_>) -> Vec<Pr
     near_images(cases, other_side, fingerprints).into_iter().map(problem).collect()
 }
 
-/// Finds images with a near-duplicate, but not equal, image in an earlier case. Only pairs of cases for which `wanted`
-/// is true are compared. Returns for each such image the index of the first of the earlier cases, the index of its own
-/// case, and its index in this case.
+/// Finds images with a near-duplicate, but not equal, image (by their recorded digests) in an earlier case. Only pairs
+/// of cases for which `wanted`, given their indices, is true are compared. Returns for each such image the index of the
+/// first of the earlier cases, the index of its own case, and its index in this case, in the order of the cases.
 pub fn near_images(
     cases: &[PlacedCase<'_>],
     wanted: impl Fn(usize, usize) -> bool,

@@ -8,6 +8,7 @@ use crate::io::contained::is_inside;
 
 const ORIENTATIONS: [&str; 2] = ["radiological", "neurological"];
 
+/// Checks the names, source, images and regions of a case, without reading files, and adds the problems to `faults`.
 pub(super) fn check(case: &Case, faults: &mut Faults) {
     if case.schema != SCHEMA {
         faults.add("schema", format!("is \"{}\"", case.schema), format!("write \"{SCHEMA}\""));

@@ -55,7 +55,7 @@ pub struct CategoryCount {
 }
 
 /// Counts cases, images, regions and questions of a data set, and computes the accuracy that can be reached on it
-/// without looking at the images. Image files are not read.
+/// without looking at the images; every question counts equally. Image files are not read.
 #[must_use]
 pub fn summary(dataset: &Dataset) -> CheckSummary {
     let cases = &dataset.cases;

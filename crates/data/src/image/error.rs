@@ -75,12 +75,13 @@ pub enum ImageError {
 }
 
 impl ImageError {
-    /// An error of a decoder.
+    /// Makes [`ImageError::Decode`] from the error of a decoder.
     pub(super) fn decode(path: &Path, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Decode { path: path.to_owned(), source: source.into() }
     }
 
-    /// An error while reading the file or its bytes. An early end becomes [`ImageError::CutOff`].
+    /// Makes the error of reading a file or its bytes: [`ImageError::CutOff`] for an early end, else
+    /// [`ImageError::Io`].
     pub(super) fn read(path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::UnexpectedEof => Self::CutOff(path.to_owned()),

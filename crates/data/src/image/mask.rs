@@ -19,7 +19,8 @@ pub struct Mask {
 /// Samples are compared as they are stored, so a 16-bit mask may hold small numbers.
 ///
 /// # Errors
-/// See [`super::load_image`]; the range of 16-bit samples does not matter here.
+/// When the file cannot be read, is longer than [`super::MAX_FILE_BYTES`], is neither PNG nor JPEG, is a CMYK JPEG,
+/// exceeds [`super::MAX_DIMENSION`] or [`super::MAX_PIXELS`], or is cut off or damaged.
 pub fn load_mask(path: &Path) -> Result<Mask, ImageError> {
     // Conversion to 16 bits keeps every sample that is not zero above zero; conversion to 8 bits does not.
     let samples = decode(&read_file(path)?, path)?.into_rgb16();

@@ -30,7 +30,8 @@ pub use mask::{Mask, load_mask};
 /// orientation is applied.
 ///
 /// # Errors
-/// When the file cannot be read, or [`decode_image`] refuses it. Every error names the file.
+/// When the file cannot be read or is longer than [`MAX_FILE_BYTES`], or [`decode_image`] refuses it. Every error names
+/// the file.
 pub fn load_image(path: &Path) -> Result<RgbImage, ImageError> {
     decode_image(&read_file(path)?, path)
 }
@@ -38,8 +39,8 @@ pub fn load_image(path: &Path) -> Result<RgbImage, ImageError> {
 /// Decodes the bytes of a PNG or JPEG file, as [`load_image`] does. `path` is used in error messages only.
 ///
 /// # Errors
-/// When the bytes are neither PNG nor JPEG, are a CMYK JPEG, exceed [`MAX_DIMENSION`] or [`MAX_PIXELS`], are cut off or damaged, or are a 16-bit
-/// image whose samples fill less than an eighth of the 16-bit range.
+/// When the bytes are neither PNG nor JPEG, are a CMYK JPEG, exceed [`MAX_DIMENSION`] or [`MAX_PIXELS`], are cut off or
+/// damaged, or are a 16-bit image whose samples fill less than an eighth of the 16-bit range.
 pub fn decode_image(bytes: &[u8], path: &Path) -> Result<RgbImage, ImageError> {
     let picture = decode(bytes, path)?;
     sixteen_bits::check(&picture, path)?;
@@ -50,8 +51,8 @@ pub fn decode_image(bytes: &[u8], path: &Path) -> Result<RgbImage, ImageError> {
 /// file.
 ///
 /// # Errors
-/// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG, exceeds the limits, or its header is cut off
-/// or damaged.
+/// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG or a JPEG that has not 8 bits per sample,
+/// exceeds [`MAX_DIMENSION`] or [`MAX_PIXELS`], or its header is cut off or damaged.
 pub fn image_size(path: &Path) -> Result<(u32, u32), ImageError> {
     let file = File::open(path).map_err(|source| ImageError::Io { path: path.to_owned(), source })?;
     let mut reader = BufReader::new(file);

@@ -10,19 +10,20 @@ use image::{DynamicImage, ImageDecoder, Limits};
 use super::error::ImageError;
 use super::limits::{MAX_ALLOC, check_size};
 
-/// Decodes a PNG file. Returns the image as it is stored, and the orientation for display.
+/// Decodes a PNG file. Returns the image as it is stored, and the orientation for display. `path` is for messages.
 ///
 /// # Errors
-/// When the image is too large, cut off or damaged.
+/// When reading fails, or the image is too large, cut off or damaged.
 pub(super) fn decode(reader: impl BufRead + Seek, path: &Path) -> Result<(DynamicImage, Orientation), ImageError> {
     let (decoder, orientation) = header(reader, path)?;
     Ok((DynamicImage::from_decoder(decoder).map_err(|error| failed(path, error))?, orientation))
 }
 
-/// Reads the header of a PNG file. Returns a decoder of the image, and the orientation for display.
+/// Reads the header of a PNG file. Returns a decoder of the image, and the orientation for display. `path` is for
+/// messages.
 ///
 /// # Errors
-/// When the image is too large, or the header is cut off or damaged.
+/// When reading fails, the image is too large, or the header is cut off or damaged.
 pub(super) fn header<R: BufRead + Seek>(reader: R, path: &Path) -> Result<(PngDecoder<R>, Orientation), ImageError> {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_ALLOC);

@@ -15,8 +15,8 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Creates the temporary file from which `target` will be made. The folder must exist; an earlier `target` stays
-    /// until [`AtomicFile::commit`].
+    /// Creates the temporary file from which `target` will be made; a leftover of the same name is replaced. The folder
+    /// must exist; an earlier `target` stays until [`AtomicFile::commit`].
     ///
     /// # Errors
     /// When the file cannot be created in the target's folder.
@@ -26,12 +26,12 @@ impl AtomicFile {
         Ok(Self { target: target.to_owned(), beside, writer })
     }
 
-    /// Syncs the temporary file, renames it to the target and syncs the folder, so that the file survives a
-    /// power failure.
+    /// Syncs the temporary file, renames it to the target, which it replaces, and syncs the folder, so that the file
+    /// survives a power failure.
     ///
     /// # Errors
-    /// When writing out, syncing or renaming fails; the target is then unchanged. Also when the folder cannot be synced
-    /// after the rename.
+    /// When writing out, syncing or renaming fails; the target is then unchanged and the temporary file removed. Also
+    /// when the folder cannot be synced after the rename; the target is then replaced.
     pub fn commit(mut self) -> io::Result<()> {
         if let Some(writer) = self.writer.take() {
             let done = writer.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
@@ -71,8 +71,8 @@ impl Drop for AtomicFile {
 /// existing file is replaced; the folder must exist.
 ///
 /// # Errors
-/// When writing, syncing or renaming fails; an existing file is then unchanged, except when only the folder could not
-/// be synced.
+/// When the temporary file cannot be created, or writing, syncing or renaming fails; an existing file is then
+/// unchanged. Also when the folder cannot be synced after the rename; the file is then replaced.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes)?;

@@ -13,7 +13,7 @@ pub const LARGEST: u64 = 64 << 20;
 /// reports can be 0 or change.
 ///
 /// # Errors
-/// When the file cannot be read or is larger.
+/// When the file cannot be opened or read, or is larger ([`io::ErrorKind::FileTooLarge`]).
 pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
@@ -27,7 +27,8 @@ pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 /// Reads a UTF-8 text file of at most [`LARGEST`] bytes, without its byte order mark.
 ///
 /// # Errors
-/// When [`bytes`] fails, or the content is not UTF-8; see [`encoding::text`].
+/// When the file cannot be opened or read, is larger, or is not UTF-8 ([`io::ErrorKind::InvalidData`]); see
+/// [`encoding::text`].
 pub fn text(path: &Path) -> io::Result<String> {
     encoding::text(bytes(path)?).map_err(|problem| io::Error::new(io::ErrorKind::InvalidData, problem))
 }

@@ -36,17 +36,19 @@ pub fn is_inside(path: &str) -> bool {
         && !path.contains(['\\', ':', '\0'])
 }
 
-/// Joins `relative` to the folder `root`. In the current folder, `.`, the result has no `./`.
+/// Returns `relative` joined to the folder `root`. In the current folder, `.`, the result has no `./`. Nothing is
+/// checked; [`resolve`] does that.
 #[must_use]
 pub fn below(root: &Path, relative: &str) -> PathBuf {
     if root == Path::new(".") { relative.into() } else { root.join(relative) }
 }
 
-/// Joins `relative` to the folder `root` and checks that it is a file inside that folder. Links are followed for the
-/// check; the returned path is the unresolved one.
+/// Returns `relative` joined to the folder `root`, after checking that it is a file inside that folder. Links are
+/// followed for the check; the returned path is the unresolved one.
 ///
 /// # Errors
-/// When the path leads out of the folder, directly or through a link, or when it names no file.
+/// When the path leads out of the folder, directly or through a link, when file or folder is missing or cannot be
+/// accessed, or when it is not a file.
 pub fn resolve(root: &Path, relative: &str) -> Result<PathBuf, InsideError> {
     if !is_inside(relative) {
         return Err(InsideError::Path(relative.to_owned()));

@@ -1,15 +1,17 @@
 //! Encoding of text files: UTF-8, with or without a byte order mark.
 
-/// Returns `bytes` without the byte order mark of UTF-8 that some editors write at the start of a file.
+/// Returns `bytes` without the byte order mark of UTF-8 that some editors write at the start of a file. Bytes without
+/// one are returned as they are.
 #[must_use]
 pub fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
-/// Decodes the text of a file, without a byte order mark.
+/// Decodes the UTF-8 text of a file and drops a byte order mark.
 ///
 /// # Errors
-/// When the file is not UTF-8: says what it is or, where that is unknown, the first invalid byte, counted from 1.
+/// When the bytes begin like another encoding or format ([`other_kind`]) or are not UTF-8. The message continues a
+/// sentence about the file: "is UTF-16, not UTF-8 text", or "is not UTF-8 from byte 12 on", counted from 1.
 pub fn text(bytes: Vec<u8>) -> Result<String, String> {
     if let Some(kind) = other_kind(&bytes) {
         return Err(format!("is {kind}, not UTF-8 text"));
@@ -23,7 +25,8 @@ pub fn text(bytes: Vec<u8>) -> Result<String, String> {
     })
 }
 
-/// Names the encoding or format of a file that is not UTF-8 text, by its first bytes. None where they may be UTF-8.
+/// Returns the name of the encoding or format that a file which is not UTF-8 text has, by its first bytes: UTF-16,
+/// UTF-32, gzip, ZIP or Parquet. None for any other start, which may be UTF-8.
 #[must_use]
 pub fn other_kind(bytes: &[u8]) -> Option<&'static str> {
     match bytes {

@@ -5,8 +5,9 @@ use serde::de::IgnoredAny;
 
 use crate::io::encoding::other_kind;
 
-/// Says what a file is instead of JSON Lines, and what to do. `start` holds its first bytes, at best some kilobytes. None
-/// where the file may be JSON Lines.
+/// Returns what a file is instead of JSON Lines, as the end of a sentence about it, and advice: another encoding, a
+/// JSON array, JSON over several lines, or a table. `start` holds the first bytes of the file, at best some kilobytes.
+/// None where the file may be JSON Lines.
 #[must_use]
 pub fn other_format(start: &[u8]) -> Option<(String, &'static str)> {
     if let Some(kind) = other_kind(start) {

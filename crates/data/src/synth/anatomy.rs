@@ -40,6 +40,8 @@ pub(super) struct Anatomy {
     pub(super) rim: f64,
 }
 
+/// Returns the outline and the parts of the body that a subject shows, centred on the origin, with the image side as
+/// the unit.
 pub(super) fn of(subject: Subject) -> Anatomy {
     match subject {
         Subject::Section(BodyPart::Head, plane) => head(plane),

@@ -24,25 +24,33 @@ pub(super) struct Asker<'a> {
 }
 
 impl<'a> Asker<'a> {
+    /// Makes an asker without questions for the case with these facts and regions. `dice` decides which questions are
+    /// asked and what they offer; `side` is the image's side in pixels.
     pub(super) fn new(facts: &'a Facts, regions: &'a Regions, dice: Dice, side: u32) -> Self {
         Self { facts, regions, dice, side, items: Vec::new() }
     }
 
-    /// Side of the image in pixels.
+    /// Returns the side of the image in pixels.
     pub(super) fn side(&self) -> f64 {
         f64::from(self.side)
     }
 
-    /// Draws true with the given probability.
+    /// Draws true with the given probability, to decide whether to ask a question.
     pub(super) fn wants(&mut self, probability: f64) -> bool {
         self.dice.chance(probability)
     }
 
-    /// Whether a question of this stage has been asked.
+    /// Returns whether a question of this stage has been asked.
     pub(super) fn asked(&self, stage: u8) -> bool {
         self.items.iter().any(|item| item.stage == stage)
     }
 
+    /// Adds a question of a category with its answer and the ids of the regions that hold its evidence, and returns it
+    /// for changes. The first wording is the question, the others are its paraphrases. Ids and parents are set by
+    /// [`Self::finish`].
+    ///
+    /// # Panics
+    /// When there is no wording.
     pub(super) fn add(
         &mut self,
         category: u8,
@@ -69,9 +77,10 @@ impl<'a> Asker<'a> {
         &mut self.items[last]
     }
 
-    /// Adds a choice among `values`. Where there are more than four, the right value is shown with three drawn from the
-    /// rest, and `kept` is one of these three. A value that is right more often than others is repeated in `values`, so
-    /// that it is also offered more often where it is wrong.
+    /// Adds a choice among `values` with the right value `gold`, and returns the question for changes. Where there are
+    /// more than four, the right value is shown with three drawn from the rest, and `kept` is one of these three. A
+    /// value that is right more often than others is repeated in `values`, so that it is also offered more often where
+    /// it is wrong.
     pub(super) fn choice(
         &mut self,
         category: u8,
@@ -105,7 +114,8 @@ impl<'a> Asker<'a> {
         item
     }
 
-    /// Adds a yes/no question and its negated counterpart, in random order.
+    /// Adds a yes/no question with the wordings `asks` and the answer `truth`, and its negated counterpart with the
+    /// wordings `denies`, in random order.
     pub(super) fn twins(
         &mut self,
         category: u8,
@@ -173,7 +183,7 @@ impl<'a> Asker<'a> {
     }
 }
 
-/// Wordings of one question: the first is the question, the others are its paraphrases.
+/// Returns the wordings of one question as strings: the first is the question, the others are its paraphrases.
 pub(super) fn words<const N: usize>(wordings: [&str; N]) -> Vec<String> {
     wordings.map(str::to_owned).into()
 }

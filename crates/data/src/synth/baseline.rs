@@ -31,8 +31,9 @@ pub struct Baselines {
     pub categories: BTreeMap<String, Rate>,
 }
 
-/// Scores the two blind methods, chance and majority, on `cases`; the majority method learns on one half of the cases
-/// and is scored on the other, by turns. Shares are 0 where there are no questions.
+/// Scores the two blind methods, chance and majority, on the questions of `cases`; every question counts equally. The
+/// majority method learns on one half of the cases and is scored on the other, by turns. Shares are 0 where there are
+/// no questions.
 #[must_use]
 pub fn baselines(cases: &[Case]) -> Baselines {
     let half = |odd: usize| cases.iter().skip(odd).step_by(2);

@@ -14,7 +14,8 @@ pub(super) fn choose(asker: &mut Asker) -> Vec<u8> {
     categories
 }
 
-/// Draws two feature categories on which the first of the chosen categories rests.
+/// Draws two feature categories on which the first of the chosen categories rests, so that they are asked before it; a
+/// third is added where none of them is among 17 to 21, which every case can answer.
 pub(super) fn needed(asker: &mut Asker, chosen: &[u8]) -> Vec<u8> {
     let mut needed = match chosen.first() {
         Some(26) => vec![19, 20],
@@ -31,6 +32,7 @@ pub(super) fn needed(asker: &mut Asker, chosen: &[u8]) -> Vec<u8> {
     needed
 }
 
+/// Adds the questions of stage 4 of the `chosen` categories, in this order.
 pub(super) fn ask(asker: &mut Asker, chosen: &[u8]) {
     for &category in chosen {
         match category {

@@ -5,7 +5,7 @@ use super::facts::{Aid, Colour, Distribution, Findings, Intensity, Margin, Patte
 use super::rule::{CANNOT_TELL, NO_FINDING};
 use crate::case::Answer;
 
-/// Adds questions about the feature categories in `needed` and, with a small probability, about others.
+/// Adds questions of stage 3: about the feature categories in `needed` and, with a small probability, about others.
 pub(super) fn ask(asker: &mut Asker, needed: &[u8]) {
     for category in 17..=21 {
         if needed.contains(&category) || asker.wants(0.12) {

@@ -13,11 +13,13 @@ macro_rules! named {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(super) enum $name { $($variant),+ }
         impl $name {
+            /// All values, in order.
             pub(super) const ALL: &'static [Self] = &[$(Self::$variant),+];
+            /// Returns the name of the value, as questions and answers write it.
             pub(super) fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
-            /// Names of all values, in order.
+            /// Returns the names of all values, in order.
             pub(super) fn names() -> Vec<&'static str> {
                 Self::ALL.iter().map(|value| value.name()).collect()
             }
@@ -100,6 +102,8 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// Draws the facts of a case, independently of each other as far as the world allows; the module describes their
+    /// shares.
     pub(super) fn draw(dice: &mut Dice) -> Self {
         let modality = dice.pick(Modality::ALL);
         let subject = match modality {

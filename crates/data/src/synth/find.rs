@@ -5,6 +5,8 @@ use super::facts::{Aid, Colour, Device, Distribution, Quadrant, Sign};
 use super::rule::CANNOT_TELL;
 use crate::case::Answer;
 
+/// Adds questions of stage 2: whether, what, how many and where findings, signs and devices are. At least one is added;
+/// for a case that cannot be judged exactly one, with the answer "cannot tell".
 pub(super) fn ask(asker: &mut Asker) {
     if !asker.facts.sufficient {
         // An unreadable image still allows one of these two questions.

@@ -19,8 +19,8 @@ pub(super) struct Lesion {
     plain: f64,
 }
 
-/// Nominal radius of a size class in image units, before a few percent of jitter. The ranges of the classes do
-/// not overlap.
+/// Returns the nominal radius of a size class in image units, before a few percent of jitter. The ranges of the classes
+/// do not overlap.
 pub(super) fn radius(size: Size) -> f64 {
     match size {
         Size::Small => 0.045,
@@ -30,6 +30,7 @@ pub(super) fn radius(size: Size) -> f64 {
 }
 
 impl Lesion {
+    /// Draws the outline and the inner pattern of a finding around `centre` with the nominal `radius` in image units.
     pub(super) fn draw(centre: [f64; 2], radius: f64, margin: Margin, pattern: Pattern, dice: &mut Dice) -> Self {
         let outline = outline(centre, radius, margin, dice);
         let (inner, marked, plain) = match pattern {
@@ -47,7 +48,8 @@ impl Lesion {
         Self { centre, radius, outline, inner, marked, plain }
     }
 
-    /// Contrast at a point relative to the full contrast, from -0.15 to 1.5; edges are softened over one `pixel`.
+    /// Returns the contrast at a point relative to the full contrast, from -0.15 to 1.5; 0 outside the finding. Edges
+    /// are softened over the width `pixel`, in image units.
     pub(super) fn strength(&self, point: [f64; 2], pixel: f64) -> f64 {
         let inside = |shape: &Shape| (0.5 - shape.distance(point) / pixel).clamp(0.0, 1.0);
         let outer = inside(&self.outline);

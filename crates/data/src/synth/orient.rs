@@ -5,6 +5,7 @@ use super::facts::{BodyPart, Eye, Modality, Plane, Power, Quality, Side, Subject
 use super::style::variants;
 use crate::case::Answer;
 
+/// Adds questions of stage 1: what the image shows, and how. At least one is added.
 pub(super) fn ask(asker: &mut Asker) {
     let facts = asker.facts;
     if asker.wants(0.7) {

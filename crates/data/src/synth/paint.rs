@@ -62,7 +62,8 @@ struct Painter<'a> {
     cross: Option<Drawn<'a>>,
 }
 
-/// Paints case `index` as an image of `side` x `side` pixels.
+/// Paints case `index` as an image of `side` x `side` pixels. `seed` and `index` decide contrast, brightness, grain and
+/// the like, about which no question asks; equal arguments give equal pixels.
 pub(super) fn paint(facts: &Facts, scene: &Scene, seed: u64, index: u64, side: u32) -> RgbImage {
     let mut dice = Dice::new(seed, "paint", index);
     let middle = [0.5 + dice.within(-0.03, 0.03), 0.5 + dice.within(-0.03, 0.03)];

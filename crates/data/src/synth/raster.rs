@@ -4,7 +4,7 @@ use image::{GrayImage, Luma};
 
 use super::shape::Shape;
 
-/// The pixels of a `side` x `side` image inside all of `shapes`: 255 inside, 0 outside.
+/// Returns the mask of the pixels of a `side` x `side` image that are inside all of `shapes`: 255 inside, 0 outside.
 pub(super) fn mask(shapes: &[&Shape], side: u32) -> GrayImage {
     let mut mask = GrayImage::new(side, side);
     let bounds: Vec<[f64; 4]> = shapes.iter().map(|shape| shape.bounds()).collect();
@@ -22,17 +22,20 @@ pub(super) fn mask(shapes: &[&Shape], side: u32) -> GrayImage {
     mask
 }
 
-/// The pixels inside both masks.
+/// Returns the mask of the pixels inside both masks, with the size of `a`.
+///
+/// # Panics
+/// When `b` is smaller than `a`.
 pub(super) fn both(a: &GrayImage, b: &GrayImage) -> GrayImage {
     GrayImage::from_fn(a.width(), a.height(), |x, y| Luma([a.get_pixel(x, y).0[0] & b.get_pixel(x, y).0[0]]))
 }
 
-/// Centre of a pixel in image units.
+/// Returns the centre of a pixel in image units: the image's side is 1.
 pub(super) fn centre(x: u32, y: u32, side: u32) -> [f64; 2] {
     [(f64::from(x) + 0.5) / f64::from(side), (f64::from(y) + 0.5) / f64::from(side)]
 }
 
-/// Half-open bounds `[x0, y0, x1, y1]` of the non-zero pixels; None where there are none.
+/// Returns the half-open bounds `[x0, y0, x1, y1]` of the non-zero pixels; None where there are none.
 pub(super) fn bounds(mask: &GrayImage) -> Option<[f64; 4]> {
     let mut found: Option<[u32; 4]> = None;
     for (x, y, _) in mask.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] > 0) {
@@ -42,6 +45,7 @@ pub(super) fn bounds(mask: &GrayImage) -> Option<[f64; 4]> {
     found.map(|[x0, y0, x1, y1]| [x0, y0, x1 + 1, y1 + 1].map(f64::from))
 }
 
+/// Returns the number of non-zero pixels.
 pub(super) fn area(mask: &GrayImage) -> usize {
     mask.pixels().filter(|pixel| pixel.0[0] > 0).count()
 }

@@ -19,6 +19,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Draws the facts and places of case `index`. Facts for which no body has room are drawn again. An image side
+    /// below [`MIN_IMAGE_SIZE`] is raised to it.
     pub(super) fn new(index: u64, options: &SynthOptions) -> Self {
         let mut facts_dice = Dice::new(options.seed, "facts", index);
         let mut scene_dice = Dice::new(options.seed, "scene", index);
@@ -33,7 +35,8 @@ impl Plan {
         }
     }
 
-    /// Returns the record and its masks with their paths; the image's SHA-256 is left empty.
+    /// Returns the record of the case and its masks with their paths; the image's SHA-256 is left empty, because the
+    /// image is not painted here.
     pub(super) fn record(&self, options: &SynthOptions) -> (Case, Vec<(String, GrayImage)>) {
         let case_id = format!("synth-{}-{:06}", options.seed, self.index);
         let mask_path = |region: &str| format!("masks/{case_id}-{region}.png");

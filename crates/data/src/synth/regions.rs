@@ -27,7 +27,9 @@ pub(super) struct Regions {
 }
 
 impl Regions {
-    /// Builds all regions. `mask_path` returns the path of a region's mask file.
+    /// Builds all regions of a case. `side` is the image's side in pixels, and `mask_path` returns the path of a
+    /// region's mask file by the region's id. Organs and findings are left out where the image cannot be judged, and so
+    /// are regions without pixels.
     pub(super) fn of(facts: &Facts, scene: &Scene, side: u32, mask_path: &dyn Fn(&str) -> String) -> Self {
         let mut regions = Self { all: Vec::new(), masks: Vec::new(), organs: Vec::new() };
         let body = raster::mask(&[&scene.body, &scene.view], side);
@@ -51,11 +53,12 @@ impl Regions {
         regions
     }
 
+    /// Returns the region with this id; None when there is none.
     pub(super) fn get(&self, id: &str) -> Option<&Region> {
         self.all.iter().find(|region| region.id == id)
     }
 
-    /// Ids of all findings, without signs.
+    /// Returns the ids of all findings, without signs; empty when there are none.
     pub(super) fn findings(&self) -> Vec<String> {
         self.all.iter().filter(|region| region.label == "finding").map(|region| region.id.clone()).collect()
     }

@@ -15,14 +15,22 @@
 
 use super::facts::{Distribution, Facts, Findings, Intensity, Margin, Pattern, Sign, Size};
 
+/// Answer for a readable case without a finding.
 pub(super) const NO_FINDING: &str = "no finding";
+/// Text of the abstain option.
 pub(super) const CANNOT_TELL: &str = "cannot tell";
 
+/// Possible types.
 pub(super) const TYPES: [&str; 4] = ["normal", "spread type", "alert type", "calm type"];
+/// Features that can decide the type.
 pub(super) const FEATURES: [&str; 4] = ["distribution", "margin", "size", "pattern"];
+/// Possible origins.
 pub(super) const ORIGINS: [&str; 3] = ["fluid", "stone", "tissue"];
+/// Possible grades.
 pub(super) const GRADES: [&str; 4] = ["grade 0", "grade 1", "grade 2", "grade 3"];
+/// Possible risks.
 pub(super) const RISKS: [&str; 3] = ["low", "middle", "high"];
+/// Possible next steps.
 pub(super) const STEPS: [&str; 6] = ["no action", "full scan", "take sample", "wait", "act now", "repeat image"];
 
 /// Type, and the feature that decided it.
@@ -36,14 +44,17 @@ fn judged(findings: &Findings) -> (&'static str, &'static str) {
     }
 }
 
+/// Returns the type by the rule above; `normal` for None.
 pub(super) fn type_of(findings: Option<&Findings>) -> &'static str {
     findings.map_or("normal", |findings| judged(findings).0)
 }
 
+/// Returns the feature at which the rule of the type stopped.
 pub(super) fn deciding_feature(findings: &Findings) -> &'static str {
     judged(findings).1
 }
 
+/// Returns the origin that pattern and intensity exclude.
 pub(super) fn excluded_origin(findings: &Findings) -> &'static str {
     match (findings.pattern, findings.intensity) {
         (Pattern::Ring, _) => "tissue",
@@ -52,6 +63,7 @@ pub(super) fn excluded_origin(findings: &Findings) -> &'static str {
     }
 }
 
+/// Returns the grade by size and halo; `grade 0` for None.
 pub(super) fn grade(findings: Option<&Findings>) -> &'static str {
     match findings {
         None => "grade 0",
@@ -61,6 +73,7 @@ pub(super) fn grade(findings: Option<&Findings>) -> &'static str {
     }
 }
 
+/// Returns the risk by margin and pattern.
 pub(super) fn risk(findings: &Findings) -> &'static str {
     match findings.margin as u8 + findings.pattern as u8 {
         0 | 1 => "low",
@@ -69,6 +82,7 @@ pub(super) fn risk(findings: &Findings) -> &'static str {
     }
 }
 
+/// Returns the next step: `repeat image` where the image cannot be judged, `act now` for gas, else by the type.
 pub(super) fn next_step(facts: &Facts) -> &'static str {
     if !facts.sufficient {
         return "repeat image";

@@ -46,7 +46,8 @@ const GAP: f64 = 0.02;
 const FLOW_REACH: f64 = 0.1;
 
 impl Scene {
-    /// Places the facts; None where none of 60 drawn bodies has room for them.
+    /// Places the facts: body, organs, findings, signs, devices and pointing aids, so that their places agree with the
+    /// facts. Returns None where none of 60 drawn bodies has room for them.
     pub(super) fn place(facts: &Facts, dice: &mut Dice) -> Option<Self> {
         (0..60).find_map(|_| Self::attempt(facts, dice))
     }

@@ -26,16 +26,18 @@ pub(super) enum Shape {
 }
 
 impl Shape {
+    /// Makes a disc.
     pub(super) fn disc(centre: [f64; 2], radius: f64) -> Self {
         Self::Ellipse { centre, radii: [radius, radius], axis: [1.0, 0.0] }
     }
 
-    /// A broken line of the given half-width.
+    /// Makes a broken line through `points` with the half-width `radius`. Fewer than two points give an empty shape.
     pub(super) fn line(points: &[[f64; 2]], radius: f64) -> Self {
         Self::Any(points.windows(2).map(|p| Self::Bar { from: p[0], to: p[1], radius, taper: false }).collect())
     }
 
-    /// Signed distance to the outline: correct to first order near the outline, and of the right sign everywhere.
+    /// Returns the signed distance of a point to the outline, negative inside: correct to first order near the outline,
+    /// and of the right sign everywhere.
     pub(super) fn distance(&self, point: [f64; 2]) -> f64 {
         match self {
             Self::Ellipse { centre, radii, axis } => {
@@ -85,8 +87,8 @@ impl Shape {
         }
     }
 
-    /// Rectangle `[x0, y0, x1, y1]` that contains the shape; it need not be the smallest. Callers skip all points
-    /// outside it.
+    /// Returns a rectangle `[x0, y0, x1, y1]` that contains the shape; it need not be the smallest, and is infinite for
+    /// fans and half-planes. Callers skip all points outside it.
     pub(super) fn bounds(&self) -> [f64; 4] {
         const NOTHING: [f64; 4] = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
         const EVERYWHERE: [f64; 4] = [f64::NEG_INFINITY, f64::NEG_INFINITY, f64::INFINITY, f64::INFINITY];
@@ -105,7 +107,8 @@ impl Shape {
         }
     }
 
-    /// Returns the shape moved by `pose`. Rectangles, fans and half-planes are returned unchanged.
+    /// Returns the shape moved by `pose`. Rectangles, fans and half-planes, which belong to the image and not to the
+    /// body, are returned unchanged.
     pub(super) fn posed(&self, pose: &Pose) -> Self {
         match self {
             Self::Ellipse { centre, radii, axis } => Self::Ellipse {
@@ -140,6 +143,7 @@ pub(super) struct Pose {
 }
 
 impl Pose {
+    /// Returns the place to which the transform moves a point.
     pub(super) fn point(&self, point: [f64; 2]) -> [f64; 2] {
         let [x, y] = self.turned(point);
         [self.centre[0] + x * self.scale, self.centre[1] + y * self.scale]
@@ -157,6 +161,7 @@ fn local(point: [f64; 2], centre: [f64; 2], axis: [f64; 2]) -> [f64; 2] {
     [x * axis[0] + y * axis[1], y * axis[0] - x * axis[1]]
 }
 
+/// Returns the length of the vector `[x, y]`.
 pub(super) fn length(x: f64, y: f64) -> f64 {
     (x * x + y * y).sqrt()
 }

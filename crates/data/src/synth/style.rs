@@ -6,7 +6,7 @@ use super::facts::Modality;
 /// Index of the ultrasound look that shows flow in colour.
 pub(super) const DOPPLER: usize = 1;
 
-/// Names of a modality's three looks, as used in questions.
+/// Returns the names of a modality's three looks, as used in questions.
 pub(super) fn variants(modality: Modality) -> [&'static str; 3] {
     match modality {
         Modality::Xray => ["standard", "inverted", "bone-free"],
@@ -33,6 +33,7 @@ pub(super) struct Style {
 
 const GREY: [[f64; 3]; 3] = [[0.0; 3], [127.5; 3], [255.0; 3]];
 
+/// Returns the appearance of the look `variant`, 0 to 2, of a modality.
 pub(super) fn style(modality: Modality, variant: usize) -> Style {
     //            outside fat   soft  bone  lung  fluid dense light
     let (levels, softness, grain, ramp) = match (modality, variant) {
@@ -81,11 +82,12 @@ pub(super) fn style(modality: Modality, variant: usize) -> Style {
 const HISTOLOGY: [f64; 8] = [0.54, 0.54, 0.54, 0.54, 0.54, 0.95, 0.42, 0.50];
 
 impl Style {
+    /// Returns the grey level of a tissue, from 0 to 1.
     pub(super) fn level(&self, tissue: Tissue) -> f64 {
         self.levels[tissue as usize]
     }
 
-    /// Colour of a level in `[0, 1]`, each channel in `[0, 255]`.
+    /// Returns the colour of a level, each channel from 0 to 255. Levels outside `[0, 1]` are clipped.
     pub(super) fn colour(&self, level: f64) -> [f64; 3] {
         let place = level.clamp(0.0, 1.0) * 2.0;
         let (low, high, share) =

@@ -1,7 +1,7 @@
 //! Seeded noise fields and angles, computed by integer hashing and plain arithmetic only: the platform's sine and power
 //! functions may differ in the last bit, and one bit can change a pixel.
 
-/// Hash of a lattice point, uniform in `[0, 1)`.
+/// Returns a number for a lattice point, uniform in `[0, 1)` and the same on every machine.
 pub(super) fn hash(seed: u32, x: i32, y: i32) -> f64 {
     let mut h = seed ^ (x as u32).wrapping_mul(0x9E37_79B1) ^ (y as u32).wrapping_mul(0x85EB_CA77);
     h = (h ^ (h >> 16)).wrapping_mul(0x7FEB_352D);
@@ -9,12 +9,12 @@ pub(super) fn hash(seed: u32, x: i32, y: i32) -> f64 {
     f64::from(h ^ (h >> 16)) / 4_294_967_296.0
 }
 
-/// White noise of mean 0 and standard deviation 1 (the sum of three uniforms).
+/// Returns white noise of mean 0 and standard deviation 1 (the sum of three uniforms) at a lattice point.
 pub(super) fn grain(seed: u32, x: i32, y: i32) -> f64 {
     2.0 * (hash(seed, x, y) + hash(seed ^ 0x68BC_21EB, x, y) + hash(seed ^ 0x02E5_BE93, x, y) - 1.5)
 }
 
-/// Smooth noise in `[-1, 1]` whose features are about one unit across.
+/// Returns smooth noise in `[-1, 1]`, whose features are about one unit across, at a point.
 pub(super) fn cloud(seed: u32, x: f64, y: f64) -> f64 {
     let (cell_x, cell_y) = (x.floor(), y.floor());
     let ease = |t: f64| t * t * (3.0 - 2.0 * t);
@@ -26,7 +26,7 @@ pub(super) fn cloud(seed: u32, x: f64, y: f64) -> f64 {
     2.0 * mix(top, bottom, v) - 1.0
 }
 
-/// Distance to the nearest of random points, one in each unit cell.
+/// Returns the distance of a point to the nearest of random points, one in each unit cell.
 pub(super) fn cells(seed: u32, x: f64, y: f64) -> f64 {
     let (i, j) = (x.floor() as i32, y.floor() as i32);
     let mut nearest = f64::INFINITY;
@@ -38,7 +38,7 @@ pub(super) fn cells(seed: u32, x: f64, y: f64) -> f64 {
     nearest.sqrt()
 }
 
-/// Cosine and sine of an angle in turns, accurate to about 1e-6 and normalised to unit length.
+/// Returns cosine and sine of an angle in turns, accurate to about 1e-6 and normalised to unit length.
 pub(super) fn direction(turns: f64) -> [f64; 2] {
     let quarters = (turns - turns.floor()) * 4.0;
     let quadrant = quarters.floor();

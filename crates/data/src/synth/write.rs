@@ -54,14 +54,15 @@ pub enum SynthError {
 }
 
 /// Writes `options.cases` cases under the folder `out`, which is created: images as PNG into `images/`, masks into
-/// `masks/`, and the records into `cases.jsonl`. After each case calls `progress` with the number of cases written so
-/// far.
+/// `masks/`, and the records into `cases.jsonl`. Images and masks that exist are replaced. After each case calls
+/// `progress` with the number of cases written so far.
 ///
 /// `cases.jsonl` is written to a temporary file and gets its name only after every image that it names is on disk. An
 /// interrupted run leaves images without a case file, never a case file with missing images.
 ///
 /// # Errors
-/// When an option has an invalid value, when `cases.jsonl` exists already, or when a file cannot be written.
+/// When an option has an invalid value or `cases.jsonl` exists already; nothing is then written. When a folder cannot
+/// be created, or a file cannot be written, synced or renamed; images written before stay.
 pub fn write(out: &Path, options: &SynthOptions, progress: &mut dyn FnMut(usize)) -> Result<SynthReport, SynthError> {
     validate(options)?;
     let target = out.join(CASE_FILE);
@@ -110,7 +111,11 @@ fn save(path: &Path, bytes: &[u8]) -> Result<(), SynthError> {
     fs::write(path, bytes).map_err(|source| SynthError::Io { path: path.to_owned(), source })
 }
 
-/// Encodes a square image of `side` x `side` pixels as PNG.
+/// Returns a square image of `side` x `side` pixels encoded as PNG. `raw` holds its samples row by row, of the kind
+/// `colour`.
+///
+/// # Panics
+/// When `raw` does not have the size of the image.
 pub(super) fn png(raw: &[u8], side: u32, colour: ExtendedColorType) -> Vec<u8> {
     let mut bytes = Vec::new();
     PngEncoder::new(&mut bytes)

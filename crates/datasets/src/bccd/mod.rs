@@ -21,12 +21,12 @@ const DATASET: &str = "bccd";
 /// Licence in the data set's LICENSE file.
 const LICENCE: &str = "MIT";
 
-/// Imports the data set in the folder `source` into the new folder `out`, as
-/// [`Importer::run`](crate::Importer::run) describes.
+/// Imports the data set in the folder `source` into the new folder `out`, as [`Importer::run`](crate::Importer::run)
+/// describes. Listed images without a file or annotation are left out with a note.
 ///
 /// # Errors
-/// When a list or annotation is unreadable or wrong, an annotation does not fit its image, there is no case, or a file
-/// cannot be written.
+/// When a list or annotation cannot be read or is wrong, an annotation does not fit its image, an image cannot be read,
+/// there is no case, `out` holds a case file, or a folder or file cannot be written. Images written before stay.
 pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
     let (mut skipped, mut problems, mut smears) = (Vec::new(), Vec::new(), Vec::new());
     for (name, (split, listed_in)) in sets(source)? {

@@ -10,7 +10,8 @@ use crate::output::IMAGE;
 const RED_TOLERANCE: f64 = 0.1;
 
 /// Returns the question chain of the smear of case `case_id`. `limits` are the smallest red cell counts of the middle
-/// and of the upper third of all smears. `seed` decides random draws.
+/// and of the upper third of all smears, by which red cells are called sparse, medium or dense. `seed` decides random
+/// draws.
 pub(super) fn ask(smear: &Smear, case_id: &str, limits: [usize; 2], seed: u64) -> Vec<Item> {
     let [width, height] = smear.size;
     let mut chain = Chain::new(seed, case_id, width, height);

@@ -65,10 +65,11 @@ impl Smear {
     }
 }
 
-/// Reads an annotation.
+/// Reads an annotation. Boxes without area are left out and noted in the result; boxes are clipped to the image.
 ///
 /// # Errors
-/// When the file cannot be read, is not XML, or has wrong values or unknown classes; all problems are reported.
+/// When the file cannot be read, is not UTF-8 or XML, or has wrong numbers, unknown classes or boxes outside the image;
+/// all problems of an XML file are reported.
 pub(super) fn read(path: &Path) -> Result<Smear, ImportError> {
     let text = read_text(path)?;
     let document = Document::parse(&text).map_err(|error| {
@@ -132,7 +133,7 @@ fn child<'a, 'b>(node: Node<'a, 'b>, name: &str) -> Option<Node<'a, 'b>> {
 }
 
 /// Returns the smallest counts of the middle and of the upper third of `counts`; 2 and 3 without counts. The first is
-/// at least 2, the second larger than the first.
+/// at least 2 and the second larger than the first, so that no third is empty by definition.
 pub(super) fn terciles(counts: impl Iterator<Item = usize>) -> [usize; 2] {
     let mut counts: Vec<usize> = counts.collect();
     counts.sort_unstable();

@@ -12,7 +12,8 @@ use super::tables::Picture;
 use crate::import::ImportError;
 use crate::pixels::{parts, union};
 
-/// Smallest share of a lung that a finding covers when the lung counts as affected.
+/// Smallest share of a lung, 0 to 1, that a finding covers when the lung counts as affected: 1 %, a choice of this
+/// importer.
 pub(super) const AFFECTED: f64 = 0.01;
 /// Share of a lung below which it counts as not affected. Between the two limits nothing is asked.
 const SPARED: f64 = 0.001;
@@ -133,7 +134,7 @@ impl Facts {
         CLASSES.iter().filter(is).map(|class| class.label).collect()
     }
 
-    /// Returns the ids of the regions with this label.
+    /// Returns the ids of the regions with this label, in the order of the table; empty when there are none.
     pub(super) fn regions(&self, label: &str) -> Vec<&str> {
         let own = self.marked.iter().filter(|marked| marked.class.label == label);
         own.filter_map(|marked| marked.region.as_ref()).map(|region| region.id.as_str()).collect()
@@ -154,7 +155,8 @@ impl Facts {
         union(self.marked.iter().filter(|marked| marked.class.label == label).filter_map(|marked| marked.mask.as_ref()))
     }
 
-    /// Returns the share of the heart and mediastinum that lies in the left half of the image; None without a mask.
+    /// Returns the share, 0 to 1, of the heart and mediastinum that lies in the left half of the image; None without a
+    /// mask.
     pub(super) fn heart_left(&self) -> Option<f64> {
         let heart = self.mask(HEART)?;
         let left = heart.inside.chunks(heart.width as usize).flat_map(|row| &row[..row.len() / 2]);

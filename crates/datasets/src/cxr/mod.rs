@@ -26,12 +26,13 @@ use tables::Marking;
 
 const DATASET: &str = "covid-19-chest-xray-segmentations";
 
-/// Imports the data set in the folder `source` into the new folder `out`, as
-/// [`Importer::run`](crate::Importer::run) describes.
+/// Imports the data set in the folder `source` into the new folder `out`, as [`Importer::run`](crate::Importer::run)
+/// describes. Images of other modalities, without a file or without markings are left out with a note.
 ///
 /// # Errors
-/// When a table is unreadable or wrong, an image or mask cannot be read or contradicts the table, the marked lungs
-/// contradict the orientation, or a file cannot be written.
+/// When a table cannot be read or is wrong, an image or mask cannot be read or contradicts the table, the marked lungs
+/// contradict the orientation, there is no case, `out` holds a case file, or a folder or file cannot be written. Images
+/// and masks written before stay.
 pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
     let metadata = source.join("metadata.csv");
     let structure = source.join("structure.csv");

@@ -12,7 +12,9 @@ const BOTH_LUNGS: &str = "both lungs";
 /// Start of questions whose answers name a side of the patient.
 const SIDES: &str = "With the patient's right on the left of the image:";
 
-/// Returns the question chain of an image, and one line for each question that was left out and why.
+/// Returns the question chain of the image of case `case_id`, and one line for each question that was left out and why.
+/// `set` counts diagnoses and classes in the whole data set, by which wrong options are drawn; `seed` decides random
+/// draws.
 pub(super) fn ask(facts: &Facts, case_id: &str, set: &Counts, seed: u64) -> (Vec<Item>, Vec<String>) {
     let mut asker = Asker {
         facts,

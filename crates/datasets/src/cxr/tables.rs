@@ -42,10 +42,11 @@ pub(super) struct Marking {
     pub(super) place: [u32; 4],
 }
 
-/// Reads `metadata.csv` at `path`.
+/// Reads `metadata.csv` at `path`, in the order of its rows.
 ///
 /// # Errors
-/// When the table cannot be read, lacks a column, or has wrong values; all problems are reported.
+/// When the table cannot be read or lacks a column, or a row has an empty patient, finding or licence or no valid file
+/// name; the problems of all rows are reported.
 pub(super) fn pictures(path: &Path) -> Result<Vec<Picture>, ImportError> {
     let columns = ["patientid", "finding", "view", "modality", "filename", "license", "clinical_notes"];
     read(path, columns, |row, [patient, finding, view, modality, filename, licence, notes], problems| {
@@ -64,10 +65,11 @@ pub(super) fn pictures(path: &Path) -> Result<Vec<Picture>, ImportError> {
     })
 }
 
-/// Reads `structure.csv` at `path`.
+/// Reads `structure.csv` at `path`, in the order of its rows.
 ///
 /// # Errors
-/// When the table cannot be read, lacks a column, or has wrong values; all problems are reported.
+/// When the table cannot be read or lacks a column, or a row has a wrong size, box or mask path; the problems of all
+/// rows are reported.
 pub(super) fn markings(path: &Path) -> Result<Vec<Marking>, ImportError> {
     let columns = ["Template Name", "Filename", "Mask", "Resolution", "Left", "Top", "Width", "Height"];
     read(path, columns, |row, [class, filename, mask, resolution, left, top, width, height], problems| {

@@ -18,6 +18,9 @@ use crate::{AttentionPlan, cpu, simd};
 /// Returns the attention output, `[queries, width]`, and for the backward pass the natural logarithm of each row's sum
 /// of exponentials, `[heads, queries]`. `q` is `[queries, width]`; `k` and `v` are `[keys, kv_width]`; all are
 /// contiguous and fit `plan` and `shape`.
+///
+/// # Panics
+/// When a tensor is not contiguous `f32`, or does not fit.
 pub fn forward(
     q: &FlexTensor,
     k: &FlexTensor,
@@ -78,6 +81,9 @@ pub fn forward(
 
 /// Returns the gradients with respect to `q`, `k` and `v`, in this order and in row order with the shapes of the
 /// arguments. `d_out` is the gradient of the output, `[queries, width]`.
+///
+/// # Panics
+/// When `d_out` is not contiguous `f32`, or has another shape.
 pub fn backward(kept: &Kept, d_out: &FlexTensor) -> [Vec<f32>; 3] {
     let Kept { plan, shape, .. } = kept;
     let mut d_q = vec![0.0; plan.queries() * shape.width()];

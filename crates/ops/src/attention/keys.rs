@@ -40,17 +40,26 @@ impl Tree {
 
     /// Returns the first tile of a segment, counted from 0 within the tree. `segment` is an index of the plan; the
     /// result is 0 for a segment of another tree.
+    ///
+    /// # Panics
+    /// When the plan has no such segment.
     pub fn first_tile(&self, segment: usize) -> usize {
         self.places[segment].0
     }
 
     /// Returns the number of a segment's keys, rounded up to whole tiles; 0 for a segment of another tree.
+    ///
+    /// # Panics
+    /// When the plan has no such segment.
     pub fn whole_rows(&self, segment: usize) -> usize {
         self.places[segment].1 * ROWS
     }
 
     /// Lays out head `kv_head` of `values`, `[keys, kv_width]`, as left operands with the head's features as inner
     /// side. Returns `[tiles][head_dim][ROWS]`, with zeros where a tile has no key.
+    ///
+    /// # Panics
+    /// When `values` is shorter than the keys of the plan.
     pub fn by_key(&self, plan: &AttentionPlan, values: &[f32], kv_head: usize, shape: Heads) -> Vec<f32> {
         let mut out = vec![0.0; self.tiles * shape.head_dim * ROWS];
         for segment in &self.segments {
@@ -67,6 +76,9 @@ impl Tree {
     /// Lays out head `kv_head` of `values`, `[keys, kv_width]`, as left operands with the keys as inner side. Returns
     /// for each segment `[head_dim / ROWS, rounded up][tiles of the segment * ROWS][ROWS]`, with zeros where a tile has
     /// no key or feature.
+    ///
+    /// # Panics
+    /// When `values` is shorter than the keys of the plan.
     pub fn by_feature(&self, plan: &AttentionPlan, values: &[f32], kv_head: usize, shape: Heads) -> Vec<f32> {
         let mut out = vec![0.0; self.tiles * ROWS * feature_tiles(shape) * ROWS];
         for segment in &self.segments {
@@ -84,6 +96,9 @@ impl Tree {
     }
 
     /// Returns the index of a segment's first value in the result of [`Tree::by_feature`].
+    ///
+    /// # Panics
+    /// When the plan has no such segment.
     pub fn feature_offset(&self, segment: usize, shape: Heads) -> usize {
         self.first_tile(segment) * ROWS * feature_tiles(shape) * ROWS
     }

@@ -25,10 +25,10 @@ use heads::Heads;
 /// Returns `softmax(q k^T / sqrt(head_dim)) v` (Vaswani et al. 2017), where the plan defines the keys that each query
 /// attends to.
 ///
-/// `q` and the result are `[plan.queries(), heads * head_dim]`; `k` and `v` are
-/// `[plan.keys(), kv_heads * head_dim]`. Each run of `heads / kv_heads` neighbouring query heads shares one
-/// key/value head. On the CPU the scores are not stored: the backward pass recomputes them block by block from the
-/// logarithm of each row's sum (Dao et al. 2022, FlashAttention).
+/// `q` and the result are `[plan.queries(), heads * head_dim]`; `k` and `v` are `[plan.keys(), kv_heads * head_dim]`.
+/// Each run of `heads / kv_heads` neighbouring query heads shares one key/value head. On the CPU the scores are not
+/// stored: the backward pass recomputes them block by block from the logarithm of each row's sum (Dao et al. 2022,
+/// FlashAttention).
 ///
 /// # Panics
 /// When `heads` is not a multiple of `kv_heads`, either is 0, or the shapes do not match the plan.

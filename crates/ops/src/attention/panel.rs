@@ -52,6 +52,9 @@ impl Panel {
 
     /// Replaces `out` by each column's part of `values` times `factor`, one part per column: `[head_dim][COLUMNS]`.
     /// `values` is `[queries, width]`; unused columns become zero.
+    ///
+    /// # Panics
+    /// When `values` is shorter than the queries of the plan.
     pub fn side_by_side(&self, values: &[f32], factor: f32, out: &mut Vec<f32>) {
         out.clear();
         out.resize(self.shape.head_dim * COLUMNS, 0.0);
@@ -66,6 +69,9 @@ impl Panel {
     /// Replaces `out` by each column's part of `values` times `factor`, one part per row, in panels:
     /// `[head_dim / COLUMNS, rounded up][COLUMNS][COLUMNS]`. `values` is `[queries, width]`; places without a value
     /// become zero.
+    ///
+    /// # Panics
+    /// When `values` is shorter than the queries of the plan.
     pub fn stacked(&self, values: &[f32], factor: f32, out: &mut Vec<f32>) {
         out.clear();
         out.resize(self.shape.head_dim.div_ceil(COLUMNS) * COLUMNS * COLUMNS, 0.0);

@@ -128,6 +128,9 @@ impl AttentionPlan {
     /// Divides the query rows into blocks of at most `height` (at least 1) rows of one tree, in order. A block may
     /// hold several short segments: scoring the keys of their common ancestors costs as much for one row as for a
     /// full block.
+    ///
+    /// # Panics
+    /// When `height` is 0.
     pub(crate) fn blocks(&self, height: usize) -> Vec<Block> {
         let mut blocks: Vec<Block> = Vec::new();
         for (segment, placed) in self.segments.iter().enumerate() {
@@ -151,6 +154,9 @@ impl AttentionPlan {
 
     /// Returns the segments with keys that some row of the block attends to, as `(segment, number of its first keys)`,
     /// in ascending order of segments. The number is never 0.
+    ///
+    /// # Panics
+    /// When the block is of another plan.
     pub(crate) fn seen(&self, block: &Block) -> Vec<(usize, usize)> {
         let mut seen: Vec<(usize, usize)> = Vec::new();
         for segment in block.segments.clone() {
@@ -169,6 +175,9 @@ impl AttentionPlan {
 
     /// Returns the number of leading keys of segment `of` that the token `row` of `segment` attends to. `row` counts
     /// from the first key of the plan. The result is 0 unless `of` is an ancestor of `segment` or `segment` itself.
+    ///
+    /// # Panics
+    /// When there is no such segment.
     pub(crate) fn keys_seen(&self, of: usize, segment: usize, row: usize) -> usize {
         let own = &self.segments[of].own;
         match self.segments[segment].ancestors.contains(&of) {

@@ -123,11 +123,12 @@ unsafe fn portable(inner: usize, a: *const f32, b: *const f32, out: *mut f32, st
 }
 
 /// Lays out rows as an operand of [`tile`]: `N` is [`ROWS`] for a left operand and [`COLUMNS`] for a right one.
-/// `values` holds `rows` rows of `inner` values, which begin `row_stride` apart. `out` becomes
-/// `[rows / N, rounded up][inner / DEPTH, rounded up][N]`; places without a value are zero.
+/// `values` holds `rows` rows of `inner` values, which begin `row_stride` apart. `out` becomes `[rows / N, rounded
+/// up][inner / DEPTH, rounded up][N]`; places without a value are zero. A longer `out` keeps its end; a shorter one
+/// gets only the groups of `N` rows that fit whole, without an error.
 ///
 /// # Panics
-/// When `values` is shorter than the rows.
+/// When `values` is shorter than the rows that are laid out.
 pub fn interleave<L: Lane, const N: usize>(
     values: &[f32],
     rows: usize,

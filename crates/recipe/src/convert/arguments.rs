@@ -14,8 +14,12 @@ pub(super) enum Argument {
     File(usize, String),
 }
 
-/// Reads `--key value`, `--key=value`, `--flag`, `--no_flag`, `key=value` and files of keys. `tables` hold the keys of the
-/// tools that the command can be of.
+/// Reads `--key value`, `--key=value`, `--flag`, `--no_flag`, `key=value` and names of YAML and JSON files, in order.
+/// `file` is the path of the script, which becomes the place of each key. Each argument comes with its line. Hyphens in
+/// keys become underscores, several values become a list, and a flag without a value becomes true. `--no_flag` sets
+/// `flag` to false where the `tables`, which hold the keys of the tools that the command may belong to, have `flag` and
+/// not `no_flag`. `--config FILE` names a file with any ending; `--` is skipped. Any other word without a key becomes a
+/// key itself, which no table has. Repeated keys are all kept.
 pub(super) fn read(file: &Arc<str>, arguments: &[(usize, String)], tables: &[&'static Table]) -> Vec<Argument> {
     let entry = |line: usize, key: &str, value: Yaml| {
         let key = key.trim_start_matches('-').replace('-', "_");

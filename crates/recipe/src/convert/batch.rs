@@ -3,7 +3,8 @@
 use super::draft::Draft;
 use super::tool::Tool;
 
-/// Training data that a recipe is translated for.
+/// Size of the training data that a recipe is translated for. It relates questions, which other tools count as
+/// conversations, to cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Questions {
     /// Number of training cases; at least 1.
@@ -26,8 +27,13 @@ struct Step {
     defaults: (bool, bool),
 }
 
-/// Sets the batch sizes of the draft, and `num_train_epochs` where a number of steps ends the run. `processes` is the
-/// number of processes that the command starts, one conversation batch each; None when it is not known. Returns notes.
+/// Sets the batch sizes of the draft, and `num_train_epochs` where a number of steps ends the run; replaces earlier
+/// values. Returns notes for the user about the size and the number of steps.
+///
+/// `processes` is the number of processes that the command starts, each with its own batch; None counts as one, and a
+/// note says how to multiply. With `data` the sizes are chosen so that a step holds about as many questions as the
+/// tool's step holds conversations, at least one case; without it the tool's numbers of conversations become numbers of
+/// cases. Sizes are limited to 1 to 65536.
 pub(super) fn put(tool: Tool, draft: &mut Draft<'_>, processes: Option<u64>, data: Option<Questions>) -> Vec<String> {
     let step = step(tool, draft, processes.unwrap_or(1));
     let name = tool.name();

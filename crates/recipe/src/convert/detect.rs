@@ -5,7 +5,10 @@ use super::purpose::{Found, Purpose};
 use super::tool::Tool;
 use super::yaml::{Entry, Yaml};
 
-/// Looks at the keys of a file, whose `path` is used only where keys cannot tell. None for supervised fine-tuning.
+/// Finds what the file is for by its keys. Returns None for supervised fine-tuning, also when nothing shows a purpose.
+///
+/// The file name in `path`, the output folder and the names of the data are used only for TRL and LLaMA-Factory v1,
+/// whose files do not name the trainer, and only when the entries do not come from a `command`, which does.
 pub(super) fn of_file(tool: Tool, path: &str, entries: &[Entry], command: bool) -> Option<Found> {
     let file = File { entries };
     let found = match tool {
@@ -20,7 +23,8 @@ pub(super) fn of_file(tool: Tool, path: &str, entries: &[Entry], command: bool) 
     found.or_else(|| if unnamed { file.named(path) } else { None })
 }
 
-/// Looks for settings of a launcher, which no training tool reads as a recipe.
+/// Returns the first setting of a launcher (Accelerate or DeepSpeed) among `entries`, which no training tool reads as a
+/// recipe. None when there is none.
 pub(super) fn of_launcher(entries: &[Entry]) -> Option<Found> {
     let keys = [
         "compute_environment",

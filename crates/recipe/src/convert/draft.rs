@@ -16,7 +16,7 @@ use crate::{Recipe, RecipeError};
 /// Placeholder for the folder of cases, which the user has to replace.
 const DATASET: &str = "data/cases";
 
-/// Draft of a translated recipe.
+/// Draft of a translated recipe: the values set so far, beside the keys of the other tool's file.
 pub(super) struct Draft<'a> {
     /// Whether the recipe is full fine-tuning instead of LoRA.
     pub full: bool,
@@ -31,37 +31,43 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
+    /// Makes a draft without values. `full` selects full fine-tuning instead of LoRA, `reference` describes the keys of
+    /// a recipe, `entries` are the keys of the other tool's file, and `dataset` is the folder of cases; None writes a
+    /// placeholder.
     pub fn new(full: bool, reference: &'a Reference, entries: &'a [Entry], dataset: Option<String>) -> Self {
         Self { full, reference, entries, dataset, refused: Vec::new(), values: IndexMap::new() }
     }
 
-    /// The value of `key` in the other tool's file; None when it is absent or null.
+    /// Returns the value of `key` in the other tool's file, the last one where the key is repeated. None when the key
+    /// is absent or its last value is null.
     pub fn value(&self, key: &str) -> Option<&'a Yaml> {
         let entry = self.entries.iter().rev().find(|entry| entry.key == key);
         entry.map(|entry| &entry.value).filter(|value| **value != Yaml::Null)
     }
 
-    /// Whether the other tool's file has `key`, also without a value.
+    /// Returns whether the other tool's file has `key`, also without a value.
     pub fn mentions(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key)
     }
 
-    /// The number at `key` in the other tool's file.
+    /// Returns the number at `key` in the other tool's file, also when it is written as text. None when the key is
+    /// absent, null or no number.
     pub fn number(&self, key: &str) -> Option<f64> {
         self.value(key).and_then(Yaml::number)
     }
 
-    /// Whether the other tool's file sets `key` to `flag`.
+    /// Returns whether the other tool's file sets `key` to `flag`. False when the key is absent or no flag.
     pub fn is(&self, key: &str, flag: bool) -> bool {
         self.value(key).and_then(Yaml::flag) == Some(flag)
     }
 
-    /// Whether the other tool's file sets `key` to `word`.
+    /// Returns whether the other tool's file sets `key` to exactly `word`, apart from spaces around it. False when the
+    /// key is absent.
     pub fn says(&self, key: &str, word: &str) -> bool {
         self.value(key).and_then(Yaml::text).as_deref() == Some(word)
     }
 
-    /// The number of the recipe at `name` of `section`, if the draft sets it.
+    /// Returns the number that the draft sets at `name` of `section`. None when it sets none there, or no number.
     pub fn set_number(&self, section: &str, name: &str) -> Option<f64> {
         let (value, _) = self.values.get(&(section, name))?;
         value.as_float().or_else(|| value.as_integer().map(|number| number as f64))
@@ -77,7 +83,12 @@ impl<'a> Draft<'a> {
         self.reference.keys_of(section).find(|key| key.name == name)
     }
 
-    /// Sets the key `name` of `section`, if the value is valid there.
+    /// Sets the key `name` of `section` to `value`, converted to the type of the key, and replaces an earlier value and
+    /// its remark. The section [`TUNING`] stands for `[lora]` or `[full]`.
+    ///
+    /// Returns [`Fate::Carried`]. Returns [`Fate::Left`] with the reason and sets nothing when the key does not belong
+    /// to the kind of fine-tuning or a recipe with the value does not load; in the latter case [`Self::put_default`]
+    /// skips the key.
     pub fn put(&mut self, section: &str, name: &str, value: &Yaml) -> Fate {
         let Some(key) = self.key(section, name) else {
             return Fate::left(format!("`{name}` has no effect with `finetuning_type = \"{}\"`", self.tuning()));
@@ -104,14 +115,16 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Keeps the tool's default away from a key whose value in the file is not known.
+    /// Keeps [`Self::put_default`] from setting a key whose value in the file is not known. Does nothing for a key that
+    /// recipes do not have.
     pub fn refuse(&mut self, section: &str, name: &str) {
         if let Some(key) = self.key(section, name) {
             self.refused.push((key.section.as_str(), key.name));
         }
     }
 
-    /// Sets a key to `written` (TOML), with a remark.
+    /// Sets a key to `written`, a value in TOML, and puts `remark` behind it as a comment. Replaces an earlier value
+    /// without checking the new one. Does nothing when recipes do not have the key or `written` is not TOML.
     pub fn put_remarked(&mut self, section: &str, name: &str, written: &str, remark: String) {
         let Some(key) = self.key(section, name) else { return };
         let table = format!("x = {written}").parse::<toml::Table>();
@@ -120,8 +133,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Sets a key to the default of the tool `whose`, unless the key or its rival is already set. Returns whether it was
-    /// set.
+    /// Sets a key to `written`, the default (in TOML) of the tool `whose`, with a remark that says so. Returns whether
+    /// it did. Returns false and changes nothing when recipes do not have the key, the key is already set or was
+    /// refused, or, for a warm-up in steps or as a ratio, the other of the two is set.
     pub fn put_default(&mut self, section: &str, name: &str, written: &str, whose: &str) -> bool {
         let Some(key) = self.key(section, name) else { return false };
         let rival = ["warmup_steps", "warmup_ratio"];
@@ -137,7 +151,8 @@ impl<'a> Draft<'a> {
         true
     }
 
-    /// Text of the recipe, with keys in the order of the reference.
+    /// Writes the draft as the TOML text of a recipe, with the keys in the order of the reference and the remarks as
+    /// comments. An unknown folder of cases becomes the placeholder `data/cases`, marked by a comment.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let mut keys: Vec<&Key> = self.reference.keys_of("").collect();

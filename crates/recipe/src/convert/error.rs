@@ -6,7 +6,7 @@ use super::purpose::Found;
 use super::tool::Tool;
 use crate::RecipeError;
 
-/// Why a file was not translated.
+/// Why a file was not translated. Each message names the file and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {
     /// The file is neither YAML with keys at its top level nor a script with a command of a known tool.
@@ -65,7 +65,7 @@ pub enum ConvertError {
     },
 }
 
-/// Names of all tools.
+/// Returns the names of all tools, separated by commas, for messages.
 pub(super) fn tools() -> String {
     Tool::ALL.map(Tool::name).join(", ")
 }

@@ -17,17 +17,17 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// [`Fate::Ignored`] with a reason.
+    /// Makes [`Fate::Ignored`] with a reason.
     pub(super) fn ignored(why: impl Into<String>) -> Self {
         Self::Ignored(why.into())
     }
 
-    /// [`Fate::Left`] with a reason.
+    /// Makes [`Fate::Left`] with a reason, and advice after ` -> ` where there is any.
     pub(super) fn left(why: impl Into<String>) -> Self {
         Self::Left(why.into())
     }
 
-    /// [`Fate::Ignored`] if `so`, else [`Fate::Left`], both with the reason `why`.
+    /// Makes [`Fate::Ignored`] if `so`, else [`Fate::Left`], both with the reason `why`.
     pub(super) fn ignored_if(so: bool, why: &str) -> Self {
         if so { Self::ignored(why) } else { Self::left(why) }
     }

@@ -12,9 +12,12 @@ use super::shell::{Command, Program, commands};
 use super::tool::Tool;
 use super::yaml::{self, Entry, Yaml};
 
-/// Keys of the other tool, in order; a later value replaces an earlier one.
+/// Keys of a file or of a script's command, in order, with the tool that reads them. Keys may repeat; the last value
+/// counts.
 pub(super) struct Input {
+    /// Tool that the keys belong to.
     pub tool: Tool,
+    /// Keys with their values; keys of nested tables are joined by a dot.
     pub entries: Vec<Entry>,
     /// Environment variables that a script sets for its command.
     pub environment: Vec<(String, String)>,
@@ -22,18 +25,24 @@ pub(super) struct Input {
     pub processes: Option<u64>,
     /// Line of the script's command.
     pub line: usize,
+    /// What the user has to know about other commands and stray arguments of a script.
     pub notes: Vec<String>,
 }
 
-/// Reads the text of a file that a command names.
+/// Function that returns the text of a file named in a command; the name is relative to where the script starts.
 pub(super) type Read<'a> = &'a dyn Fn(&str) -> io::Result<String>;
 
 const SCRIPTS: &[&str] = &["sh", "bash", "zsh", "slurm", "sbatch"];
 
-/// Reads `text` of the file `path`.
+/// Reads the keys from `text`, the content of the file `path`: YAML, or a shell script with one training command. A
+/// file with the ending of a script or with `#!` at its start is read as a script, any other as YAML; where it is not
+/// YAML and holds a known command, as a script after all. `from` names the tool; None recognises it by the keys.
+/// `files` reads the files that the command names; arguments of the command take precedence over their keys.
 ///
 /// # Errors
-/// When the file is neither YAML nor a script with one training command, or its purpose is another one.
+/// When the file is neither YAML with keys nor a script with exactly one training command, a quote of a known command
+/// is not closed, a file that the command names cannot be read or is not YAML, the keys do not show the tool of a YAML
+/// file, or file or command serve another purpose than supervised fine-tuning.
 pub(super) fn read(path: &Path, text: &str, from: Option<Tool>, files: Read<'_>) -> Result<Input, ConvertError> {
     let file: Arc<str> = path.display().to_string().into();
     let script = path.extension().is_some_and(|end| SCRIPTS.iter().any(|known| end.eq_ignore_ascii_case(known)));

@@ -37,14 +37,15 @@ pub use fate::Fate;
 pub use purpose::{Found, Purpose};
 pub use tool::Tool;
 
-/// What a file is translated with.
+/// What the user says about a file to be translated.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// Tool that the file is written for; None recognises it.
     pub from: Option<Tool>,
-    /// Folder of cases and its training questions. None writes a placeholder and keeps numbers of conversations.
+    /// Folder of cases, and the number of its training cases and their questions, from which batch sizes are computed.
+    /// None writes a placeholder for the folder and takes the tool's numbers of conversations as numbers of cases.
     pub data: Option<(&'a str, Questions)>,
-    /// Reads a file that a command names.
+    /// Returns the text of a file named in a command. The default reads no file and returns an error.
     pub read: &'a dyn Fn(&str) -> io::Result<String>,
 }
 
@@ -54,7 +55,7 @@ impl Default for Request<'_> {
     }
 }
 
-/// A translated recipe.
+/// A translated recipe, with what became of every key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Converted {
     /// Tool that the recipe was written for.
@@ -67,22 +68,28 @@ pub struct Converted {
     pub notes: Vec<String>,
 }
 
-/// A key of the other tool's file.
+/// A key of the other tool's file, or an environment variable of its command, with what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Translated {
     /// File and line, such as `sft.yaml:3`.
     pub place: String,
-    /// Name of the key.
+    /// Name of the key; for an environment variable, with `$` in front.
     pub key: String,
     /// What became of the key.
     pub fate: Fate,
 }
 
-/// Translates the `text` of the file `path`.
+/// Translates `text`, the content of the file `path`, into a recipe. The file itself is not read and nothing is
+/// written. Where a key is repeated, only its last value is translated and the others are [`Fate::Ignored`]. Defaults
+/// of the tool that differ from those of Stepwise are written out.
 ///
 /// # Errors
-/// When the text is neither YAML with keys nor a script with one training command, no tool is recognised, the file is for
-/// something other than supervised fine-tuning, or the translation is not a valid recipe.
+/// When
+/// - the text is neither YAML with keys nor a script with exactly one training command,
+/// - a quote of the command is not closed, or a file that it names cannot be read or is not YAML,
+/// - the tool is not given and cannot be recognised,
+/// - the file is for something other than supervised fine-tuning,
+/// - the translation is not a valid recipe, for example because a required key has no value.
 pub fn convert(path: &Path, text: &str, request: &Request<'_>) -> Result<Converted, ConvertError> {
     let Input { tool, entries, environment, processes, line, mut notes } =
         input::read(path, text, request.from, request.read)?;

@@ -1,6 +1,7 @@
 //! What a file of another tool is for. Only supervised fine-tuning can be translated.
 
-/// Purpose of a file or command that is not supervised fine-tuning with LoRA or of the whole model.
+/// Purpose of a file or command that cannot be translated, because it is not supervised fine-tuning with LoRA or of the
+/// whole model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// DPO, KTO, ORPO and other training on preferred and rejected answers.
@@ -45,7 +46,7 @@ pub struct Found {
 use Purpose::*;
 
 impl Purpose {
-    /// The purpose in words.
+    /// Returns the purpose in words, for messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -65,7 +66,7 @@ impl Purpose {
         }
     }
 
-    /// The command that fits the purpose, or what to do without one.
+    /// Returns the `stepwise` command that serves the purpose, or what to do where none does.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
@@ -87,7 +88,7 @@ impl Purpose {
         }
     }
 
-    /// The purpose that a word of a name shows, such as `dpo`. None for other words.
+    /// Returns the purpose that a word of a name shows, in lower case, such as `dpo`. None for other words.
     pub(super) fn of_word(word: &str) -> Option<Self> {
         Some(match word {
             "dpo" | "kto" | "orpo" | "ipo" | "simpo" | "cpo" | "bco" | "xpo" | "tpo" | "mpo" | "nash" => Preference,
@@ -101,7 +102,8 @@ impl Purpose {
         })
     }
 
-    /// The purpose that the words of a name show. None when one of them is `sft`.
+    /// Returns the purpose that the first telling word of a name shows; characters other than ASCII letters and digits
+    /// separate words, and case is ignored. None when no word shows a purpose, or one of them is `sft`.
     pub(super) fn of_name(name: &str) -> Option<Self> {
         let name = name.to_lowercase();
         let mut words = name.split(|letter: char| !letter.is_ascii_alphanumeric());

@@ -4,12 +4,14 @@ use super::draft::Draft;
 use super::fate::Fate;
 use super::yaml::Yaml;
 
-/// The key was already used: to recognise the kind of file, or to choose between `[lora]` and `[full]`.
+/// Returns [`Fate::Carried`] for a key that was already used: to recognise the kind of file, or to choose between
+/// `[lora]` and `[full]`. Sets nothing.
 pub(super) fn used(_: &Yaml, _: &mut Draft<'_>) -> Fate {
     Fate::Carried
 }
 
-/// A batch size or accumulation, which [`super::batch`] translates together with its rivals.
+/// Checks a batch size or a number of accumulated batches and sets nothing: [`super::batch`] translates them together.
+/// Returns [`Fate::Left`] when the value is not a whole number from 1 to 65536.
 pub(super) fn counted(value: &Yaml, _: &mut Draft<'_>) -> Fate {
     match value.number() {
         Some(number) if number >= 1.0 && number.fract() == 0.0 && number <= 65536.0 => Fate::Carried,
@@ -17,7 +19,8 @@ pub(super) fn counted(value: &Yaml, _: &mut Draft<'_>) -> Fate {
     }
 }
 
-/// Number of steps, which ends the run there whatever the epochs are.
+/// Sets `max_steps`, which ends the run there whatever the epochs are. Zero and negative numbers are ignored: they set
+/// no end.
 pub(super) fn max_steps(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     match value.number() {
         Some(steps) if steps <= 0.0 => Fate::ignored("no number of steps ends the run"),
@@ -25,7 +28,8 @@ pub(super) fn max_steps(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     }
 }
 
-/// Passes over the data; parts of a pass are rounded up.
+/// Sets `num_train_epochs`, the number of passes over the data. A part of a pass is rounded up, which is reported as
+/// [`Fate::Left`]. The value is ignored where `max_steps` ends the run.
 pub(super) fn epochs(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     if draft.number("max_steps").is_some_and(|steps| steps > 0.0) {
         return Fate::ignored("`max_steps` ends the run, there and here");
@@ -48,7 +52,8 @@ pub(super) fn epochs(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
 
 const NO_WARMUP: &str = "the schedule `constant` has no warm-up";
 
-/// Warm-up in steps; a number below 1 is a share of the steps.
+/// Sets the warm-up in steps; a number between 0 and 1 is a share of the steps and sets `warmup_ratio`. Zero is ignored
+/// where the file also gives a share; any warm-up is ignored with the schedule `constant`, which has none.
 pub(super) fn warmup_steps(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     let ratio = ["warmup_ratio", "lr_warmup_fraction"].iter().any(|key| draft.value(key).is_some());
     match value.number() {
@@ -59,7 +64,8 @@ pub(super) fn warmup_steps(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     }
 }
 
-/// Warm-up as a share of the steps.
+/// Sets the warm-up as a share of the steps. It is ignored where the file also gives a number of steps above zero, and
+/// with the schedule `constant`, which has no warm-up.
 pub(super) fn warmup_ratio(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     let steps = ["warmup_steps", "lr_warmup_iters"].iter().filter_map(|key| draft.number(key));
     if steps.into_iter().any(|steps| steps > 0.0) {
@@ -76,7 +82,8 @@ fn constant(draft: &Draft<'_>) -> bool {
     ["lr_scheduler_type", "lr_scheduler"].iter().any(|key| draft.says(key, "constant"))
 }
 
-/// Optimiser. Variants of AdamW differ in memory and speed only; those with states of eight bits also in numbers.
+/// Compares the optimiser with AdamW, the only one here, and sets nothing. Variants that differ in memory and speed
+/// only are ignored; those with states of four or eight bits, and other optimisers, are left.
 pub(super) fn optimiser(value: &Yaml, _: &mut Draft<'_>) -> Fate {
     let name = value.text().unwrap_or_default().to_lowercase();
     match name.as_str() {
@@ -97,6 +104,8 @@ pub(super) fn optimiser(value: &Yaml, _: &mut Draft<'_>) -> Fate {
     }
 }
 
+/// Sets `save_steps` to 0 for `epoch`, which leaves the checkpoint at the end of every epoch. Other strategies are
+/// ignored: with `steps` the key `save_steps` counts, and without any that checkpoint is still written.
 pub(super) fn save_strategy(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     match value.text().unwrap_or_default().as_str() {
         "steps" => Fate::ignored("a checkpoint is written every `save_steps` steps"),
@@ -105,6 +114,7 @@ pub(super) fn save_strategy(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     }
 }
 
+/// Sets `save_steps`, the steps between two checkpoints. It is ignored where `save_strategy` is given and not `steps`.
 pub(super) fn save_steps(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     match draft.value("save_strategy").and_then(Yaml::text).as_deref() {
         None | Some("steps") => draft.put("train", "save_steps", value),
@@ -112,7 +122,8 @@ pub(super) fn save_steps(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     }
 }
 
-/// Several checkpoints in an epoch; one is always written.
+/// Ignores a number of checkpoints in an epoch, whatever it is, and sets `save_steps` to 0 unless the file gives that
+/// key: one checkpoint is written at the end of every epoch.
 pub(super) fn saves_per_epoch(_: &Yaml, draft: &mut Draft<'_>) -> Fate {
     if draft.value("save_steps").is_none() {
         draft.put("train", "save_steps", &Yaml::Integer(0));
@@ -120,6 +131,8 @@ pub(super) fn saves_per_epoch(_: &Yaml, draft: &mut Draft<'_>) -> Fate {
     Fate::ignored("a checkpoint is written at the end of every epoch")
 }
 
+/// Sets `report_to` to `tensorboard` where the list has it or `all`, and to `none` otherwise. Other services are named
+/// in a [`Fate::Ignored`].
 pub(super) fn report_to(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     let sinks = value.list().unwrap_or_default();
     let others: Vec<&str> =
@@ -135,7 +148,8 @@ pub(super) fn report_to(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     }
 }
 
-/// Number format in which the weights are held.
+/// Translates the number format in which the weights are held: bfloat16 sets `bf16`, float32 and `auto` are ignored
+/// because `bf16` decides, and other formats are left.
 pub(super) fn dtype(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     match value.text().unwrap_or_default().trim_start_matches("torch.") {
         "float32" | "fp32" => Fate::ignored("weights are held in float32"),
@@ -145,7 +159,7 @@ pub(super) fn dtype(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     }
 }
 
-/// A flag that is on for `true`, `auto` and `full`.
+/// Sets `bf16`; the words `auto` and `full` switch it on.
 pub(super) fn bf16(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     match value.text().unwrap_or_default().as_str() {
         "auto" | "full" => draft.put("train", "bf16", &Yaml::Flag(true)),
@@ -153,7 +167,7 @@ pub(super) fn bf16(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     }
 }
 
-/// Bits of quantised weights.
+/// Sets `load_in_4bit` where quantised weights have 4 bits. Other numbers are left.
 pub(super) fn bits(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     match value.number() {
         Some(4.0) => draft.put("train", "load_in_4bit", &Yaml::Flag(true)),
@@ -161,6 +175,7 @@ pub(super) fn bits(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     }
 }
 
+/// Ignores bitsandbytes as the quantiser, by name or as `auto`, because its method is the one here; others are left.
 pub(super) fn quantiser(value: &Yaml, _: &mut Draft<'_>) -> Fate {
     let name = value.text().unwrap_or_default();
     Fate::ignored_if(
@@ -169,10 +184,13 @@ pub(super) fn quantiser(value: &Yaml, _: &mut Draft<'_>) -> Fate {
     )
 }
 
+/// Ignores the type `nf4` of four-bit weights, the only one here; others are left.
 pub(super) fn quant_type(value: &Yaml, _: &mut Draft<'_>) -> Fate {
     Fate::ignored_if(value.text().as_deref() == Some("nf4"), "four-bit weights use NF4")
 }
 
+/// Translates the number format in which four-bit weights are multiplied: bfloat16 sets `bf16`, float32 is ignored as
+/// the default here, and others are left.
 pub(super) fn compute_dtype(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     match value.text().unwrap_or_default().as_str() {
         "float32" => Fate::ignored("weights are multiplied in float32"),
@@ -181,7 +199,8 @@ pub(super) fn compute_dtype(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     }
 }
 
-/// Target modules: a list of names, a word for all linear layers, or one regular expression, as in PEFT.
+/// Sets `target_modules` of `[lora]`: a list of names, a word for all linear layers (`all`, `all-linear`), or a text
+/// with signs of a regular expression, which stays one expression as in PEFT.
 pub(super) fn targets(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     if let Yaml::Text(text) = value
         && text.contains(['*', '\\', '(', '[', '^', '|', '+'])
@@ -197,7 +216,8 @@ pub(super) fn targets(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     }
 }
 
-/// Adapters whose training continues: one folder.
+/// Sets `adapter_name_or_path`, the adapter whose training continues. An empty list is ignored; several adapters are
+/// left, because one can be trained.
 pub(super) fn adapter(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     match value.list().unwrap_or_default().as_slice() {
         [] => Fate::ignored("no adapter is named"),
@@ -206,7 +226,8 @@ pub(super) fn adapter(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     }
 }
 
-/// Freezing of the decoder, which only full fine-tuning has as a key.
+/// Sets `freeze_language_model` in full fine-tuning. With LoRA there is no such key: false is ignored, and true is left
+/// with advice.
 pub(super) fn freeze_decoder(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     if draft.full {
         return draft.put("full", "freeze_language_model", value);
@@ -217,17 +238,18 @@ pub(super) fn freeze_decoder(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     }
 }
 
-/// A flag whose value `true` is how Stepwise works.
+/// Ignores a flag whose value `true` means that only answers are supervised, as here; other values are left.
 pub(super) fn answers_only(value: &Yaml, _: &mut Draft<'_>) -> Fate {
     Fate::ignored_if(value.flag() == Some(true), "only answers are supervised")
 }
 
-/// A flag whose value `false` is how Stepwise works.
+/// Ignores a flag whose value `false` means that only answers are supervised, as here; other values are left.
 pub(super) fn prompt_too(value: &Yaml, _: &mut Draft<'_>) -> Fate {
     Fate::ignored_if(value.flag() == Some(false), "only answers are supervised")
 }
 
-/// Learning rate of the vision tower, without effect while it is frozen.
+/// Sets `vision_tower_lr`, the learning rate of the vision tower. It is ignored unless the file sets `freeze_vit` to
+/// false, because the tower is frozen otherwise.
 pub(super) fn vision_rate(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     if !draft.is("freeze_vit", false) {
         return Fate::ignored("the vision tower is frozen");
@@ -235,7 +257,8 @@ pub(super) fn vision_rate(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     draft.put("train", "vision_tower_lr", value)
 }
 
-/// Learning rate of the connector, without effect while it is frozen.
+/// Sets `multi_modal_projector_lr`, the learning rate of the connector. It is ignored unless the file sets
+/// `freeze_aligner` to false, because the connector is frozen otherwise.
 pub(super) fn connector_rate(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     if !draft.is("freeze_aligner", false) {
         return Fate::ignored("the connector is frozen");

@@ -4,15 +4,15 @@ use super::draft::Draft;
 use super::fate::Fate;
 use super::yaml::Yaml;
 
-/// Translates the value of a key into the draft.
+/// Function that translates the value of a key into the draft and returns what became of it.
 pub(super) type Rule = fn(&Yaml, &mut Draft<'_>) -> Fate;
 
-/// Section name for keys that are in `[lora]` and in `[full]`.
+/// Section that stands for `[full]` in full fine-tuning and for `[lora]` otherwise, for keys that both have.
 pub(super) const TUNING: &str = "tuning";
 
-/// Keys of one tool.
+/// Keys of one tool, each with its meaning in a recipe.
 pub(super) struct Table {
-    /// Table of keys that the tool has in addition.
+    /// Table of further keys that the tool shares with others; keys of this table take precedence.
     pub base: Option<&'static Table>,
     /// Keys with the same meaning here: name there, and section and name here.
     pub same: &'static [(&'static str, &'static str, &'static str)],
@@ -28,19 +28,22 @@ pub(super) struct Group {
     pub why: &'static str,
     /// Whether the keys change what is trained there, unless they are switched off.
     pub changes: bool,
+    /// Names of the keys.
     pub keys: &'static [&'static str],
 }
 
-/// Meaning of a key.
+/// Meaning of another tool's key in a recipe.
 pub(super) enum Meaning {
     /// Section and name of the key here.
     Same(&'static str, &'static str),
+    /// A key that a function translates.
     Rule(Rule),
+    /// A key that does not reach the recipe.
     Group(&'static Group),
 }
 
 impl Table {
-    /// The meaning of `key`; None when the tool has no such key.
+    /// Returns the meaning of `key`, in this table or else in its base. None when the tool has no such key.
     pub fn meaning(&'static self, key: &str) -> Option<Meaning> {
         let same = self.same.iter().find(|(name, ..)| *name == key);
         let rule = self.rules.iter().find(|(name, _)| *name == key);
@@ -51,7 +54,7 @@ impl Table {
             .or_else(|| self.base?.meaning(key))
     }
 
-    /// All keys of the tool.
+    /// Returns the names of all keys of the tool, those of the base last. A key of both comes twice.
     pub fn keys(&'static self) -> Box<dyn Iterator<Item = &'static str>> {
         let own = self.same.iter().map(|(name, ..)| *name);
         let own = own.chain(self.rules.iter().map(|(name, _)| *name));

@@ -30,7 +30,7 @@ impl Tool {
     pub const ALL: [Self; 6] =
         [Self::LlamaFactory, Self::LlamaFactoryV1, Self::MsSwift, Self::MegatronSwift, Self::Trl, Self::Axolotl];
 
-    /// Id for the command line, such as `llama-factory`.
+    /// Returns the id for the command line, such as `llama-factory`.
     #[must_use]
     pub fn id(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl Tool {
         }
     }
 
-    /// Name as its authors write it.
+    /// Returns the name as the tool's authors write it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ impl Tool {
         }
     }
 
-    /// Keys of the tool.
+    /// Returns the table of the tool's keys.
     pub(super) fn table(self) -> &'static Table {
         match self {
             Self::LlamaFactory => &llama_factory::TABLE,
@@ -68,7 +68,8 @@ impl Tool {
         }
     }
 
-    /// Tables of the tool's files whose keys are joined to the key by a dot.
+    /// Returns the names of tables in the tool's files whose keys are joined to the name by a dot, as in
+    /// `peft_config.name`. Empty for tools whose files are flat.
     pub(super) fn nested(self) -> &'static [&'static str] {
         match self {
             Self::LlamaFactoryV1 => llama_factory_v1::NESTED,
@@ -76,8 +77,8 @@ impl Tool {
         }
     }
 
-    /// The tool that has the most keys among `entries`, of those in `among`. None when two tools have as many, which
-    /// includes no key at all.
+    /// Returns the tool, of those in `among`, that has the most of `entries` as keys. None when two tools have equally
+    /// many, when no tool has any, or `among` is empty.
     pub(super) fn recognise(entries: &[Entry], among: &[Self]) -> Option<Self> {
         let count = |tool: Self| tool.count(entries);
         let best = among.iter().copied().max_by_key(|tool| count(*tool))?;
@@ -91,13 +92,14 @@ impl Tool {
         entries.iter().filter(|entry| has(&entry.key)).count()
     }
 
-    /// Whether no other tool has more of `entries` as keys.
+    /// Returns whether the tool has at least one of `entries` as a key and no other tool has more of them.
     pub(super) fn knows(self, entries: &[Entry]) -> bool {
         let most = Self::ALL.into_iter().map(|tool| tool.count(entries)).max();
         Some(self.count(entries)) == most && most > Some(0)
     }
 
-    /// Whether the file trains the model's own weights instead of adapters.
+    /// Returns whether the file trains the model's own weights instead of adapters; where no key says so, the tool's
+    /// default decides.
     pub(super) fn is_full(self, entries: &[Entry]) -> bool {
         let value = |key: &str| entries.iter().rev().find(|entry| entry.key == key).map(|entry| &entry.value);
         let word = |keys: &[&str]| keys.iter().find_map(|key| value(key).and_then(Yaml::text));
@@ -113,8 +115,8 @@ impl Tool {
         }
     }
 
-    /// Defaults of the tool that differ from the defaults here and change the training. Batch sizes are in
-    /// [`super::batch`].
+    /// Returns the tool's defaults that differ from those of Stepwise and change the training, whether or not the file
+    /// sets the keys. Some depend on keys of the file in `draft`. Batch sizes are in [`super::batch`].
     pub(super) fn defaults(self, draft: &Draft<'_>) -> Vec<Default> {
         let rate = if draft.full { "1e-5" } else { "1e-4" };
         let mut defaults: Vec<Default> = match self {

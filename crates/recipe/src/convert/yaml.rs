@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 
-/// A YAML value without its position.
+/// A YAML value without its position and tags.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Yaml {
     Null,
@@ -23,7 +23,9 @@ pub(super) struct Entry {
     pub file: Arc<str>,
     /// Line, counted from 1.
     pub line: usize,
+    /// Name of the key.
     pub key: String,
+    /// Value of the key.
     pub value: Yaml,
 }
 
@@ -32,14 +34,16 @@ pub(super) struct Entry {
 pub(super) struct NotYaml {
     /// Line, counted from 1.
     pub line: usize,
+    /// What is wrong.
     pub problem: String,
 }
 
-/// Reads the only document of `text`, which must be a mapping. `file` is its path. Keys that a merge key (`<<`) brings in
-/// follow the keys of the file.
+/// Reads the keys of the only document of `text`, which must be a mapping, in the order of their lines. `file` is the
+/// path that the entries name. Keys that a merge key (`<<`) brings in get its line and are left out where the file has
+/// the key itself.
 ///
 /// # Errors
-/// When the text is not YAML, has more or fewer than one document, or is no mapping.
+/// When the text is not YAML, has no document or more than one, or is not a mapping.
 pub(super) fn read(file: &Arc<str>, text: &str) -> Result<Vec<Entry>, NotYaml> {
     let documents = MarkedYaml::load_from_str(text)
         .map_err(|error| NotYaml { line: error.marker().line(), problem: error.info().to_owned() })?;
@@ -75,7 +79,7 @@ pub(super) fn read(file: &Arc<str>, text: &str) -> Result<Vec<Entry>, NotYaml> {
     Ok(entries)
 }
 
-/// Reads `text` as one YAML value; text that is no YAML stays text.
+/// Reads `text` as one YAML value. Text that is not YAML, or not exactly one document, stays text.
 pub(super) fn scalar(text: &str) -> Yaml {
     match MarkedYaml::load_from_str(text).as_deref() {
         Ok([document]) => value(document),
@@ -104,7 +108,7 @@ fn words(value: &Yaml) -> String {
 }
 
 impl Yaml {
-    /// A scalar as text; None for null, lists and tables.
+    /// Returns a scalar as text without spaces around it. None for null, lists and tables.
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Flag(flag) => Some(flag.to_string()),
@@ -115,8 +119,8 @@ impl Yaml {
         }
     }
 
-    /// A number, also if it is a string: Python's YAML reads `1e-4` as a string, so recipes write numbers in both ways.
-    /// A thousand may be written `1_000`.
+    /// Returns a number, also from a string: Python's YAML reads `1e-4` as a string, so recipes write numbers in both
+    /// ways. A thousand may be written `1_000`. None for anything else.
     pub fn number(&self) -> Option<f64> {
         let text = self.text()?;
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
@@ -126,7 +130,8 @@ impl Yaml {
         text.parse().ok()
     }
 
-    /// True or false, with or without quotes; also `yes`, `no`, `on` and `off`.
+    /// Returns a truth value, with or without quotes and in any case; also for `yes`, `no`, `on` and `off`. None for
+    /// anything else, also for 0 and 1.
     pub fn flag(&self) -> Option<bool> {
         match self.text()?.to_lowercase().as_str() {
             "true" | "yes" | "on" => Some(true),
@@ -135,7 +140,8 @@ impl Yaml {
         }
     }
 
-    /// Whether the value switches its key off: false, 0, an empty text or list, `none`, `no` or `null`.
+    /// Returns whether the value switches its key off: null, false, 0, an empty text, list or table, or one of the
+    /// words `no`, `off`, `none` and `null`.
     pub fn off(&self) -> bool {
         match self {
             Self::Null => true,
@@ -150,7 +156,8 @@ impl Yaml {
         }
     }
 
-    /// A list of strings, or a string with commas or spaces between the elements.
+    /// Returns the elements of a list as strings, or the parts of a scalar between commas and spaces. Empty elements
+    /// are left out. None for null, a table, and a list with an element that is not a scalar.
     pub fn list(&self) -> Option<Vec<String>> {
         match self {
             Self::List(elements) => {

@@ -58,11 +58,12 @@ pub struct AxisArm {
 }
 
 impl StudyFile {
-    /// Reads `text` as the study at `path`. The path is used in messages and names the study by default; no file
-    /// is read.
+    /// Reads `text` as the study at `path`. The path is used in messages and names the study by default; no file is
+    /// read, so the base recipe is not checked.
     ///
     /// # Errors
-    /// When the text is wrong; the error lists every problem. The base recipe is not checked.
+    /// When the text is not TOML, has an unknown key or a wrong value, lacks a required key, varies nothing, or sets a
+    /// key of the recipe in two axes; the error lists every problem.
     pub fn parse(path: &Path, text: String) -> Result<Self, RecipeError> {
         let invalid = |problems| RecipeError::Invalid { path: path.into(), problems };
         let Document { sources, root } = Document::parse(path.display().to_string(), text, &[]).map_err(invalid)?;

@@ -51,8 +51,8 @@ impl UnequalBudget {
         *self == Self::default()
     }
 
-    /// Returns the reasons as text, each after its quantities and separated by semicolons. None when there are
-    /// no reasons.
+    /// Returns the reasons as one text, each after the quantities that it is for and separated by semicolons: "steps:
+    /// ...; samples and supervised tokens: ...". None when there are no reasons.
     #[must_use]
     pub fn words(&self) -> Option<String> {
         let named =
@@ -77,7 +77,8 @@ const HELP: &str = "Reasons why arms with different training budgets may be comp
      `early_stopping_patience`, may end early and needs a reason for `steps`. A string is the reason for samples and supervised \
      tokens, never for steps.";
 
-/// Reads `unequal_budget`. Without the key there are no reasons.
+/// Reads `unequal_budget`. Without the key there are no reasons; one text is the reason for samples and supervised
+/// tokens, not for steps. Empty reasons and unknown quantities are reported and left out.
 pub(super) fn read(top: &mut Section<'_>) -> UnequalBudget {
     let text = || Box::new(ValueKind::Text);
     let accepts =

@@ -23,12 +23,12 @@ pub const LUCK: f64 = (1.0 / 4.0 + 1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 2.0) / 4.0;
 
 /// Side of every constructed image in pixels.
 pub const SIDE: u32 = 64;
-/// Box of the finding in pixels, `[x0, y0, x1, y1]`, without the last column and row.
+/// Box of the finding in pixels, `[x0, y0, x1, y1]`; the last column `x1` and row `y1` lie outside.
 pub const FINDING: [u32; 4] = [8, 8, 20, 20];
 
 /// Returns case `number`, counted from 0: a modality question, a yes/no question, a question about the finding with
-/// three options, and a conclusion. Two cases share a patient. The right answers cycle through all options as the
-/// number grows.
+/// three options, and a conclusion. The cases `2 n` and `2 n + 1` share a patient. The right answers cycle through all
+/// options as the number grows.
 #[must_use]
 pub fn case(number: usize) -> Case {
     let record = json!({
@@ -60,6 +60,9 @@ pub fn cases(count: usize) -> Vec<Case> {
 /// Returns the image of a constructed case: flat grey 200, and inside the finding three columns whose grey levels
 /// encode the right answers to questions two to four (10 for the first option, 20 for the second, ...). The pixel at
 /// (62, 62) encodes the modality.
+///
+/// # Panics
+/// When the case has fewer than four questions.
 #[must_use]
 pub fn picture(case: &Case) -> RgbImage {
     let mut picture = RgbImage::from_pixel(SIDE, SIDE, Rgb([200; 3]));
@@ -82,7 +85,8 @@ fn grey(case: &Case, question: usize) -> u8 {
     }
 }
 
-/// Makes the image of a constructed case, for any index of the image. The signature is the loader's of an evaluation.
+/// Makes the image of a constructed case, for any index of the image. The signature is the one that an evaluation
+/// expects of its loader of images.
 ///
 /// # Errors
 /// Never.
@@ -109,13 +113,20 @@ impl Policy for Looker {
     }
 }
 
-/// Evaluates a mock model on the constructed images, without known outcomes and without a surrogate.
+/// Evaluates a mock model on the constructed images, without known outcomes and without a surrogate (a model for
+/// transfer attacks).
+///
+/// # Panics
+/// When the model fails.
 pub fn evaluate(plan: &Plan<'_>, model: &mut dyn Model) -> Run {
     MockEvaluation::on(&load).run(plan, model)
 }
 
-/// Evaluates a mock model that answers by `policy` on the constructed images. Returns its queries, in order, and
-/// the run.
+/// Evaluates a mock model that answers by `policy` on the constructed images. Returns its queries, in order, and the
+/// run.
+///
+/// # Panics
+/// When the plan has a condition that needs a surrogate model.
 pub fn recorded(suite: &Suite, cases: &[Case], policy: impl Policy) -> (Vec<Query>, Run) {
     let mut model = Recorder::new(Planted::new(cases, policy));
     let run = evaluate(&Plan::new(suite, cases), &mut model);

@@ -39,13 +39,14 @@ impl<'a> MockEvaluation<'a> {
     }
 }
 
-/// Returns copies of the outcomes by [`Outcome::key`], as an evaluation takes known ones.
+/// Returns copies of the outcomes by [`Outcome::key`], as an evaluation takes known ones. Of outcomes with equal keys
+/// the last one is kept.
 #[must_use]
 pub fn by_key<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> HashMap<String, Outcome> {
     outcomes.into_iter().map(|outcome| (outcome.key.clone(), outcome.clone())).collect()
 }
 
-/// Returns a summary, compared with `base` if there is one.
+/// Returns the summary of a run of `plan`, compared with the run `base` if there is one.
 #[must_use]
 pub fn summary(plan: &Plan<'_>, run: &Run, base: Option<&Run>) -> Summary {
     let base = base.map(|base| base.outcomes.as_slice());

@@ -21,14 +21,14 @@ const SIDE: u32 = 32;
 pub const LINEAR: LinearModel = LinearModel { weight: 1000.0, threshold: 128.0 / 255.0 };
 
 /// Returns the grey level of image `number`, 0 to 253: 1, 1, 2, 2, 3, ... levels from the decision threshold 128, above
-/// it for even numbers and below it for odd ones.
+/// it for even numbers and below it for odd ones. Larger numbers have no level of their own.
 #[must_use]
 pub fn level(number: usize) -> u8 {
     let distance = number as u8 / 2 + 1;
     if number.is_multiple_of(2) { 128 + distance } else { 128 - distance }
 }
 
-/// Returns case `number`, counted from 0, with the question whether its image is bright and its right label.
+/// Returns case `number`, counted from 0: one yes/no question whether its image is bright, with the right label.
 #[must_use]
 pub fn case(number: usize) -> Case {
     labelled(number, number.is_multiple_of(2))

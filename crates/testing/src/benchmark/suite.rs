@@ -62,7 +62,7 @@ pub fn suite(head: &str, conditions: &[(impl AsRef<str>, impl AsRef<str>)]) -> S
 /// Parses a suite from the arguments of [`suite`].
 ///
 /// # Errors
-/// When the suite is refused.
+/// When the lines are not TOML, or the suite has an unknown key, an invalid value or a repeated id.
 pub fn parse_suite(head: &str, conditions: &[(impl AsRef<str>, impl AsRef<str>)]) -> Result<Suite, SuiteError> {
     let mut text = format!("name = \"s\"\nversion = 1\n{head}\n");
     for (id, lines) in conditions {

@@ -12,7 +12,10 @@ pub fn value(summary: &Summary, id: &str) -> f64 {
     summary.estimate(id).and_then(|estimate| estimate.value).unwrap_or_else(|| panic!("{id} is not defined"))
 }
 
-/// Asserts that the metric `id` has the value `expected` within 1e-12. Panics also when the metric is undefined.
+/// Asserts that the metric `id` has the value `expected` within 1e-12.
+///
+/// # Panics
+/// When it does not, or the metric is missing or undefined.
 #[track_caller]
 pub fn expect(summary: &Summary, id: &str, expected: f64) {
     let found = value(summary, id);
@@ -20,6 +23,9 @@ pub fn expect(summary: &Summary, id: &str, expected: f64) {
 }
 
 /// Asserts the values of several metrics, pairs of id and value, each as [`expect`] does.
+///
+/// # Panics
+/// When a metric has another value, is missing or undefined.
 #[track_caller]
 pub fn expect_all(summary: &Summary, expected: &[(&str, f64)]) {
     for (id, expected) in expected {
@@ -28,6 +34,9 @@ pub fn expect_all(summary: &Summary, expected: &[(&str, f64)]) {
 }
 
 /// Asserts that the metric `id` is in the summary and has no value.
+///
+/// # Panics
+/// When it is missing or has a value.
 #[track_caller]
 pub fn expect_undefined(summary: &Summary, id: &str) {
     let found = summary.estimate(id).expect("the metric exists").value;

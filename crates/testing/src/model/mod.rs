@@ -12,24 +12,37 @@ use stepwise_vlm::pipeline::VlmPipeline;
 use crate::files::{parity, tiny};
 
 /// Loads the tiny model of the parity fixtures in f32, with all weights frozen and without an adapter.
+///
+/// # Panics
+/// When the fixtures are missing.
 #[must_use]
 pub fn model() -> Vlm {
     model_in(Precision::F32)
 }
 
-/// Loads the tiny model with the weights of its linear layers in `precision`.
+/// Loads the tiny model with the weights of its linear layers in `precision`, all frozen and without an adapter.
+///
+/// # Panics
+/// When the fixtures are missing.
 #[must_use]
 pub fn model_in(precision: Precision) -> Vlm {
     Vlm::load_in(precision, &tiny(), &Device::flex()).expect("the tiny model")
 }
 
-/// Loads the tiny model with its processor, in f32. Images are not split into tiles.
+/// Loads the tiny model with its processor, in f32, to answer and train on conversations. Images are not split into
+/// tiles.
+///
+/// # Panics
+/// When the fixtures are missing.
 #[must_use]
 pub fn pipeline() -> VlmPipeline {
     pipeline_in(Precision::F32)
 }
 
 /// Loads the tiny model as [`pipeline`] does, with the weights of its linear layers in `precision`.
+///
+/// # Panics
+/// When the fixtures are missing.
 #[must_use]
 pub fn pipeline_in(precision: Precision) -> VlmPipeline {
     let mut pipeline = VlmPipeline::load_in(precision, &tiny(), &Device::flex()).expect("the tiny model");
@@ -71,7 +84,10 @@ pub fn attach_new(model: &mut Vlm, config: &LoraConfig) -> Vec<String> {
     attach(model, config, 1, |_| true).expect("attached")
 }
 
-/// Loads the tiny model and attaches a newly initialised adapter of the config [`lora`].
+/// Loads the tiny model in f32 and attaches a newly initialised adapter of the config [`lora`].
+///
+/// # Panics
+/// When the fixtures are missing.
 #[must_use]
 pub fn model_with_lora() -> Vlm {
     let mut model = model();

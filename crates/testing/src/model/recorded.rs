@@ -37,14 +37,14 @@ impl References {
     /// Returns the values of the tensor `name` in row order.
     ///
     /// # Panics
-    /// When there is no such tensor.
+    /// When there is no such tensor, or it cannot be read.
     #[must_use]
     #[track_caller]
     pub fn values(&self, name: &str) -> Vec<f32> {
         self.get(name).unwrap_or_else(|| panic!("no tensor {name}"))
     }
 
-    /// Returns the values of the tensor `name` in row order; None when there is no such tensor.
+    /// Returns the values of the tensor `name` in row order; None when there is no such tensor or it cannot be read.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Vec<f32>> {
         self.0.any(name).ok().map(|(_, values)| values)

@@ -22,7 +22,8 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads the segments before the first scan. Returns None when they hold no frame header.
+    /// Reads the segments before the first scan. Returns None when they hold no frame header or a frame header that is
+    /// too short. The first orientation in EXIF data counts.
     ///
     /// # Errors
     /// When reading fails, or the data end before the first scan ([`io::ErrorKind::UnexpectedEof`]).

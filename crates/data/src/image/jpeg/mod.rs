@@ -23,10 +23,12 @@ use header::Header;
 /// Largest number of scans of a progressive file. Encoders write about ten; each one costs a pass over the image.
 const MAX_SCANS: usize = 100;
 
-/// Decodes a JPEG file to RGB. Returns the image as it is stored, and the orientation for display.
+/// Decodes a JPEG file to RGB. Returns the image as it is stored, and the orientation for display. `path` is for
+/// messages.
 ///
 /// # Errors
-/// When the image is too large, in CMYK, cut off or damaged.
+/// When the image states no size, is too large, in CMYK, not of 8 bits per sample, cut off or damaged, or has too many
+/// scans.
 pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Orientation), ImageError> {
     let header = header(bytes, path)?;
     let failed = |error| match error {
@@ -50,10 +52,12 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Orienta
     Ok((picture.into(), header.orientation))
 }
 
-/// Reads the header of a JPEG file. Returns width and height as stored, and the orientation for display.
+/// Reads the header of a JPEG file. Returns width and height as stored, and the orientation for display. `path` is for
+/// messages.
 ///
 /// # Errors
-/// When the image is too large or in CMYK, or the header is cut off or damaged.
+/// When reading fails, the header states no size or is cut off, or the image is too large, in CMYK or not of 8 bits per
+/// sample.
 pub(super) fn size(reader: impl BufRead, path: &Path) -> Result<((u32, u32), Orientation), ImageError> {
     let Header { width, height, orientation, .. } = header(reader, path)?;
     Ok(((width, height), orientation))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Values of variables that a script defines.
+/// Values of the variables that a script defines, by name.
 pub(super) type Variables = BTreeMap<String, Value>;
 
 /// Value of a variable.
@@ -21,8 +21,10 @@ const MOST: usize = 1 << 20;
 const LONGEST: usize = 4096;
 const DEEPEST: usize = 4;
 
-/// Replaces `$NAME`, `${NAME}`, `${NAME:-default}`, `"${NAME[@]}"`, `$((1 + 2))` and `$(expr 1 + 2)` in a statement.
-/// Quotes stay. What has no value stays as it is.
+/// Replaces `$NAME`, `${NAME}`, `${NAME:-default}`, `"${NAME[@]}"`, `$((1 + 2))` and `$(expr 1 + 2)` in a statement by
+/// their values, except inside single quotes. Quotes stay. Variables without a value, other commands and expressions
+/// nested more than four deep stay as they are. Text beyond about 1 MiB of the result is cut off, so that a script
+/// cannot fill the memory.
 pub(super) fn expanded(text: &str, variables: &Variables) -> String {
     nested(text, variables, 0)
 }

@@ -3,7 +3,7 @@
 use crate::convert::purpose::Purpose;
 use crate::convert::tool::Tool;
 
-/// Program of a command.
+/// What a command runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::convert) enum Program {
     /// A training command of one of these tools.
@@ -21,6 +21,7 @@ pub(in crate::convert) struct Command {
     pub line: usize,
     /// Words that name the program, such as `swift sft`.
     pub name: String,
+    /// What the command runs.
     pub program: Program,
     /// Arguments behind the program, each with its line.
     pub arguments: Vec<(usize, String)>,
@@ -33,7 +34,9 @@ pub(in crate::convert) struct Command {
 const LLAMA_FACTORY: &[Tool] = &[Tool::LlamaFactory, Tool::LlamaFactoryV1];
 const V1: &[Tool] = &[Tool::LlamaFactoryV1];
 
-/// The command of `words`, which are not empty. None when it is no command of a known tool or launcher.
+/// Recognises the program of the command `words` in line `line`, also behind a launcher such as `torchrun`, whose
+/// options are kept apart. `environment` holds the variables that the script sets for it. Returns None when the words
+/// are empty or name no known tool, launcher or Python script.
 pub(super) fn command(line: usize, words: &[(usize, String)], environment: Vec<(String, String)>) -> Option<Command> {
     let word = |index: usize| words.get(index).map_or("", |(_, word)| word.as_str());
     let first = word(0).rsplit('/').next().unwrap_or_default();
@@ -185,7 +188,8 @@ fn script(name: &str, next: &str) -> (Program, usize) {
 }
 
 impl Command {
-    /// Number of processes that train, each with a batch of its own. None when the script does not show it.
+    /// Returns the number of processes that train, each with its own batch, from the launcher's options or else the
+    /// environment. ms-swift starts one where nothing says more. None when the script does not show the number.
     pub fn processes(&self) -> Option<u64> {
         let option = |names: &[&str]| {
             let mut words = self.launcher.iter();

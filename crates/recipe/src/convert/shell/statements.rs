@@ -5,6 +5,7 @@
 pub(super) struct Statement {
     /// Line of its first character, counted from 1.
     pub line: usize,
+    /// Text of the statement, without comments.
     pub text: String,
 }
 
@@ -25,7 +26,8 @@ impl Reader {
     }
 }
 
-/// Statements of `script`, without comments outside of quotes. Empty ones are left out.
+/// Splits `script` into statements and drops the comments outside quotes. Empty statements are left out; a quote or
+/// bracket that is never closed makes the rest of the script one statement.
 pub(super) fn statements(script: &str) -> Vec<Statement> {
     let mut found: Vec<Statement> = Vec::new();
     let (mut state, mut text, mut line, mut start) = (Reader::default(), String::new(), 1, 1);

@@ -11,13 +11,16 @@ use super::statements::{Statement, statements};
 pub(in crate::convert) struct Broken {
     /// Line, counted from 1.
     pub line: usize,
+    /// What is wrong.
     pub problem: String,
 }
 
-/// Commands of known tools in `script`, in order, and lines that look like arguments but are outside of any command.
+/// Reads the commands of known tools in `script`, in order, with the variables that the script defines before them put
+/// in. Also returns the lines that look like arguments but stand outside any command. Other statements are skipped, so
+/// branches and loops are read as if they ran once.
 ///
 /// # Errors
-/// When a quote of such a command is not closed.
+/// When a statement that names a known tool has a quote that is not closed.
 pub(in crate::convert) fn commands(script: &str) -> Result<(Vec<Command>, Vec<usize>), Broken> {
     let mut variables = Variables::new();
     let mut exported: Vec<(String, String)> = Vec::new();

@@ -9,6 +9,7 @@ use crate::convert::rules::*;
 use crate::convert::table::{Group, Table};
 use crate::convert::yaml::Yaml;
 
+/// Keys of Axolotl.
 pub(in crate::convert) static TABLE: Table = Table {
     base: None,
     same: &[

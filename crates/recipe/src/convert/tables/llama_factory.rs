@@ -8,6 +8,7 @@ use crate::convert::rules::*;
 use crate::convert::table::{Group, TUNING, Table};
 use crate::convert::yaml::Yaml;
 
+/// Keys of LLaMA-Factory.
 pub(in crate::convert) static TABLE: Table = Table {
     base: Some(&training_arguments::TABLE),
     same: &[

@@ -7,6 +7,7 @@ use crate::convert::rules::*;
 use crate::convert::table::{Group, Table};
 use crate::convert::yaml::Yaml;
 
+/// Keys of LLaMA-Factory's trainers in `v1`.
 pub(in crate::convert) static TABLE: Table = Table {
     base: None,
     same: &[

@@ -8,6 +8,7 @@ use crate::convert::rules::*;
 use crate::convert::table::{Group, Table};
 use crate::convert::yaml::Yaml;
 
+/// Keys of ms-swift's `megatron` command.
 pub(in crate::convert) static TABLE: Table = Table {
     base: Some(&swift_arguments::TABLE),
     same: &[

@@ -13,6 +13,7 @@ static BASE: Table = Table {
     groups: swift_arguments::TABLE.groups,
 };
 
+/// Keys of ms-swift.
 pub(in crate::convert) static TABLE: Table = Table {
     base: Some(&BASE),
     same: &[

@@ -7,6 +7,7 @@ use crate::convert::rules::*;
 use crate::convert::table::{Group, TUNING, Table};
 use crate::convert::yaml::Yaml;
 
+/// Keys that both commands of ms-swift have.
 pub(super) static TABLE: Table = Table {
     base: None,
     same: &[

@@ -5,6 +5,7 @@ use crate::convert::fate::Fate;
 use crate::convert::rules::*;
 use crate::convert::table::{Group, Table};
 
+/// Keys of Hugging Face's `TrainingArguments`, which several tools have.
 pub(super) static TABLE: Table = Table {
     base: None,
     same: &[

@@ -8,6 +8,7 @@ use crate::convert::rules::*;
 use crate::convert::table::{Group, Table};
 use crate::convert::yaml::Yaml;
 
+/// Keys of TRL's `sft` command and scripts.
 pub(in crate::convert) static TABLE: Table = Table {
     base: Some(&training_arguments::TABLE),
     same: &[
