@@ -28,7 +28,8 @@ pub(super) fn is_suffix_minus(character: char, before: Option<char>, next: [Opti
     let in_brackets = before == Some('(') && next == Some(')');
     let ends = next.is_none_or(|next| ".,;)".contains(next)) && !is_point;
     let at_end = before.is_some_and(char::is_whitespace) && ends;
-    let ends_in_word = || folded.trim_end().chars().rev().find(|last| !is_mark(*last)).is_some_and(char::is_alphanumeric);
+    let ends_in_word =
+        || folded.trim_end().chars().rev().find(|last| !is_mark(*last)).is_some_and(char::is_alphanumeric);
     let after_word = || (in_brackets || at_end) && ends_in_word();
     character == '-' && (is_in_word(before) && !is_in_word(next) || after_word())
 }
