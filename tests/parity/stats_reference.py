@@ -83,7 +83,7 @@ for patients, questions, question_sd in [(6, 40, 0.2), (25, 9, 0.3), (30, 30, 0.
     table = pd.DataFrame(rows)
     difference = two_way(table, lambda part: part["b"].mean() - part["a"].mean())
     # A ratio: of the items that model a has wrong, the share that model b has right.
-    ratio = two_way(table, lambda part: ((1 - part["a"]) * part["b"]).sum() / (1 - part["a"]).sum())
+    ratio = two_way(table[table["a"] == 0], lambda part: part["b"].mean())
     groups = np.column_stack([table[column].astype("category").cat.codes for column in ("patient", "question")])
     fit = smf.ols("d ~ 1", table.assign(d=table["b"] - table["a"]))
     robust = fit.fit(cov_type="cluster", cov_kwds={"groups": groups})

@@ -1,9 +1,8 @@
 //! `stepwise completions SHELL`: prints the completion script of a shell.
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
-use crate::Cli;
 use crate::exit::CommandResult;
 
 /// Arguments of `completions`.
@@ -13,14 +12,14 @@ pub struct Args {
     shell: Shell,
 }
 
-/// Prints the completion script.
+/// Prints the script with which the given shell completes the commands and options of `program` to stdout.
 ///
 /// # Errors
 ///
 /// None; a write error ends the program as for every result.
-pub fn run(args: &Args) -> CommandResult {
+pub fn run(args: &Args, mut program: Command) -> CommandResult {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "stepwise", &mut script);
+    clap_complete::generate(args.shell, &mut program, "stepwise", &mut script);
     say!("{}", String::from_utf8_lossy(&script).trim_end());
     Ok(())
 }

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory;
+use clap::Command;
 
-use crate::Cli;
 use crate::exit::{CommandResult, Failure};
 
 /// Arguments of `man`.
@@ -16,20 +15,20 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-/// Prints or writes manual pages in the format of `man`.
+/// Prints the manual page of `program`, or writes the pages of all its commands, in the format of `man`.
 ///
 /// # Errors
 ///
 /// [`Failure::Run`] when a page cannot be written.
-pub fn run(args: &Args) -> CommandResult {
+pub fn run(args: &Args, program: Command) -> CommandResult {
     if let Some(folder) = &args.out {
-        return clap_mangen::generate_to(Cli::command(), folder).map_err(|error| {
+        return clap_mangen::generate_to(program, folder).map_err(|error| {
             let folder = folder.display();
             Failure::run(format!("{folder}: {error} -> check that the folder exists and is writable"))
         });
     }
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(Failure::run)?;
+    clap_mangen::Man::new(program).render(&mut page).map_err(Failure::run)?;
     say!("{}", String::from_utf8_lossy(&page).trim_end());
     Ok(())
 }

@@ -202,8 +202,12 @@ fn a_picture_that_changed_before_a_run_or_an_evaluation_is_refused() {
     insta::assert_snapshot!(said);
 }
 
-/// Workplace with cases in files, where one question of a training case has a token whose embedding is NaN. Returns the
-/// name of that question, too.
+/// Workplace with cases in files, where one question of a training case has a token on which the first layer computes
+/// NaN from finite weights. Returns the name of that question, too.
+///
+/// The token's embedding is so large in the first feature that its normalised value is the square root of the width, above
+/// 5. The weight of the norm makes infinity of it, and only of it, and the zero weights that read the feature make NaN of
+/// infinity, and zero of all other values.
 fn with_a_poisoned_case() -> (Workplace, String) {
     let place = Workplace::new();
     place.done("data synth cases --cases 24 --seed 2 --image-size 64");
@@ -223,13 +227,21 @@ fn with_a_poisoned_case() -> (Workplace, String) {
     let mut bytes = std::fs::read(&path).expect("weights");
     let header = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
     let tensors: Value = serde_json::from_slice(&bytes[8..8 + header]).expect("JSON");
-    let rows = &tensors["model.text_model.embed_tokens.weight"];
-    assert_eq!(rows["dtype"], "F32");
-    let width = rows["shape"][1].as_u64().expect("a width") as usize;
-    let start = 8 + header + rows["data_offsets"][0].as_u64().expect("an offset") as usize + token * width * 4;
-    bytes[start..start + width * 4]
-        .chunks_exact_mut(4)
-        .for_each(|value| value.copy_from_slice(&f32::MAX.to_le_bytes()));
+    let mut set = |name: &str, place: &dyn Fn(usize) -> Vec<usize>, value: f32| {
+        let tensor = &tensors[format!("model.text_model.{name}.weight")];
+        assert_eq!(tensor["dtype"], "F32");
+        let shape = tensor["shape"].as_array().expect("a shape");
+        let width = shape.last().and_then(Value::as_u64).expect("a width") as usize;
+        let start = 8 + header + tensor["data_offsets"][0].as_u64().expect("an offset") as usize;
+        for index in place(width) {
+            bytes[start + index * 4..start + index * 4 + 4].copy_from_slice(&value.to_le_bytes());
+        }
+    };
+    set("embed_tokens", &|width| vec![token * width], 1e18);
+    set("layers.0.input_layernorm", &|_| vec![0], f32::MAX / 5.0);
+    for (name, outputs) in [("q_proj", 32), ("k_proj", 16), ("v_proj", 16)] {
+        set(&format!("layers.0.self_attn.{name}"), &|width| (0..outputs).map(|row| row * width).collect(), 0.0);
+    }
     std::fs::write(path, bytes).expect("written");
     place.edit(
         "recipe.toml",
@@ -238,6 +250,8 @@ fn with_a_poisoned_case() -> (Workplace, String) {
         "dataset = \"cases\"",
     );
     place.edit("recipe.toml", "recipe.toml", "per_device_train_batch_size = 2", "per_device_train_batch_size = 1");
+    // Adapters of the attention would read the feature, too.
+    place.edit("recipe.toml", "recipe.toml", "r = 2\n", "r = 2\ntarget_modules = [\"down_proj\"]\n");
     (place, name)
 }
 

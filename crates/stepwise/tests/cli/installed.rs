@@ -14,8 +14,6 @@ fn the_quickstart_is_written_out_of_the_program_and_passes_its_checks() {
     assert_eq!(std::fs::read(model).expect("written"), std::fs::read(shipped).expect("shipped"));
     let said = place.refused("init --quickstart start");
     assert!(said.contains("the file exists already -> "), "{said}");
-    let ran = place.done("ask start/checkpoints/tiny-base --help");
-    assert!(ran.stdout.contains("Usage"));
 }
 
 #[test]
