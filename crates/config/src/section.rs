@@ -235,8 +235,9 @@ impl<'a> Section<'a> {
         self.float_or(key, Some(&toml::Value::Float(default).to_string()), range, help).unwrap_or(default)
     }
 
-    /// Reads an optional number within `range`; `otherwise` describes the default in the reference, None when there is
-    /// none. Returns None when the key is not written or its value is wrong, which is reported.
+    /// Reads the optional number `key` within `range`, and documents the key in the reference with its meaning, `help`.
+    /// Whole numbers are accepted. `otherwise` describes the default in the reference, None when there is none. Returns
+    /// None when the key is not written or its value is wrong, which is reported.
     pub fn float_or(
         &mut self,
         key: &'static str,

@@ -9,7 +9,7 @@ use crate::selection::{ROUNDING, Rule, sign, value};
 pub struct Standings {
     /// Metric by which epochs are compared.
     pub metric: String,
-    /// Metric that must stay within `max_drop` of its best value.
+    /// Value of the guard metric; None if it is not defined.
     pub guard: String,
     /// Evaluated epochs in order.
     pub epochs: Vec<Standing>,
@@ -23,15 +23,16 @@ pub struct Standing {
     pub epoch: u32,
     /// Value of the metric; None if it is not defined.
     pub value: Option<f64>,
-    /// Value of the metric for the base, on the items that both answered.
+    /// Value of the metric for the base, on the items that both answered; None without a base or if it is not defined.
     pub base: Option<f64>,
-    /// Gain of the metric over the base, with interval.
+    /// Gain of the metric over the base, with interval; None without a base or for an unknown metric.
     pub gain: Option<Estimate>,
     /// Value of the guard metric.
     pub guard: Option<f64>,
-    /// Whether the guard stays within `max_drop` of the best value of the base and all epochs.
+    /// Whether the guard is at most `max_drop` worse than the best value of the base and all epochs. True if no value of
+    /// the guard is defined; false if only the value of this epoch is not.
     pub keeps_guard: bool,
-    /// Whether the metric is better than the metric of the base.
+    /// Whether the metric is better than the metric of the base; false if the two cannot be compared.
     pub beats_base: bool,
     /// Whether the checkpoint of this epoch is the delivered one.
     pub delivered: bool,

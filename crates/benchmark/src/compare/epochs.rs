@@ -62,8 +62,9 @@ impl History {
             .collect()
     }
 
-    /// Computes the backward transfer (Lopez-Paz and Ranzato, 2017): the mean change of a stage's clean accuracy since
-    /// the first phase that trained on it. None where no stage was trained on before the last epoch.
+    /// Computes the backward transfer (Lopez-Paz and Ranzato, 2017): the mean, over stages, of the clean accuracy after the
+    /// last epoch less the clean accuracy at the end of the first phase that trained on the stage, -1 to 1. Stages count
+    /// whose first phase ended before the last epoch and that have items in both epochs; None where there is no such stage.
     #[must_use]
     pub fn backward_transfer(&self) -> Option<f64> {
         backward_transfer(&self.accuracies(), self.learned)

@@ -30,7 +30,7 @@ impl Difference {
         self.estimate.is_clear() && !self.is_exploratory()
     }
 
-    /// Whether there are too few seeds for a claim.
+    /// Returns whether the difference has fewer than [`FEWEST_SEEDS`] seeds, too few for a claim.
     #[must_use]
     pub fn is_exploratory(&self) -> bool {
         self.by_seed.len() < FEWEST_SEEDS

@@ -12,12 +12,15 @@ use crate::exit::{CommandResult, Failure};
 use crate::lost_claim::leave;
 use crate::progress::ConsoleProgress;
 
-/// Claims the task, starts or resumes its run, and records that it is finished.
+/// Claims `task` of `study`, starts or resumes its run, and records that it is finished. Does nothing if it is finished
+/// already. `device` is a name as in [`device::choose`](crate::device::choose). If another process holds the claim, waits
+/// until the claim is released or stale; with `no_wait`, fails at once.
 ///
 /// # Errors
 ///
-/// [`Failure::Held`] when another process runs the task, [`Failure::Interrupted`] when the user interrupts the run,
-/// [`Failure::Input`] for an invalid device, and [`Failure::Run`] when the run fails.
+/// [`Failure::Held`] when another process runs the task, [`Failure::Interrupted`] when the user interrupts the wait or
+/// the run, [`Failure::Input`] for an invalid device, and [`Failure::Run`] when the status or the claim cannot be read
+/// or written, or the run fails.
 pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> CommandResult {
     let name = study.task_name(task);
     if is_finished(task, &name)? {

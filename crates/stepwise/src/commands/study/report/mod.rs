@@ -27,7 +27,8 @@ pub struct Args {
     json: bool,
 }
 
-/// Writes `report.html`, `report.md`, `report.tex`, `summary.json` and CSV tables, and prints the tables.
+/// Compares the arms of a study. Writes `report.html`, `report.md`, `report.tex` and `summary.json` to the output folder
+/// and CSV tables to its subfolder `tables`, and prints the tables, or the summary with `--json`, to stdout.
 ///
 /// # Errors
 ///
