@@ -46,8 +46,8 @@ const QUIET: u8 = 0;
 const NORMAL: u8 = 1;
 const VERBOSE: u8 = 2;
 
-/// Sets how much is written to stderr for the rest of the program: `quiet` warnings and errors only, `verbose` details as
-/// well.
+/// Sets how much is written to stderr for the rest of the program: `quiet` warnings and errors only, `verbose` details
+/// as well.
 pub fn choose(quiet: bool, verbose: bool) {
     let level = if quiet {
         QUIET
@@ -59,7 +59,7 @@ pub fn choose(quiet: bool, verbose: bool) {
     LEVEL.store(level, Ordering::Relaxed);
 }
 
-/// Whether only warnings and errors are written to stderr.
+/// Returns whether only warnings and errors are written to stderr.
 pub fn is_quiet() -> bool {
     LEVEL.load(Ordering::Relaxed) == QUIET
 }

@@ -39,10 +39,11 @@ pub fn occupied(folder: &Path) -> Option<PathBuf> {
     FILES.iter().map(|(path, _)| folder.join(path)).find(|path| path.exists())
 }
 
-/// Writes all files of the quickstart below `folder`, which is created with its parents.
+/// Writes all files of the quickstart below `folder`, which is created with its parents. Existing files are replaced;
+/// [`occupied`] finds them before.
 ///
 /// # Errors
-/// When a folder cannot be created, or a file cannot be written.
+/// When a folder cannot be created, or a file cannot be written. The files written before the error stay.
 pub fn write(folder: &Path) -> io::Result<()> {
     for (path, content) in FILES {
         let path = folder.join(path);

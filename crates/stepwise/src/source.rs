@@ -7,12 +7,12 @@ use stepwise_trainer::checkpoint::source::ModelSource;
 
 use crate::exit::Failure;
 
-/// Finds the model at `path`. Writes a warning to stderr for each link of a run that leads nowhere. The caller says which
-/// checkpoint is taken ([`announce`]) once its input is accepted.
+/// Finds the model at `path`. Writes a warning to stderr for each link of a run that leads nowhere. The caller says
+/// which checkpoint is taken ([`announce`]) once its input is accepted.
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when there is no model at `path`.
+/// [`Failure::Input`] when there is no model at `path`, or a file that names its base or adapter cannot be read.
 pub fn find(path: &Path, base: Option<&Path>) -> Result<ModelSource, Failure> {
     let source = ModelSource::find(path, base).map_err(Failure::input)?;
     source.delivered.iter().for_each(warn);
@@ -31,7 +31,7 @@ pub fn warn(delivered: &Delivered) {
     delivered.warnings.iter().for_each(|warning| tell!("warning: {warning}"));
 }
 
-/// Name of the model at `path` for titles: the path, with the checkpoint if the path is a run.
+/// Returns the name of the model at `path` for titles: the path, with the checkpoint if the path is a run.
 pub fn title(path: &Path, source: &ModelSource) -> String {
     match &source.delivered {
         Some(delivered) => format!("{} ({})", path.display(), delivered.label()),

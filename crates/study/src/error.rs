@@ -101,10 +101,12 @@ pub enum StudyError {
 }
 
 impl StudyError {
+    /// Returns a function that turns an error of reading the file or folder `path` into a [`StudyError::Unread`].
     pub(crate) fn unread(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         |error| Self::Unread { path: path.into(), error }
     }
 
+    /// Returns a function that turns an error of writing the file or folder `path` into a [`StudyError::File`].
     pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         |error| Self::File { path: path.into(), error }
     }

@@ -116,7 +116,7 @@ impl Manifest {
     /// models, so that a report can be made where they are missing.
     ///
     /// # Errors
-    /// When there is no manifest, it cannot be read, or the study file has changed.
+    /// When there is no manifest, it cannot be read, or the study file differs from it in more than added seeds.
     pub fn stored(study: &Study) -> Result<Self, StudyError> {
         let there = read(&path(study))?.ok_or_else(|| StudyError::Senseless {
             path: study.path.clone(),
@@ -130,12 +130,14 @@ impl Manifest {
     }
 
     /// Makes the manifest of `study` with inputs and training budgets, without writing it. If a run has begun, the
-    /// stored manifest must agree with the study. Training examples are compared for task `only`, or without it for
-    /// every task that is not finished.
+    /// stored manifest must agree with the study, except for seeds added after the existing ones. Training examples are
+    /// compared for task number `only`; None compares those of every task that is not finished.
     ///
     /// # Errors
-    /// When the study, its inputs or its training examples have changed since the first run, the manifest is missing
-    /// although runs exist, arms have different training budgets or evaluation cases, or a file cannot be read.
+    /// When a run has begun and the study, its inputs, its training examples or the schema of the manifest have
+    /// changed; when runs exist without a manifest; when the arms have different evaluation cases, or different
+    /// training budgets without a reason; or when the manifest, an input, the state of a run, the cases or the
+    /// processor of an arm cannot be read, or a run plan cannot be made.
     pub fn plan(study: &Study, only: Option<usize>) -> Result<Self, StudyError> {
         let now = Self { inputs: inputs(study)?, ..Self::written(study) };
         let Some(there) = read(&path(study))? else {
@@ -157,10 +159,12 @@ impl Manifest {
         }
     }
 
-    /// Like [`Manifest::plan`], and writes the manifest if it is new or has changed.
+    /// Makes the manifest as [`Manifest::plan`] does, and writes it if it is new or has changed. A stored manifest is
+    /// replaced.
     ///
     /// # Errors
-    /// The errors of [`Manifest::plan`], and when the folder cannot be written.
+    /// The errors of [`Manifest::plan`], and when the folder cannot be created or the file cannot be written. A stored
+    /// manifest then stays as it was.
     pub fn open(study: &Study, only: Option<usize>) -> Result<Self, StudyError> {
         let manifest = Self::plan(study, only)?;
         let path = path(study);

@@ -50,6 +50,11 @@ struct Done {
 const DONE: &str = "finished.json";
 
 impl Task {
+    /// Makes task `number` of the study `file`: the base recipe `base_text`, changed by `set`, for an arm (its index
+    /// and name) and a seed. The run's folder is `ARM/seed-N` in the output folder of the study.
+    ///
+    /// # Errors
+    /// When the changed recipe is not valid.
     pub(super) fn new(
         number: usize,
         file: &StudyFile,

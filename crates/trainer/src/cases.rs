@@ -68,7 +68,7 @@ pub enum CasesError {
     },
 }
 
-/// Name of a split, as `--split` and the case files write it.
+/// Returns the name of a split, as `--split` and the case files write it.
 #[must_use]
 pub fn word(split: Split) -> &'static str {
     match split {
@@ -143,8 +143,8 @@ impl Cases {
         Ok(cases)
     }
 
-    /// Like [`Cases::open`] for an evaluation alone: only the evaluation split must have cases, because external test sets
-    /// have no training cases.
+    /// Loads or generates the cases like [`Cases::open`], for an evaluation without training: only the evaluation split
+    /// must have cases, because external test sets have no training cases.
     ///
     /// # Errors
     /// When a dataset cannot be read, a case id occurs twice, or the evaluation split has no cases.
@@ -268,7 +268,8 @@ impl CaseImages {
         Self::Files { places: CasePlace::all(dataset).collect() }
     }
 
-    /// `cases` with the places where they are written; empty for synthetic cases.
+    /// Returns `cases` with the places where they are written. Cases without a known place are left out, so the result
+    /// is empty for synthetic cases.
     #[must_use]
     pub fn placed<'a>(&'a self, cases: impl IntoIterator<Item = &'a Case>) -> Vec<PlacedCase<'a>> {
         let Self::Files { places } = self else { return Vec::new() };
@@ -279,7 +280,7 @@ impl CaseImages {
         cases.into_iter().filter_map(placed).collect()
     }
 
-    /// Place of a case; None for synthetic cases.
+    /// Returns the place where a case is written; None for synthetic cases and an unknown id.
     #[must_use]
     pub fn place(&self, case_id: &str) -> Option<&CasePlace> {
         match self {

@@ -83,18 +83,19 @@ impl Rule {
         }
     }
 
-    /// Whether a guard value `own` is at most `max_drop` worse than the best one. `up` is the [`sign`] of the guard.
+    /// Returns whether a guard value `own` is at most `max_drop` worse than the best one. `up` is the [`sign`] of the
+    /// guard. Without a best value the result is true; without an own value, false.
     pub(crate) fn keeps_guard(&self, best: Option<f64>, own: Option<f64>, up: f64) -> bool {
         best.is_none_or(|best| own.is_some_and(|own| (best - own) * up <= self.max_drop + ROUNDING))
     }
 }
 
-/// Value of a metric; None if it is not defined.
+/// Returns the value of the metric `id`; None if it is unknown or not defined.
 pub(crate) fn value(summary: &Summary, id: &str) -> Option<f64> {
     summary.estimate(id)?.value
 }
 
-/// 1 if larger values of the metric are better, -1 if smaller ones are.
+/// Returns -1 if smaller values of the metric `id` are better, else 1, also for an unknown metric.
 pub(crate) fn sign(summary: &Summary, id: &str) -> f64 {
     match summary.metrics.get(id).map(|metric| metric.better) {
         Some(Better::Lower) => -1.0,
@@ -103,7 +104,7 @@ pub(crate) fn sign(summary: &Summary, id: &str) -> f64 {
 }
 
 impl Selection {
-    /// Whether an epoch was compared with the base.
+    /// Returns whether an epoch was compared with the base.
     #[must_use]
     pub fn has_evaluated(&self) -> bool {
         self.guard.is_some() || self.waited > 0

@@ -81,14 +81,14 @@ impl Standings {
         Self { metric: metric.clone(), guard: guard.clone(), epochs, max_drop: *max_drop }
     }
 
-    /// The delivered epoch; None if it was not evaluated.
+    /// Returns the delivered epoch; None if it was not evaluated.
     #[must_use]
     pub fn delivered(&self) -> Option<&Standing> {
         self.epochs.iter().find(|standing| standing.delivered)
     }
 
-    /// Plain sentence where the delivered epoch is not better than the base, or where an epoch that is better is outside
-    /// the guard; None if there is nothing to warn of.
+    /// Returns a plain sentence where the delivered epoch is not better than the base, or where an epoch that is better
+    /// is outside the guard; None if there is nothing to warn of.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let (metric, guard, max_drop) = (&self.metric, &self.guard, self.max_drop);

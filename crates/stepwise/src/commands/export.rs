@@ -43,12 +43,15 @@ type Answers = Vec<Vec<f64>>;
 /// format. In float32, sums are rounded in another order; in bfloat16, each weight is rounded to 8 significant bits.
 const TOLERANCE: [(&str, f64); 2] = [("float32", 1e-3), ("bfloat16", 0.5)];
 
-/// Exports the model or adapter, and checks the result.
+/// Writes the adapter, or the model with the adapter merged into its weights, and a model card to the new folder
+/// `args.out`, on the CPU. Then loads the result and compares its answers with those of the original.
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when the output folder exists, or the path has nothing to export in this format; [`Failure::Run`]
-/// when the export cannot be written, or its answers differ from the original.
+/// [`Failure::Input`] when the output folder exists or cannot be created, there is no model at the path, the path has
+/// no adapter for `peft`, or the model or the adapter cannot be loaded. [`Failure::Run`] when a question cannot be
+/// answered, a file cannot be written, or the result cannot be loaded or gives other answers. A created output folder
+/// and its files stay after an error.
 pub fn run(args: &Args) -> CommandResult {
     folder::must_be_new(&args.out)?;
     let _heartbeat = Heartbeat::start(format!("exporting {} and checking the result", args.path.display()));

@@ -24,7 +24,8 @@ impl Table {
         Self { title: title.into(), head: head.map(str::to_owned).to_vec(), rows: Vec::new(), notes: Vec::new() }
     }
 
-    /// Returns the table as JSON: `title`, `rows` as objects by column heading (an empty heading is `name`), and `notes`.
+    /// Returns the table as JSON: `title`, `rows` as objects by column heading (an empty heading is `name`), and
+    /// `notes`.
     pub fn json(&self) -> Value {
         let row = |cells: &Vec<String>| -> Value {
             let names = self.head.iter().map(|head| if head.is_empty() { "name" } else { head.as_str() });
@@ -67,7 +68,7 @@ pub fn aligned(rows: &[impl AsRef<[String]>]) -> String {
 mod tests {
     use super::Table;
 
-    /// Table with characters that have a meaning in Markdown and LaTeX.
+    /// Makes a table with characters that have a meaning in Markdown and LaTeX.
     pub fn example() -> Table {
         let mut table = Table::new("a_b", ["", "B - A"]);
         table.rows.push(vec!["hint_minus|x".to_owned(), "-0.1 [-0.2, +0.1]".to_owned()]);

@@ -3,7 +3,7 @@
 use super::TaskCommand;
 use crate::Study;
 
-/// Manifest of a Job whose indices are the tasks of `study`.
+/// Returns the manifest of a Job whose indices are the tasks of `study`; `run` makes their commands.
 pub(super) fn manifest(study: &Study, run: &TaskCommand<'_>) -> String {
     let count = study.tasks.len();
     let name = job_name(&study.file.name, count.saturating_sub(1));

@@ -5,11 +5,15 @@ use stepwise_config::path::is_plain;
 use super::{ScriptError, TaskCommand, writable};
 use crate::Study;
 
-/// Batch script that runs every task of `study` as one element of an array job.
+/// Returns a batch script that runs every task of `study` as one element of an array job.
 ///
-/// Slurm sends SIGUSR1 to the shell alone two minutes before the time limit; the run then saves, ends with code 130 and is
-/// requeued, and the next start resumes it. SIGTERM ends the whole job when it is cancelled or preempted. It also reaches the run,
-/// so the script must not send a second one, which would end the run before it has saved. Slurm requeues preempted jobs itself.
+/// Slurm sends SIGUSR1 to the shell alone two minutes before the time limit; the run then saves, ends with code 130 and
+/// is requeued, and the next start resumes it. SIGTERM ends the whole job when it is cancelled or preempted. It also
+/// reaches the run, so the script must not send a second one, which would end the run before it has saved. Slurm
+/// requeues preempted jobs itself.
+///
+/// # Errors
+/// [`ScriptError::Path`] when the output folder of the study cannot be written into a script.
 pub(super) fn script(study: &Study, run: &TaskCommand<'_>) -> Result<String, ScriptError> {
     let command = run.command("\"$SLURM_ARRAY_TASK_ID\"");
     let (last, name) = (study.tasks.len().saturating_sub(1), &study.file.name);

@@ -52,8 +52,8 @@ impl<'a> Process<'a> {
         Ok(Self { task, child, slot, began: Instant::now() })
     }
 
-    /// Requests that the process finishes its step, saves and ends. Where a signal cannot be sent, kills the process; the
-    /// run is then resumed from its last checkpoint.
+    /// Requests that the process finishes its step, saves and ends. Where a signal cannot be sent, kills the process;
+    /// the run is then resumed from its last checkpoint.
     pub fn stop(&mut self) {
         #[cfg(unix)]
         let requested = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().is_ok();
@@ -74,7 +74,8 @@ impl<'a> Process<'a> {
     }
 }
 
-/// Last line of a log that is not empty. None when there is none or the log cannot be read.
+/// Returns the last line of a log that is not blank, without blanks at its ends. None when there is none or the log
+/// cannot be read.
 pub(super) fn last_line(log: &Path) -> Option<String> {
     let text = String::from_utf8_lossy(&fs::read(log).ok()?).into_owned();
     text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)

@@ -24,7 +24,7 @@ pub struct DeliveredRun {
 }
 
 impl DeliveredRun {
-    /// Whether the run delivers another checkpoint than the one after its last epoch.
+    /// Returns whether the run delivers another checkpoint than the one after its last epoch.
     #[must_use]
     pub fn is_earlier(&self) -> bool {
         self.step != self.last

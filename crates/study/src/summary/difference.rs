@@ -24,7 +24,8 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Whether a claim may rest on the difference: the estimate is clear, and there are [`FEWEST_SEEDS`] seeds or more.
+    /// Returns whether a claim may rest on the difference: the estimate is clear, and there are [`FEWEST_SEEDS`] seeds
+    /// or more.
     #[must_use]
     pub fn is_clear(&self) -> bool {
         self.estimate.is_clear() && !self.is_exploratory()
@@ -36,8 +37,8 @@ impl Difference {
         self.by_seed.len() < FEWEST_SEEDS
     }
 
-    /// Returns the differences of all metrics, with p-values that are not adjusted yet. `pairs` holds the metrics of the
-    /// arm and of the reference in each seed.
+    /// Returns the differences of all metrics, with p-values that are not adjusted yet. `pairs` holds the metrics of
+    /// the arm and of the reference in each seed.
     pub(super) fn all(pairs: Vec<(Vec<Metric>, Vec<Metric>)>, cells: &Cells) -> Vec<Option<Self>> {
         let less = |(own, theirs): (Vec<Metric>, Vec<Metric>)| -> Vec<Metric> {
             own.into_iter().zip(theirs).map(|(own, theirs)| Metric::difference(own, theirs)).collect()

@@ -37,15 +37,16 @@ pub enum Reason {
     Newest,
 }
 
-/// The rule: the checkpoint of the best epoch, else the newest one. `None` where a run has neither.
+/// Returns the checkpoint that a run delivers: the one of the best epoch, else the newest one. `None` where a run has
+/// neither.
 #[must_use]
 pub fn preferred<T>(best: Option<T>, newest: Option<T>) -> Option<T> {
     best.or(newest)
 }
 
 impl Delivered {
-    /// Finds the delivered checkpoint in the folder of a run: `best`, else `last`, else the newest checkpoint. `None` if
-    /// the run has no checkpoint.
+    /// Finds the delivered checkpoint in the folder of a run: `best`, else `last`, else the newest checkpoint. `None`
+    /// if the run has no checkpoint.
     #[must_use]
     pub fn of_run(run: &Path) -> Option<Self> {
         let (best, last) = (Link::read(run, BEST), Link::read(run, LAST));
@@ -71,7 +72,8 @@ impl Delivered {
         Some(Self { folder, step, reason, warnings })
     }
 
-    /// Epoch at whose end the checkpoint was written, by the choice or by the log of the run; None within an epoch.
+    /// Returns the epoch at whose end the checkpoint was written, by the choice of the best epoch or by the log of the
+    /// run in the folder `run`. None if it was written within an epoch, or the log cannot be read.
     #[must_use]
     pub fn epoch(&self, run: &Path) -> Option<u32> {
         if let Reason::Best(Some(best)) = &self.reason {
@@ -81,7 +83,7 @@ impl Delivered {
         ends.into_iter().find(|(_, step)| *step == self.step).map(|(epoch, _)| epoch)
     }
 
-    /// Short name for titles and tables: `checkpoint-8, best`.
+    /// Returns a short name for titles and tables, such as `checkpoint-8, best`.
     #[must_use]
     pub fn label(&self) -> String {
         let how = match self.reason {

@@ -31,7 +31,10 @@ struct FileDigest {
     bytes: u64,
 }
 
-/// Content of `digest.json` for the current files of `folder`.
+/// Returns the content of `digest.json`: size and SHA-256 of every file in `folder` and its subfolders.
+///
+/// # Errors
+/// [`CheckpointError::Io`] when a folder or a file cannot be read.
 pub(super) fn describe(folder: &Path) -> Result<Vec<u8>, CheckpointError> {
     let mut files = BTreeMap::new();
     let mut folders = vec![(folder.to_path_buf(), String::new())];

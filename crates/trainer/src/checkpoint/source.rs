@@ -81,9 +81,9 @@ pub enum ModelSourceError {
 const RECIPE: &str = "recipe.resolved.toml";
 
 impl ModelSource {
-    /// Determines what `path` is: a run, a checkpoint, a PEFT folder or a model folder. For a run, the delivered checkpoint
-    /// is taken ([`Delivered::of_run`]). `base` overrides the base model that the adapter or the run names. No weights are
-    /// read.
+    /// Determines what `path` is: a run, a checkpoint, a PEFT folder or a model folder. For a run, the delivered
+    /// checkpoint is taken ([`Delivered::of_run`]). `base` overrides the base model that the adapter or the run names.
+    /// No weights are read.
     ///
     /// # Errors
     /// When the path is none of the accepted kinds, the run has no checkpoint, or the recipe or adapter config cannot
@@ -127,8 +127,8 @@ impl ModelSource {
         Err(misplaced(path, Wanted::Source).into())
     }
 
-    /// Image splitting with which the model is used: the value of the run's recipe, or without a recipe the value that an
-    /// adapter folder states. None is the setting of the model folder.
+    /// Returns whether the model is used with image splitting: the value of the run's recipe, or without a recipe the
+    /// value that an adapter folder states. None is the setting of the model folder.
     ///
     /// # Errors
     /// When a file that states the value cannot be read.

@@ -58,8 +58,8 @@ impl Holder {
         }
     }
 
-    /// Whether the process has ended. `untouched` is the time since the claim was last touched. A process that cannot
-    /// be checked from here counts as ended after [`SILENCE`].
+    /// Returns whether the process has ended. `untouched` is the time since the claim was last touched. A process that
+    /// cannot be checked from here counts as ended after [`SILENCE`].
     pub(super) fn is_gone(&self, untouched: Duration) -> bool {
         let here = Self::here();
         if !self.is_beside(&here) {
@@ -78,8 +78,8 @@ impl Holder {
 }
 
 impl Holder {
-    /// Whether both processes are on the same machine and in the same namespace, where process ids have the same
-    /// meaning.
+    /// Returns whether both processes are on the same machine and in the same namespace, where process ids have the
+    /// same meaning.
     pub(super) fn is_beside(&self, other: &Self) -> bool {
         (&self.host, &self.boot, &self.pid_namespace) == (&other.host, &other.boot, &other.pid_namespace)
     }

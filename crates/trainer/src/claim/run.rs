@@ -50,7 +50,8 @@ fn held(holder: &Holder, untouched: Duration) -> String {
     )
 }
 
-/// Path of the claim of a run: `FOLDER.claim`, beside the folder.
+/// Returns the path of the claim of the run in `folder`: `FOLDER.claim`, beside the folder. A link is followed, so that
+/// a folder has one claim. The file may be missing.
 #[must_use]
 pub fn path_of(folder: &Path) -> PathBuf {
     // A folder has one claim, also when links lead to it.
@@ -72,9 +73,9 @@ fn inside(folder: &Path) -> PathBuf {
     folder.join("run.claim")
 }
 
-/// Claims the folder of a run at once, or fails. Returns the claim, and the former holder of a stale claim that was taken
-/// over. The claim lies inside the folder where this process cannot write beside it. `lost` is called if the claim is lost
-/// later, see [`claim`].
+/// Claims the folder of a run at once, or fails. Returns the claim, and the former holder of a stale claim that was
+/// taken over. The claim lies inside the folder where this process cannot write beside it. `lost` is called if the
+/// claim is lost later, see [`claim`].
 ///
 /// # Errors
 /// When another process holds the claim, the path or a parent is a file, or the claim cannot be read or written.

@@ -267,8 +267,8 @@ impl EpochEvaluator {
     }
 
     /// Writes `report.html` about the base and all epochs evaluated so far, and its tables as CSV into
-    /// `benchmark/tables`. The report is about the epoch `delivered`, whose evaluation is `model`; `loss` is the evaluation
-    /// loss of the last epoch with its step, which the log does not hold yet; `best` is the chosen epoch.
+    /// `benchmark/tables`. The report is about the epoch `delivered`, whose evaluation is `model`; `loss` is the
+    /// evaluation loss of the last epoch with its step, which the log does not hold yet; `best` is the chosen epoch.
     fn write_report(
         &self,
         base: &Summary,
@@ -307,7 +307,8 @@ impl EpochEvaluator {
         .write(&run.join("report.html"), &self.folder.join("tables"))
     }
 
-    /// All epochs evaluated so far next to the base; None without a suite. `delivered` is the delivered epoch.
+    /// Returns all epochs evaluated so far next to the base; None without a suite. `delivered` is the delivered epoch;
+    /// None if no epoch is delivered.
     #[must_use]
     pub fn standings(&self, delivered: Option<u32>) -> Option<Standings> {
         let epochs = self.epochs.iter().map(|(epoch, summary)| (*epoch, summary));

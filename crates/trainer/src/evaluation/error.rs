@@ -56,7 +56,7 @@ impl BenchmarkError {
         matches!(self, Self::Run(RunError::Stopped))
     }
 
-    /// Error about a file of the benchmark.
+    /// Makes an error about the file `path` of the benchmark.
     pub(crate) fn file(path: &Path, error: std::io::Error) -> Self {
         Self::File { path: path.display().to_string(), error }
     }

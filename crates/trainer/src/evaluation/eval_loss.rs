@@ -6,8 +6,8 @@ use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_data::case::Answer;
 
-/// Mean negative log-likelihood of the right options, in nats per token, over the clean questions whose options were
-/// scored. `None` where no such question was answered, as with generated answers.
+/// Returns the mean negative log-likelihood of the right options, in nats per token, over the clean questions whose
+/// options were scored. `None` where no such question was answered, as with generated answers.
 #[must_use]
 pub fn eval_loss(plan: &Plan<'_>, outcomes: &[Outcome]) -> Option<f64> {
     let clean = plan.suite.clean().id.as_str();

@@ -62,7 +62,8 @@ pub fn read_forgetting(folder: &Path) -> Result<Option<Forgetting>, BenchmarkErr
     }
 }
 
-/// Last row of the forgetting table as named numbers.
+/// Returns the last row of the forgetting table as named numbers: for each stage what was forgotten, and the backward
+/// transfer. Values that are not defined are left out.
 pub(super) fn forgotten(forgetting: &Forgetting) -> BTreeMap<String, f64> {
     let by_stage = (1..).zip(forgetting.forgotten());
     let by_stage = by_stage.filter_map(|(stage, lost)| Some((format!("forgetting/stage_{stage}"), lost?)));
@@ -73,7 +74,8 @@ pub(super) fn forgotten(forgetting: &Forgetting) -> BTreeMap<String, f64> {
 /// Name of the evaluation loss among the metrics of an epoch.
 pub const EVAL_LOSS: &str = "eval_loss";
 
-/// A summary as named numbers: the metrics, and their gains over the base. `/` separates the levels of a name.
+/// Returns a summary as named numbers: the metrics, and their gains over the base. `/` separates the levels of a name.
+/// Values that are not defined are left out.
 pub(super) fn scalars(summary: &Summary) -> BTreeMap<String, f64> {
     let mut scalars = BTreeMap::new();
     let mut put = |group: &str, id: &str, value: Option<f64>| {

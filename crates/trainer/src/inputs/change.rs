@@ -43,7 +43,7 @@ fn short(digest: &str) -> &str {
     }
 }
 
-/// The first differences as one text, and the number of the others.
+/// Returns the first differences as one text, and the number of the others; empty without differences.
 #[must_use]
 pub fn listed<T: fmt::Display>(changes: &[T]) -> String {
     let mut lines: Vec<String> = changes.iter().take(LISTED).map(T::to_string).collect();
@@ -55,7 +55,8 @@ pub fn listed<T: fmt::Display>(changes: &[T]) -> String {
 
 type Digests = BTreeMap<String, BTreeMap<String, String>>;
 
-/// All differences, in the order of keys and inputs.
+/// Returns all differences between the digests recorded earlier and those of `now`, in the order of keys and inputs. An
+/// input on one side alone is a difference too.
 pub(super) fn between(then: &Digests, now: &Digests) -> Vec<InputChange> {
     let all = |digests: &Digests| -> BTreeMap<(String, String), String> {
         let each = digests.iter().flat_map(|(key, found)| found.iter().map(move |(what, digest)| (key, what, digest)));

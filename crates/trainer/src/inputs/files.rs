@@ -36,7 +36,8 @@ pub(super) fn read_files(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// SHA-256 of each file, computed by all threads of the machine; [`UNREADABLE`] for a file that cannot be read.
+/// Returns the SHA-256 of each file in the order of `paths`, computed by all threads of the machine; [`UNREADABLE`] for
+/// a file that cannot be read.
 pub(super) fn digests(paths: &[&Path], progress: &mut dyn Progress) -> Vec<String> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let digest = |path: &&Path| sha256_file(path).map_or_else(|_| UNREADABLE.to_owned(), |(digest, _)| digest);

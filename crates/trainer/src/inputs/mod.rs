@@ -46,8 +46,8 @@ pub struct Inputs {
 
 impl Inputs {
     /// Reads all files that `recipe` names and computes their digests: files of the model and the adapter, `cases` with
-    /// their images and masks, and `suite`. What cannot be read is recorded as such, or not at all: the run reports it in
-    /// its own words when it needs the file.
+    /// their images and masks, and `suite`. What cannot be read is recorded as such, or not at all: the run reports it
+    /// in its own words when it needs the file.
     #[must_use]
     pub fn of(recipe: &Recipe, cases: &Cases, suite: Option<&Suite>, progress: &mut dyn Progress) -> Self {
         let mut files: Vec<(&str, PathBuf)> = Vec::new();
@@ -98,7 +98,7 @@ impl Inputs {
         write_atomic(&run.join(INPUTS_FILE), &json)
     }
 
-    /// One SHA-256 for each key of the recipe, over everything that the key names.
+    /// Returns one SHA-256 for each key of the recipe, over everything that the key names.
     #[must_use]
     pub fn by_key(&self) -> BTreeMap<String, String> {
         let whole = |found: &BTreeMap<String, String>| {
@@ -107,7 +107,7 @@ impl Inputs {
         self.digests.iter().map(|(key, found)| (key.clone(), whole(found))).collect()
     }
 
-    /// Differences between these inputs, recorded earlier, and the inputs `now`.
+    /// Returns the differences between these inputs, recorded earlier, and the inputs `now`.
     #[must_use]
     pub fn changes(&self, now: &Self) -> Vec<InputChange> {
         change::between(&self.digests, &now.digests)

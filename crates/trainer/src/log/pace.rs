@@ -18,7 +18,7 @@ impl Work {
         self.done += done;
     }
 
-    /// Time for `left` units at the same pace; zero before the first unit.
+    /// Returns the time for `left` units at the same pace; zero before the first unit.
     #[must_use]
     pub fn remaining(&self, left: u64) -> Duration {
         let seconds = if self.done == 0 { 0.0 } else { self.time.as_secs_f64() * left as f64 / self.done as f64 };
@@ -42,8 +42,8 @@ impl Pace {
         Self { began: Instant::now(), steps: Work::default() }
     }
 
-    /// Elapsed time since the start, and remaining time for `steps_left` optimiser steps and `questions_left` questions at
-    /// the pace of `questions`, both as `h:mm:ss`.
+    /// Returns the elapsed time since the start, and remaining time for `steps_left` optimiser steps and
+    /// `questions_left` questions at the pace of `questions`, both as `h:mm:ss`.
     #[must_use]
     pub fn times(&self, steps_left: u64, questions: Work, questions_left: u64) -> (String, String) {
         let left = self.steps.remaining(steps_left).saturating_add(questions.remaining(questions_left));
@@ -51,7 +51,7 @@ impl Pace {
     }
 }
 
-/// Text of a duration in whole seconds like Python's `timedelta`: `0:00:10`, `2 days, 3:04:05`.
+/// Returns the text of a duration in whole seconds like Python's `timedelta`: `0:00:10`, `2 days, 3:04:05`.
 #[must_use]
 pub fn clock(time: Duration) -> String {
     let seconds = time.as_secs();

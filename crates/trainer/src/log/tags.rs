@@ -12,13 +12,13 @@ const MAIN: [&str; 7] = [
     "robust_accuracy",
 ];
 
-/// Tag of a number of the training, such as `loss` or `grad_norm`.
+/// Returns the tag of a number of the training, such as `loss` or `grad_norm`.
 pub(super) fn of_training(name: &str) -> String {
     let group = if name == "loss" { "1_main" } else { "2_train" };
     format!("{group}/{name}")
 }
 
-/// Tag of a metric of an epoch, such as `benchmark/accuracy/clean` or `gain/robust_accuracy`.
+/// Returns the tag of a metric of an epoch, such as `benchmark/accuracy/clean` or `gain/robust_accuracy`.
 pub(super) fn of_metric(name: &str) -> String {
     let (kind, metric) = name.split_once('/').unwrap_or(("", name));
     let has_levels = metric.contains('/');

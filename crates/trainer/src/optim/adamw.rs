@@ -91,13 +91,13 @@ impl AdamW {
         tensors
     }
 
-    /// Name of the parameter to which a saved tensor belongs; None if the name has no moment prefix.
+    /// Returns the name of the parameter to which a saved tensor belongs; None if the name has no moment prefix.
     #[must_use]
     pub fn parameter_of(tensor: &str) -> Option<&str> {
         MOMENTS.iter().find_map(|prefix| tensor.strip_prefix(prefix))
     }
 
-    /// Name of the first saved tensor with a value that is not finite; None if all are finite.
+    /// Returns the name of the first saved tensor with a value that is not finite; None if all are finite.
     #[must_use]
     pub fn not_finite(&self) -> Option<String> {
         let mut moments = self.moments.iter().flat_map(|(name, moments)| {

@@ -48,7 +48,7 @@ impl GradientSum {
     }
 }
 
-/// Value of a tensor with one element.
+/// Returns the value of a tensor with one element.
 pub(crate) fn scalar(tensor: Tensor<1>) -> f32 {
     values_of(tensor.inner())[0]
 }

@@ -57,7 +57,8 @@ impl Rates {
         Self::peak(recipe, phase).times(recipe.train.lr_scheduler_type.factor(at, warmup.steps(of), of))
     }
 
-    /// Whether one of the `steps` of the run, counted from 0, has a learning rate above 0.
+    /// Returns whether one of the `steps` of the run, counted from 0, has a learning rate above 0; false for an empty
+    /// range.
     #[must_use]
     pub fn train_within(recipe: &Recipe, run_plan: &RunPlan, mut steps: Range<u64>) -> bool {
         steps.any(|done| Self::at(recipe, run_plan.at(done), (done, run_plan.planned)).decoder > 0.0)

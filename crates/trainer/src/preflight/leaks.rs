@@ -9,8 +9,9 @@ use stepwise_data::problem::Problems;
 
 use crate::cases::{Cases, CasesError};
 
-/// Checks that no evaluation image is a near-duplicate of a training image, in all folders of the run. Reads image files
-/// only where the recorded hashes do not suffice. Unreadable files are not reported here. Synthetic images are left out.
+/// Checks that no evaluation image is a near-duplicate of a training image, in all folders of the run. Reads image
+/// files only where the recorded hashes do not suffice. Unreadable files are not reported here. Synthetic images are
+/// left out.
 ///
 /// # Errors
 /// [`CasesError::Between`] with one problem for each such image.
@@ -18,7 +19,11 @@ pub fn check(cases: &Cases) -> Result<(), CasesError> {
     compare(cases, &Fingerprints::Files)
 }
 
-/// Like [`check`]. Known fingerprints are those of the training cases, then those of the evaluation cases.
+/// Checks the images like [`check`], with `fingerprints`. Known fingerprints are those of the training cases, then
+/// those of the evaluation cases.
+///
+/// # Errors
+/// [`CasesError::Between`] with one problem for each such image.
 pub(super) fn compare(cases: &Cases, fingerprints: &Fingerprints<'_>) -> Result<(), CasesError> {
     let placed = cases.pictures.placed(cases.train.iter().chain(&cases.eval));
     match near(&placed, fingerprints) {

@@ -76,7 +76,7 @@ pub fn warnings(recipe: &Recipe, run_plan: &RunPlan) -> Vec<String> {
     warnings
 }
 
-/// All notes and warnings.
+/// Returns all notes and warnings about the schedule of a run, warnings first; empty if there is nothing to note.
 #[must_use]
 pub fn all(recipe: &Recipe, run_plan: &RunPlan) -> Vec<String> {
     warnings(recipe, run_plan).into_iter().chain(single_steps(recipe, run_plan)).collect()

@@ -2,8 +2,8 @@
 
 use stepwise_curriculum::run_plan::RunPlan;
 
-/// Number of benchmarks after `done` steps, with the benchmark of an epoch that has just ended. There is one every
-/// `every` epochs and one at the end of each phase.
+/// Returns the number of benchmarks left after `done` steps, with the benchmark of an epoch that has just ended. There
+/// is one every `every` epochs and one at the end of each phase.
 pub(super) fn benchmarks_left(run_plan: &RunPlan, every: u32, done: u64) -> u64 {
     if done == 0 || done > run_plan.total {
         return due(run_plan, every, 0);

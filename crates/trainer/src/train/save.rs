@@ -9,7 +9,8 @@ use crate::checkpoint::{self, BEST, CheckpointError, LAST};
 use crate::progress::Progress;
 
 impl Run<'_> {
-    /// Writes a checkpoint of the current state, unless a frozen tensor changed, or a trained one or its moments are not finite.
+    /// Writes a checkpoint of the current state, unless a frozen tensor changed, or a trained one or its moments are
+    /// not finite.
     pub(super) fn save(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let done = self.state.global_step;
         let position = self.run_plan.at(done - 1);
@@ -57,8 +58,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Called when the run stops with an error. Saves the steps since the newest checkpoint if possible, and returns
-    /// the error with the state of the run.
+    /// Saves the steps since the newest checkpoint after the run stopped with `error`, and returns the error with the
+    /// numbers of steps done and saved. Saves nothing if the error is one of saving or of the weights. An error of this
+    /// save is ignored.
     pub(super) fn stopped(&mut self, error: TrainError, progress: &mut dyn Progress) -> TrainError {
         // If a checkpoint could not be written, a second attempt would fail for the same reason.
         let unsaved = matches!(

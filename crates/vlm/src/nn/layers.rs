@@ -19,10 +19,11 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Reads `name.weight` and, if `bias`, `name.bias` from `source`.
+    /// Reads `name.weight`, `[out, in]`, and, if `bias`, `name.bias`, `[out]`, from `source`. The sizes are given as
+    /// `[in, out]`. The parameters are frozen, and there is no adapter.
     ///
     /// # Errors
-    /// When a tensor is missing or has another shape.
+    /// When a tensor is missing, cannot be read or has another shape.
     pub(crate) fn read(
         source: &mut dyn Source,
         name: String,
@@ -82,10 +83,11 @@ pub(crate) struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Reads `name.weight` and `name.bias`, each `[width]`, from `source`. `epsilon` is added to the variance.
+    /// Reads `name.weight` and `name.bias`, each `[width]`, from `source` as frozen parameters. `epsilon` is added to
+    /// the variance.
     ///
     /// # Errors
-    /// When a tensor is missing or has another shape.
+    /// When a tensor is missing, cannot be read or has another shape.
     pub fn read(source: &mut dyn Source, name: String, width: usize, epsilon: f32) -> Result<Self, WeightError> {
         let gain = Parameter::frozen(source.vector(&format!("{name}.weight"), width)?);
         let bias = Parameter::frozen(source.vector(&format!("{name}.bias"), width)?);
@@ -114,10 +116,10 @@ pub(crate) struct RmsNorm {
 }
 
 impl RmsNorm {
-    /// Reads `name.weight`, `[width]`, from `source`. `epsilon` is added to the mean square.
+    /// Reads `name.weight`, `[width]`, from `source` as a frozen parameter. `epsilon` is added to the mean square.
     ///
     /// # Errors
-    /// When the tensor is missing or has another shape.
+    /// When the tensor is missing, cannot be read or has another shape.
     pub fn read(source: &mut dyn Source, name: String, width: usize, epsilon: f32) -> Result<Self, WeightError> {
         let gain = Parameter::frozen(source.vector(&format!("{name}.weight"), width)?);
         Ok(Self { name, gain, epsilon })
@@ -143,10 +145,10 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads `name.weight`, `[rows, width]`, from `source`.
+    /// Reads `name.weight`, `[rows, width]`, from `source` as a frozen parameter.
     ///
     /// # Errors
-    /// When the tensor is missing or has another shape.
+    /// When the tensor is missing, cannot be read or has another shape.
     pub fn read(source: &mut dyn Source, name: String, [rows, width]: [usize; 2]) -> Result<Self, WeightError> {
         let weight = Parameter::frozen(source.matrix(&format!("{name}.weight"), [rows, width])?);
         Ok(Self { name, weight })

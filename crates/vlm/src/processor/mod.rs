@@ -99,7 +99,7 @@ impl Processor {
         self.splitting = splitting;
     }
 
-    /// Whether large images are split into tiles.
+    /// Returns whether large images are split into tiles.
     #[must_use]
     pub fn image_splitting(&self) -> bool {
         self.splitting.unwrap_or(self.pixels.do_image_splitting)

@@ -40,7 +40,7 @@ impl Prepared {
         Self { pixels: PreparedPixels::Unit(Arc::new(Vec::new())), grid, digests }
     }
 
-    /// Size of the pixels in bytes.
+    /// Returns the size of the pixels in memory, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match &self.pixels {

@@ -31,11 +31,13 @@ enum Target {
     Shell,
 }
 
-/// Writes the manifest if needed, and prints the script.
+/// Prints a script that runs all tasks of the study with the chosen scheduler. Before that, writes the manifest of the
+/// study if it is new or has changed.
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when the study is invalid or has changed since its first run, or the manifest cannot be written.
+/// [`Failure::Input`] when the study cannot be read or is invalid, its path cannot stand in a script, the manifest
+/// cannot be made (see [`Manifest::plan`]) or written, or the study has changed since its first run.
 pub fn run(args: &Args) -> CommandResult {
     let study = Study::load(&args.study).map_err(Failure::input)?;
     let scheduler = match args.target {
