@@ -1,6 +1,6 @@
 //! Collects the results of the finished runs of a study for the benchmark's report.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::store;
@@ -134,7 +134,7 @@ fn outcomes(path: &Path) -> Result<Vec<Outcome>, StudyError> {
     store::read(path).map_err(|error| StudyError::unread(path)(std::io::Error::other(error)))
 }
 
-fn summary(path: &PathBuf) -> Result<Summary, StudyError> {
+fn summary(path: &Path) -> Result<Summary, StudyError> {
     let json = bounded::bytes(path).map_err(StudyError::unread(path))?;
     serde_json::from_slice(without_mark(&json)).map_err(|error| StudyError::unread(path)(error.into()))
 }

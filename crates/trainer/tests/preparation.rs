@@ -120,7 +120,8 @@ fn texts_that_are_only_evaluated_are_checked_in_all_wordings() {
     };
     measure(&sound(), recipe.cutoff_len).expect("sound");
     let [long, medium] = [positions, 300].map(|words| "very ".repeat(words) + "large?");
-    let spoil: [(&str, fn(&mut Case, &str)); 3] = [
+    type Spoil = fn(&mut Case, &str);
+    let spoil: [(&str, Spoil); 3] = [
         ("", |case, text| case.chain[1].question = text.to_owned()),
         (", paraphrase 2", |case, text| case.chain[1].paraphrases = vec!["How?".to_owned(), text.to_owned()]),
         ("", |case, text| {

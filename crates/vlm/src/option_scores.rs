@@ -22,7 +22,7 @@ impl VlmPipeline {
     /// the end of its turn, as training supervises it. Equal prefixes and tiles are computed once.
     ///
     /// # Errors
-    /// Errors of [`Processor::encode_options`], and [`PipelineError::TooLong`].
+    /// Errors of [`Processor::encode_options`](crate::processor::Processor::encode_options), and [`PipelineError::TooLong`].
     pub fn score(
         &self,
         asked: &[(EncodableExample, Vec<String>)],

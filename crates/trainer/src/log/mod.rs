@@ -39,7 +39,7 @@ impl RunLog {
         Ok(Self { lines: TrainerLog::open(&run.join("trainer_log.jsonl"), resumed)?, events })
     }
 
-    /// Writes a line, and its numbers as scalars with the tags of [`tags`]. Returns warnings
+    /// Writes a line, and its numbers as scalars with the tags of the module `tags`. Returns warnings
     /// about failed writes; empty if all went well.
     #[must_use]
     pub fn step(&mut self, line: &StepLine) -> Vec<String> {

@@ -13,7 +13,7 @@ use crate::lost_claim::leave;
 use crate::progress::ConsoleProgress;
 
 /// Claims `task` of `study`, starts or resumes its run, and records that it is finished. Does nothing if it is finished
-/// already. `device` is a name as in [`device::choose`](crate::device::choose). If another process holds the claim, waits
+/// already. `device` is a name as in [`device::choose`]. If another process holds the claim, waits
 /// until the claim is released or stale; with `no_wait`, fails at once.
 ///
 /// # Errors
