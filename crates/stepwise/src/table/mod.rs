@@ -24,14 +24,9 @@ impl Table {
         Self { title: title.into(), head: head.map(str::to_owned).to_vec(), rows: Vec::new(), notes: Vec::new() }
     }
 
-    /// Returns the table as JSON: `title`, `rows` as objects by column heading (an empty heading is `name`), and
-    /// `notes`.
+    /// Returns the table as JSON: `title`, `head`, `rows` as lists of cells, and `notes`.
     pub fn json(&self) -> Value {
-        let row = |cells: &Vec<String>| -> Value {
-            let names = self.head.iter().map(|head| if head.is_empty() { "name" } else { head.as_str() });
-            Value::Object(names.map(str::to_owned).zip(cells.iter().cloned().map(Value::String)).collect())
-        };
-        json!({ "title": self.title, "rows": self.rows.iter().map(row).collect::<Vec<_>>(), "notes": self.notes })
+        json!({ "title": self.title, "head": self.head, "rows": self.rows, "notes": self.notes })
     }
 
     /// Formats the table as text with aligned columns. Without rows, the headings are left out.

@@ -96,13 +96,14 @@ fn check_says_what_a_run_would_do_and_need() {
         "check recipe.toml --set finetuning_type=full --set lora=1",
         "check recipe.toml --set lora.rank=4",
         "check recipe.toml --set cutoff_len=20",
-        "check recipe.toml --json",
         "check model --set lora.r=4",
         "preview recipe.toml --set lora.alpa=4",
     ] {
         said.push_str(&format!("$ stepwise {line}\n{}", place.run(line).shown()));
     }
     insta::assert_snapshot!(said);
+    let tables = place.done("check recipe.toml --json").json();
+    assert_eq!(tables["tables"][1]["rows"][0][0], "s12", "{tables}");
     assert!(!place.path("run").exists());
 }
 
