@@ -24,7 +24,9 @@ pub use characters::{canonical, is_invisible};
 /// text.
 #[must_use]
 pub fn fold(text: &str) -> String {
-    let unified = emphasis::removed(&canonical(text));
+    // Composed first, so that composed and decomposed texts are one text from here on.
+    let composed: String = text.nfc().collect();
+    let unified = emphasis::removed(&canonical(&composed));
     let characters: Vec<char> = unified.trim().chars().collect();
     let at = |place: usize| characters.get(place).copied();
     let mut folded = String::with_capacity(text.len());
