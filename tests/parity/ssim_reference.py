@@ -3,7 +3,7 @@
     pip install numpy scikit-image
     python tests/parity/ssim_reference.py
 
-The images follow integer formulas, which crates/benchmark/tests/ssim_parity.rs repeats.
+The images follow integer formulas, which crates/benchmark/tests/benchmark/ssim_parity.rs repeats.
 """
 
 import json

@@ -30,7 +30,7 @@ struct Fixture(BTreeMap<String, Stored>);
 
 impl Fixture {
     fn open() -> Self {
-        Self(serde_json::from_str(include_str!("../../../tests/parity/yardstick_pixels.json")).expect("the fixture"))
+        Self(serde_json::from_str(include_str!("../../../../tests/parity/yardstick_pixels.json")).expect("the fixture"))
     }
 
     fn get(&self, name: &str) -> PixelGrid {
@@ -142,7 +142,7 @@ struct Yardstick {
 #[test]
 fn the_reference_classifiers_counts_follow_from_its_answers() {
     let yardstick: Yardstick =
-        serde_json::from_str(include_str!("../../../tests/parity/yardstick.json")).expect("the yardstick");
+        serde_json::from_str(include_str!("../../../../tests/parity/yardstick.json")).expect("the yardstick");
     let slices = yardstick.gold.len();
     for (condition, answers) in &yardstick.answers {
         assert_eq!(answers.len(), slices, "{condition}");

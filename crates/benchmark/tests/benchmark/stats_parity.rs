@@ -103,7 +103,7 @@ struct Mde {
 }
 
 fn reference() -> Reference {
-    serde_json::from_str(include_str!("../../../tests/parity/stats.json")).expect("the committed reference")
+    serde_json::from_str(include_str!("../../../../tests/parity/stats.json")).expect("the committed reference")
 }
 
 fn close(ours: f64, theirs: f64, tolerance: f64, what: &str) {

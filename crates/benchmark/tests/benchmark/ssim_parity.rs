@@ -42,7 +42,7 @@ fn distorted(original: &RgbImage, how: &str) -> RgbImage {
 #[test]
 fn similarities_equal_those_of_scikit_image() {
     let stored: Stored =
-        serde_json::from_str(include_str!("../../../tests/parity/ssim.json")).expect("the committed reference");
+        serde_json::from_str(include_str!("../../../../tests/parity/ssim.json")).expect("the committed reference");
     assert_eq!(stored.cases.len(), 25);
     for Compared { width, height, how, ssim } in stored.cases {
         let original = picture(width, height, 1);

@@ -1,0 +1,20 @@
+//! Tests of the crate from outside, in one program: every program of tests links the whole crate again.
+
+mod attack;
+mod attack_parity;
+mod compare;
+mod compat;
+mod endpoints;
+mod every_metric;
+mod fake_robustness;
+mod memory;
+mod metrics;
+mod pictures;
+mod plan;
+mod purity;
+mod run;
+mod scoring;
+mod simulation;
+mod ssim_parity;
+mod stats_parity;
+mod text;
