@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod ceiling;
 pub mod compare;
 pub mod compat;
 pub mod effective_robustness;

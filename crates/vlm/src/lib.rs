@@ -6,6 +6,7 @@ pub mod create;
 pub mod fault;
 pub mod feature_cache;
 pub mod idefics3;
+mod image_features;
 pub mod misplaced;
 pub mod option_scores;
 pub mod packed_sequences;

@@ -2,6 +2,7 @@
 
 mod attack;
 mod attack_parity;
+mod ceiling;
 mod compare;
 mod compat;
 mod endpoints;

@@ -260,3 +260,18 @@ fn byte_order_marks_do_not_matter() {
     place.done("check cases");
     place.done("train recipe.toml --plan");
 }
+
+#[test]
+fn the_ceiling_reads_the_image_features_of_a_model() {
+    let place = Workplace::new();
+    let ran = place.done("eval model --ceiling --max-cases 60");
+    insta::assert_snapshot!(ran.shown());
+    let found = place.done("eval model --ceiling --max-cases 60 --json --out kept").json();
+    assert_eq!(place.read("kept/ceiling.json").trim(), serde_json::to_string_pretty(&found).expect("JSON"));
+    let rows = found["questions"].as_array().expect("a list");
+    assert!(!rows.is_empty());
+    for row in rows {
+        assert!(row["features"]["value"].is_f64() && row["features_less_majority"]["ci"].is_array(), "{row}");
+    }
+    insta::assert_snapshot!(place.refused("eval model --ceiling --suite fast"));
+}

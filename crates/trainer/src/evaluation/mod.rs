@@ -10,4 +10,5 @@ pub mod files;
 pub mod predicted;
 pub mod report;
 pub mod suite;
+pub mod vectors;
 pub mod vlm_model;

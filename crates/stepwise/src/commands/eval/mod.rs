@@ -1,6 +1,7 @@
 //! `stepwise eval PATH`: runs the benchmark on a run, a checkpoint, a PEFT folder or a model, and compares it
 //! with its base.
 
+mod ceiling;
 mod compat_table;
 mod evaluator;
 mod inputs;
@@ -55,6 +56,10 @@ pub struct Args {
     /// strict score.
     #[arg(long)]
     compat: bool,
+    /// Instead of the benchmark: cross-validate a linear reader of the model's frozen image features, beside a
+    /// thumbnail and the commonest answers. Training and evaluation cases are read, or those of `--split`.
+    #[arg(long, conflicts_with_all = ["suite", "scoring", "compat", "cache", "no_cache"])]
+    ceiling: bool,
     /// Maximum number of cases.
     #[arg(long, value_parser = at_least_one)]
     max_cases: Option<usize>,
@@ -100,6 +105,9 @@ enum ScoringChoice {
 /// [`Failure::Input`] when the model, the cases, the suite or stored outcomes cannot be used; [`Failure::Run`] when the
 /// evaluation fails or a file cannot be written; [`Failure::Interrupted`] when the user interrupts it.
 pub fn run(args: &Args) -> CommandResult {
+    if args.ceiling {
+        return ceiling::run(args);
+    }
     let mut progress = ConsoleProgress::new("loading cases and model");
     let chosen = device::choose(args.device.as_deref())?;
     let source = source::find(&args.path, args.base.as_deref())?;
