@@ -11,6 +11,7 @@ use stepwise_data::case::{Case, Image, Item, Region, RegionRole, SCHEMA, Shape, 
 use stepwise_data::problem::{Problem, Problems};
 
 use super::chain::{Ask, Chain};
+use super::marks::{Marker, Target};
 use super::output::{IMAGE, Output, list, read_text};
 use super::{ImportError, ImportOptions, ImportReport, sides};
 
@@ -67,15 +68,20 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
     }
 
     let output = Output::create(out)?;
-    let mut cases = Vec::new();
+    let (mut cases, mut strata) = (Vec::new(), Vec::new());
+    let mut marker = Marker::new(options.seed);
     for slice in &slices {
         let folder = TUMOURS[slice.tumour].0;
         let case_id = format!("brain-mri-{folder}-{:04}", slice.number);
         let file = source.join(folder).join(format!("{}.jpg", slice.number));
         let image = output.image(&file, &format!("{folder}-{:04}.jpg", slice.number), None)?;
-        cases.push(case(slice, case_id, image, options.seed));
+        let case = case(slice, case_id, image, options.seed);
+        let marked = marker.marked(&output, &case, &target(slice, &case))?;
+        for case in [Some(case), marked].into_iter().flatten() {
+            cases.push(case);
+            strata.push(folder.to_owned());
+        }
     }
-    let strata: Vec<String> = slices.iter().map(|slice| TUMOURS[slice.tumour].0.to_owned()).collect();
     skipped.extend(sides::split(options.seed, output.root(), &mut cases, &strata));
     output.finish(cases, skipped)
 }
@@ -158,6 +164,14 @@ fn case(slice: &Slice, case_id: String, image: Image, seed: u64) -> Case {
         regions: vec![region],
         case_id,
     }
+}
+
+/// Tumour of a slice as the target of a mark.
+fn target(slice: &Slice, case: &Case) -> Target {
+    let region = case.regions[0].clone();
+    let names = TUMOURS.iter().map(|(_, name)| (*name).to_owned());
+    let (content, others) = names.partition::<Vec<_>, _>(|name| *name == TUMOURS[slice.tumour].1);
+    Target { avoid: vec![region.shape.bounds()], region, name: "tumour".into(), content: content.concat(), others }
 }
 
 fn questions(slice: &Slice, case_id: &str, image: &Image, region: &Region, seed: u64) -> Vec<Item> {

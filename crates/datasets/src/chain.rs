@@ -146,6 +146,14 @@ impl Chain {
         self.number(ask, gold, None, Some(tolerance))
     }
 
+    /// Adds a question without parents and evidence as another case of the same data set asks it. Returns the id of the
+    /// question.
+    pub(super) fn repeat(&mut self, item: &Item) -> String {
+        let id = format!("q{}", self.items.len() + 1);
+        self.items.push(Item { id: id.clone(), ..item.clone() });
+        id
+    }
+
     /// Returns the questions in the order in which they were added.
     pub(super) fn finish(self) -> Vec<Item> {
         self.items

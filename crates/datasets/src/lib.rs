@@ -5,6 +5,7 @@ mod brain_mri;
 mod chain;
 mod cxr;
 mod import;
+mod marks;
 mod output;
 mod pixels;
 mod sides;

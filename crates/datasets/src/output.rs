@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use image::{GrayImage, ImageFormat};
+use image::{GrayImage, ImageFormat, ImageResult, RgbImage};
 use stepwise_data::case::{Case, Image};
 use stepwise_data::dataset::{CASE_FILE, Dataset};
 use stepwise_data::dhash::{phash, phash_hex};
@@ -53,17 +53,56 @@ impl Output {
     pub(super) fn image(&self, source: &Path, name: &str, orientation: Option<&str>) -> Result<Image, ImportError> {
         let bytes = read_file(source)?;
         let picture = decode_image(&bytes, source)?;
+        self.stored(&bytes, &picture, name, orientation)
+    }
+
+    /// Writes `picture` as PNG to `images/<name>`, where it replaces an earlier file, and returns its record like
+    /// [`Output::image`].
+    ///
+    /// # Errors
+    /// When the image cannot be encoded or written.
+    pub(super) fn drawn(
+        &self,
+        picture: &RgbImage,
+        name: &str,
+        orientation: Option<&str>,
+    ) -> Result<Image, ImportError> {
+        let bytes = self.png(&format!("images/{name}"), |bytes| picture.write_to(bytes, ImageFormat::Png))?;
+        self.stored(&bytes, picture, name, orientation)
+    }
+
+    fn stored(
+        &self,
+        bytes: &[u8],
+        picture: &RgbImage,
+        name: &str,
+        orientation: Option<&str>,
+    ) -> Result<Image, ImportError> {
         let path = format!("images/{name}");
-        self.write(&path, &bytes)?;
+        self.write(&path, bytes)?;
         Ok(Image {
             id: IMAGE.into(),
             path,
-            sha256: sha256_hex(&bytes),
-            phash: Some(phash_hex(phash(&picture))),
+            sha256: sha256_hex(bytes),
+            phash: Some(phash_hex(phash(picture))),
             width: picture.width(),
             height: picture.height(),
             orientation: orientation.map(str::to_owned),
         })
+    }
+
+    /// Encodes the image of the file `path`, relative to the folder.
+    fn png(
+        &self,
+        path: &str,
+        encode: impl FnOnce(&mut Cursor<Vec<u8>>) -> ImageResult<()>,
+    ) -> Result<Vec<u8>, ImportError> {
+        let mut bytes = Cursor::new(Vec::new());
+        encode(&mut bytes).map_err(|error| {
+            let advice = "report this as a bug of the importer";
+            Problem::new(self.root.join(path), format!("cannot be encoded: {error}"), advice)
+        })?;
+        Ok(bytes.into_inner())
     }
 
     /// Writes a mask as an 8-bit image of 0 and 255 to `masks/<name>.png`, where it replaces an earlier file, and
@@ -80,15 +119,8 @@ impl Output {
         let grey = GrayImage::from_fn(mask.width, mask.height, |x, y| {
             image::Luma([if mask.inside[y as usize * mask.width as usize + x as usize] { 255 } else { 0 }])
         });
-        let mut bytes = Cursor::new(Vec::new());
-        grey.write_to(&mut bytes, ImageFormat::Png).map_err(|error| {
-            Problem::new(
-                self.root.join(&path),
-                format!("cannot be encoded: {error}"),
-                "report this as a bug of the importer",
-            )
-        })?;
-        self.write(&path, bytes.get_ref())?;
+        let bytes = self.png(&path, |bytes| grey.write_to(bytes, ImageFormat::Png))?;
+        self.write(&path, &bytes)?;
         Ok(path)
     }
 

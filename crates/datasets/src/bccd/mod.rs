@@ -12,10 +12,11 @@ use std::path::Path;
 use stepwise_data::case::{Case, Region, RegionRole, SCHEMA, Shape, Source, Split};
 use stepwise_data::problem::{Problem, Problems};
 
+use super::marks::{Marker, Target};
 use super::output::{IMAGE, Output, read_text, slug};
 use crate::import::{ImportError, ImportOptions, ImportReport};
 use crate::sides;
-use voc::{CELLS, Smear};
+use voc::{CELLS, PLATELET, Smear, WHITE};
 
 const DATASET: &str = "bccd";
 /// Licence in the data set's LICENSE file.
@@ -53,6 +54,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
     let limits = voc::terciles(smears.iter().map(|(.., smear)| smear.red().len()).filter(|count| *count > 0));
     let output = Output::create(out)?;
     let mut cases = Vec::new();
+    let mut marker = Marker::new(options.seed);
     for (name, split, file, smear) in smears {
         let case_id = format!("bccd-{}", slug(&name));
         let image = output.image(&file, &format!("{name}.jpg"), None)?;
@@ -68,7 +70,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         if smear.red().is_empty() {
             skipped.push(format!("{case_id}: red cells not asked about: none is boxed, but every smear contains some"));
         }
-        cases.push(Case {
+        let case = Case {
             schema: SCHEMA.into(),
             group_id: format!("bccd:{name}"),
             split,
@@ -80,7 +82,9 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
             chain: questions::ask(&smear, &case_id, limits, options.seed),
             images: vec![image],
             case_id,
-        });
+        };
+        let marked = target(&case).map(|target| marker.marked(&output, &case, &target)).transpose()?.flatten();
+        cases.extend([Some(case), marked].into_iter().flatten());
     }
     skipped.extend(sides::keep(output.root(), &mut cases));
     output.finish(cases, skipped)
@@ -105,6 +109,21 @@ fn sets(source: &Path) -> Result<BTreeMap<String, (Split, String)>, ImportError>
         }
     }
     if problems.is_empty() { Ok(sets) } else { Err(Problems(problems).into()) }
+}
+
+/// The only white blood cell of a smear as the target of a mark; None where there is none, or are several. The other two
+/// frames stay clear of white blood cells and platelets, and hold red cells or plasma.
+fn target(case: &Case) -> Option<Target> {
+    let labelled = |label: &'static str| case.regions.iter().filter(move |region| region.label == label);
+    let mut white = labelled(WHITE.label);
+    let (Some(region), None) = (white.next(), white.next()) else { return None };
+    Some(Target {
+        region: region.clone(),
+        name: WHITE.label.into(),
+        content: format!("a {}", WHITE.label),
+        others: vec!["only platelets".into()],
+        avoid: [WHITE, PLATELET].iter().flat_map(|cell| labelled(cell.label)).map(|cell| cell.shape.bounds()).collect(),
+    })
 }
 
 fn regions(smear: &Smear) -> Vec<Region> {

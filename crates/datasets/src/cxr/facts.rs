@@ -10,6 +10,7 @@ use super::classes::{CLASSES, Class, HEART, LEFT_LUNG, RIGHT_LUNG};
 use super::diagnosis;
 use super::tables::Picture;
 use crate::import::ImportError;
+use crate::marks::Target;
 use crate::pixels::{parts, union};
 
 /// Smallest share of a lung, 0 to 1, that a finding covers when the lung counts as affected: 1 %, a choice of this
@@ -161,6 +162,26 @@ impl Facts {
         let heart = self.mask(HEART)?;
         let left = heart.inside.chunks(heart.width as usize).flat_map(|row| &row[..row.len() / 2]);
         Some(left.filter(|inside| **inside).count() as f64 / heart.area() as f64)
+    }
+
+    /// Returns the smallest finding or device with one region as the target of a mark, and the absent ones of the same
+    /// role as other contents. The other two frames stay clear of all findings and devices. None where there is none, or
+    /// where none is known to be absent.
+    pub(super) fn target(&self) -> Option<Target> {
+        let roles = [RegionRole::Finding, RegionRole::Device];
+        let labels = roles.iter().flat_map(|role| self.present(*role).into_iter().map(move |label| (*role, label)));
+        let area = |region: &Region| {
+            let [x0, y0, x1, y1] = region.shape.bounds();
+            (x1 - x0) * (y1 - y0)
+        };
+        let single = labels.filter_map(|(role, label)| Some((role, self.region(label)?)));
+        let (role, region) = single.min_by(|(_, one), (_, other)| area(one).total_cmp(&area(other)))?;
+        let others: Vec<String> = self.absent(role).into_iter().take(2).map(str::to_owned).collect();
+        let abnormal = self.marked.iter().filter(|marked| roles.contains(&marked.class.role));
+        // Where only the presence of a structure is known, any frame may hold it.
+        let avoid = abnormal.map(|marked| Some(marked.region.as_ref()?.shape.bounds())).collect::<Option<Vec<_>>>()?;
+        let name = region.label.clone();
+        (!others.is_empty()).then(|| Target { region: region.clone(), content: name.clone(), name, others, avoid })
     }
 
     /// Returns the measured findings that have a mask, in the order of the classes.

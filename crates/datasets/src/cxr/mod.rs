@@ -16,6 +16,7 @@ use stepwise_data::case::{Case, Image, Region, SCHEMA, Shape, Source, Split};
 use stepwise_data::image::load_mask;
 use stepwise_data::problem::{Problem, Problems};
 
+use super::marks::Marker;
 use super::output::{IMAGE, Output, slug};
 use super::pixels::paste;
 use crate::import::{ImportError, ImportOptions, ImportReport};
@@ -51,6 +52,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
     let output = Output::create(out)?;
 
     let (mut cases, mut strata, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    let mut marker = Marker::new(options.seed);
     for picture in &pictures {
         let file = source.join("images").join(&picture.filename);
         let missing = if picture.modality != "X-ray" {
@@ -76,7 +78,8 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         facts.check_sides(&structure)?;
         let (chain, left_out) = questions::ask(&facts, &case_id, &set, options.seed);
         skipped.extend(left_out.into_iter().map(|reason| format!("{case_id}: {reason}")));
-        cases.push(Case {
+        let target = facts.target();
+        let case = Case {
             schema: SCHEMA.into(),
             group_id: format!("cxr:patient-{}", picture.patient),
             split: Split::Train,
@@ -93,8 +96,12 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
             regions: facts.marked.into_iter().filter_map(|marked| marked.region).collect(),
             chain,
             case_id,
-        });
-        strata.push(picture.finding.clone());
+        };
+        let marked = target.map(|target| marker.marked(&output, &case, &target)).transpose()?.flatten();
+        for case in [Some(case), marked].into_iter().flatten() {
+            cases.push(case);
+            strata.push(picture.finding.clone());
+        }
     }
     skipped.extend(
         markings.into_keys().map(|file| format!("structure.csv: {file}: left out: metadata.csv has no row for it")),

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use image::{GrayImage, Luma, Rgba, RgbaImage};
-use stepwise_data::case::{Answer, Case, Item};
+use stepwise_data::case::{Answer, Case, Item, Region};
 use stepwise_data::check::{CheckOptions, Files, check_file};
 use stepwise_data::dataset::Dataset;
 use stepwise_data::image::sha256_hex;
@@ -89,19 +89,49 @@ impl Set {
     }
 }
 
-/// Reads the data set in a folder and asserts that it passes every check and that each case has all four stages.
+/// Reads the data set in a folder and asserts that it passes every check, that each case has all four stages, and that the
+/// questions about marks are about their marks.
 fn sound(folder: &Path) -> Dataset {
     let (dataset, problems) = check_file(folder, &CheckOptions { files: Files::Contents, ..CheckOptions::default() });
     assert!(problems.is_empty(), "{}", problems.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     let dataset = dataset.expect("reads");
     for case in &dataset.cases {
         let stages: BTreeSet<u8> = case.chain.iter().map(|item| item.stage).collect();
-        assert!(stages.into_iter().eq(1..=4), "{} lacks a stage", case.case_id);
+        if case.case_id.ends_with("-marks") {
+            marks_are_sound(case);
+        } else {
+            assert!(stages.into_iter().eq(1..=4), "{} lacks a stage", case.case_id);
+        }
         assert!(case.chain.is_sorted_by_key(|item| item.stage), "{}: stages are out of order", case.case_id);
         assert!(case.chain.iter().all(|item| item.stage == 1 || !item.parents.is_empty()), "{}", case.case_id);
         case.chain.iter().for_each(flips_to_an_option);
     }
     dataset
+}
+
+/// Asserts that one frame encloses the target, that the two others have its size and do not touch it, and that the
+/// answers say so.
+fn marks_are_sound(case: &Case) {
+    assert_eq!(case.chain.iter().map(|item| item.category.as_str()).collect::<Vec<_>>(), ["01", "16", "24"]);
+    let [target, marks @ ..] = &case.regions[..] else { panic!("regions") };
+    let bounds = target.shape.bounds();
+    let size = |[x0, y0, x1, y1]: [f64; 4]| [x1 - x0, y1 - y0];
+    let holds = |mark: &Region| {
+        let [x0, y0, x1, y1] = mark.shape.bounds();
+        x0 <= bounds[0] && y0 <= bounds[1] && x1 >= bounds[2] && y1 >= bounds[3]
+    };
+    assert_eq!(marks.len(), 3);
+    assert!(marks.iter().all(|mark| size(mark.shape.bounds()) == size(marks[0].shape.bounds())), "{}", case.case_id);
+    let holder: Vec<&Region> = marks.iter().filter(|mark| holds(mark)).collect();
+    assert_eq!(holder.len(), 1, "{}", case.case_id);
+    assert_eq!(format!("{} mark", gold(case, "Which mark holds")), holder[0].label);
+    let asked = item(case, "mark hold?");
+    assert_eq!(
+        gold(case, "mark hold?") == "none of these",
+        asked.evidence != [holder[0].id.clone()],
+        "{}",
+        case.case_id
+    );
 }
 
 fn flips_to_an_option(item: &Item) {

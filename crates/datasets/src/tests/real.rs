@@ -8,15 +8,17 @@ use stepwise_testing::files::real as real_folder;
 use super::{importer, sound};
 use crate::ImportOptions;
 
-/// Imports and checks a real data set. Returns its cases and the notes of the import; None when the data set is absent.
-fn real(name: &str) -> Option<(Vec<Case>, Vec<String>)> {
+/// Imports and checks a real data set. Returns its cases, without and with marks, and the notes of the import; None when
+/// the data set is absent.
+fn real(name: &str) -> Option<(Vec<Case>, Vec<Case>, Vec<String>)> {
     let source = real_folder(&format!("data/{name}"))?;
     let folder = tempfile::tempdir().expect("writable");
     let importer = importer(name).expect("known");
     let report = (importer.run)(&source, folder.path(), &ImportOptions::default()).expect("imports");
     let dataset = sound(folder.path());
     assert_eq!(report.cases, dataset.cases.len());
-    Some((dataset.cases, report.skipped))
+    let (marked, cases) = dataset.cases.into_iter().partition(|case| case.case_id.ends_with("-marks"));
+    Some((cases, marked, report.skipped))
 }
 
 fn sides(cases: &[Case]) -> BTreeMap<Split, usize> {
@@ -27,7 +29,8 @@ fn sides(cases: &[Case]) -> BTreeMap<Split, usize> {
 
 #[test]
 fn all_chest_x_rays_are_imported() {
-    let Some((cases, skipped)) = real("cxr") else { return };
+    let Some((cases, marked, skipped)) = real("cxr") else { return };
+    assert_eq!(marked.len(), 11);
     assert_eq!(cases.len(), 44);
     // 276 structures; for nine monitoring probes only the presence is known.
     assert_eq!(cases.iter().map(|case| case.regions.len()).sum::<usize>(), 267);
@@ -38,7 +41,8 @@ fn all_chest_x_rays_are_imported() {
 
 #[test]
 fn all_brain_slices_are_imported() {
-    let Some((cases, skipped)) = real("brain-mri") else { return };
+    let Some((cases, marked, skipped)) = real("brain-mri") else { return };
+    assert_eq!((marked.len(), sides(&marked).len()), (101, 3));
     assert_eq!((cases.len(), cases.iter().map(|case| case.regions.len()).sum()), (480, 480usize));
     assert!(skipped.iter().all(|line| line.contains("kept on the side of")), "{skipped:#?}");
     for folder in ["pituitary", "meningioma", "glioma"] {
@@ -49,7 +53,8 @@ fn all_brain_slices_are_imported() {
 
 #[test]
 fn all_blood_smears_are_imported() {
-    let Some((cases, skipped)) = real("bccd") else { return };
+    let Some((cases, marked, skipped)) = real("bccd") else { return };
+    assert_eq!((marked.len(), sides(&marked).len()), (189, 3));
     assert_eq!(cases.len(), 364);
     // 4,888 boxes, two of them without area.
     assert_eq!(cases.iter().map(|case| case.regions.len()).sum::<usize>(), 4886);
