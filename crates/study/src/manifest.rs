@@ -320,7 +320,7 @@ pub fn read(path: &Path) -> Result<Option<Manifest>, StudyError> {
     Ok(Some(manifest))
 }
 
-/// SHA-256 of the case files and weight files that the runs of a study read, by path.
+/// SHA-256 of the case files and of the files in model and adapter folders that the runs of a study read, by path.
 fn inputs(study: &Study) -> Result<BTreeMap<String, String>, StudyError> {
     let mut inputs = BTreeMap::new();
     let mut add = |path: PathBuf| -> Result<(), StudyError> {
@@ -336,10 +336,13 @@ fn inputs(study: &Study) -> Result<BTreeMap<String, String>, StudyError> {
         for folder in std::iter::once(&task.recipe.model_name_or_path).chain(&task.recipe.adapter_name_or_path) {
             let entries = fs::read_dir(folder).map_err(StudyError::unread(folder))?;
             let paths = entries.flatten().map(|entry| entry.path());
-            let mut weights: Vec<PathBuf> =
-                paths.filter(|path| path.extension().is_some_and(|end| end == "safetensors")).collect();
-            weights.sort_unstable();
-            weights.into_iter().try_for_each(&mut add)?;
+            // Weights, configuration, tokenizer, image processor and chat template.
+            let is_read = |path: &PathBuf| {
+                path.extension().is_some_and(|end| ["safetensors", "json", "jinja"].iter().any(|known| end == *known))
+            };
+            let mut files: Vec<PathBuf> = paths.filter(is_read).collect();
+            files.sort_unstable();
+            files.into_iter().try_for_each(&mut add)?;
         }
     }
     Ok(inputs)

@@ -4,12 +4,12 @@
 //! linear reader, fitted on the right answers, gets no more from the features than the commonest answer, the encoder
 //! gives little to learn from (linear probes of Alain and Bengio, 2016). The readers here:
 //!
-//! - the commonest right answer of the question, which sees no image;
+//! - the commonest right answer of the question in these cases, which sees no image;
 //! - a linear reader of a thumbnail of 16 x 16 pixels, which sees brightness and coarse shape;
 //! - a linear reader of the image features.
 //!
-//! All three are fitted on the patients of four folds and judged on the patients of the fifth, and each item is judged
-//! once. The penalty of the linear readers is chosen inside the four folds. A linear reader is no upper bound in the
+//! The linear readers are fitted on the patients of four folds and judged on the patients of the fifth, and each item is
+//! judged once. The penalty is chosen inside the four folds. A linear reader is no upper bound in the
 //! strict sense: a language model can combine features in other ways. Questions with numbers, boxes or free text are not
 //! read.
 
@@ -26,6 +26,8 @@ use stepwise_data::case::Case;
 use stepwise_data::random::stream;
 
 use crate::stats::Sampling;
+use crate::stats::adjusted_p::benjamini_hochberg;
+use crate::summary::Estimate;
 pub use accuracies::Accuracies;
 use accuracies::JudgedItem;
 use gram::{Gram, standardise};
@@ -71,7 +73,8 @@ pub struct QuestionCeiling {
     pub question: String,
     /// Number of different right answers.
     pub answers: usize,
-    /// Accuracy over the items that ask the question. Intervals and tests are over new patients.
+    /// Accuracy over the items that ask the question. Intervals and tests are over new patients; the p-values of a
+    /// difference are also adjusted over all questions (Benjamini and Hochberg).
     #[serde(flatten)]
     pub accuracies: Accuracies,
 }
@@ -106,7 +109,7 @@ pub fn ceiling(cases: &[Case], vectors: Vec<CaseVectors>, seed: u64) -> Ceiling 
             let folds: BTreeMap<usize, usize> =
                 patients.iter().copied().zip(reader::folds(patients.len(), &mut rng)).collect();
             let fold_of: Vec<usize> = question.items.iter().map(|item| folds[&patient_of[item.case]]).collect();
-            let majority = reader::majority(&question, &fold_of);
+            let majority = reader::majority(&question);
             let [thumbnail, features] = [&thumbnails, &features].map(|gram| reader::linear(&question, &fold_of, gram));
             let judge = |(k, item): (usize, &question::Asked)| JudgedItem {
                 patient: patient_of[item.case],
@@ -119,19 +122,31 @@ pub fn ceiling(cases: &[Case], vectors: Vec<CaseVectors>, seed: u64) -> Ceiling 
             read.push((question, judged));
         }
     }
-    let rows = read.iter().map(|(question, judged)| QuestionCeiling {
-        stage: question.stage,
-        category: question.category.to_owned(),
-        question: question.text.to_owned(),
-        answers: question.classes,
-        accuracies: Accuracies::new(judged, Sampling::Patients),
-    });
+    let mut rows: Vec<QuestionCeiling> = read
+        .iter()
+        .map(|(question, judged)| QuestionCeiling {
+            stage: question.stage,
+            category: question.category.to_owned(),
+            question: question.text.to_owned(),
+            answers: question.classes,
+            accuracies: Accuracies::new(judged, Sampling::Patients),
+        })
+        .collect();
+    adjust(rows.iter_mut().map(|row| &mut row.accuracies.features_less_majority));
+    adjust(rows.iter_mut().map(|row| &mut row.accuracies.features_less_thumbnail));
     Ceiling {
         cases: cases.len(),
         patients: numbers.len(),
         one_answer,
         few_patients,
         all: Accuracies::new(read.iter().flat_map(|(_, judged)| judged), Sampling::PatientsAndQuestions),
-        questions: rows.collect(),
+        questions: rows,
     }
+}
+
+/// Adjusts the p-values of one comparison over all questions (Benjamini and Hochberg).
+fn adjust<'a>(gains: impl Iterator<Item = &'a mut Estimate>) {
+    let mut tested: Vec<&mut Estimate> = gains.filter(|gain| gain.p.is_some()).collect();
+    let p: Vec<f64> = tested.iter().filter_map(|gain| gain.p).collect();
+    tested.iter_mut().zip(benjamini_hochberg(&p)).for_each(|(gain, p)| gain.p_adjusted = Some(p));
 }

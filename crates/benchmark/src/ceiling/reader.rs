@@ -23,16 +23,13 @@ pub fn folds(patients: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     fold_of
 }
 
-/// Returns whether the commonest answer of the other folds is right, for every item. `fold_of[k]` is the fold of item
-/// `k`. Among equally common answers the first one counts.
-pub fn majority(question: &Question<'_>, fold_of: &[usize]) -> Vec<bool> {
-    let judge = |item: &Asked, fold: usize| {
-        let mut counts = vec![0.0; question.classes];
-        let others = question.items.iter().zip(fold_of).filter(|(_, other)| **other != fold);
-        others.for_each(|(other, _)| counts[other.class] += 1.0);
-        choose(&counts, item) == item.class
-    };
-    question.items.iter().zip(fold_of).map(|(item, &fold)| judge(item, fold)).collect()
+/// Returns whether the commonest answer of the question is right, for every item: among the answers that the item offers,
+/// the one that is right most often; among equals, the first one. The item itself counts too. Leaving the item's fold out
+/// would make its answer rarer there, so that even balanced answers would be guessed below chance.
+pub fn majority(question: &Question<'_>) -> Vec<bool> {
+    let mut counts = vec![0.0; question.classes];
+    question.items.iter().for_each(|item| counts[item.class] += 1.0);
+    question.items.iter().map(|item| choose(&counts, item) == item.class).collect()
 }
 
 /// Returns whether a ridge classifier that was fitted on the other folds is right, for every item. `gram` holds the

@@ -44,6 +44,11 @@ fn the_home_folder_is_found_in_recipes_studies_and_arguments() {
     done(&place, &["export", "~/run", "~/out", "--format", "peft"]);
     done(&place, &["eval", "~/run", "--suite=~/suite.toml", "--data=~/cases", "--max-cases", "1", "--out=~/evaluated"]);
     assert!(place.path("home/evaluated/summary.json").is_file());
+    // The base that an adapter folder of another tool names.
+    place.copy("home/out", "peft");
+    let base = place.path("home/model").display().to_string();
+    place.edit("peft/adapter_config.json", "peft/adapter_config.json", &base, "~/model");
+    done(&place, &["eval", "peft", "--suite=~/suite.toml", "--data=~/cases", "--max-cases", "1"]);
     let arms = "[axes.rank]\ntwo = { lora.r = 2 }\nfour = { lora.r = 4, data.dataset = \"~/cases\" }\n";
     let head =
         "base = \"~/recipe.toml\"\noutput_dir = \"~/studies\"\nseeds = [1]\nprimary = [\"accuracy:hint_minus\"]\n";

@@ -214,9 +214,10 @@ fn base_of_adapter(path: &Path) -> Result<PathBuf, Fault> {
     let unread = |error: &dyn Display| Fault::new(path, error, "name a folder that PEFT saved, complete");
     let text = bounded::text(path).map_err(|error| unread(&error))?;
     let json: Value = serde_json::from_str(&text).map_err(|error| unread(&error))?;
-    match json.get("base_model_name_or_path").and_then(Value::as_str) {
-        Some(base) if Path::new(base).is_dir() => Ok(base.into()),
-        Some(base) => Err(Fault::new(
+    let base = json.get("base_model_name_or_path").and_then(Value::as_str);
+    match base.map(|base| (base, stepwise_config::path::resolved(Path::new(base)))) {
+        Some((_, Ok(folder))) if folder.is_dir() => Ok(folder),
+        Some((base, _)) => Err(Fault::new(
             path,
             format!("the base model {base} is not a folder on this machine, and nothing is downloaded"),
             "name its folder with `--base DIR`",

@@ -1,6 +1,7 @@
 //! Connects a model (adapted, or as its untouched base) to the benchmark.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::error::Error;
 use std::sync::{Arc, Weak};
 
 use image::RgbImage;
@@ -11,8 +12,8 @@ use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 use stepwise_vlm::pixel_gradient::{PixelObjective, PixelSlope};
-use stepwise_vlm::processor::Prepared;
 use stepwise_vlm::processor::pixels::ImageGrid;
+use stepwise_vlm::processor::{Prepared, ProcessorError};
 
 use crate::interrupt::Interrupt;
 
@@ -70,10 +71,15 @@ impl<'a> VlmModel<'a> {
         order
     }
 
-    /// Scores the waiting questions and stores the responses at their places.
-    fn score(&self, waiting: Waiting, replies: &mut [Option<Response>]) -> Result<(), ModelError> {
+    /// Scores the waiting questions, which are among `queries`, and stores the responses at their places.
+    fn score(&self, queries: &[Query], waiting: Waiting, replies: &mut [Option<Response>]) -> Result<(), ModelError> {
         self.go_on()?;
-        let scored = self.pipeline.score(&waiting.asked, &self.pass).map_err(ModelError::new)?;
+        let scored = self.pipeline.score(&waiting.asked, &self.pass).map_err(|error| {
+            // Each question alone shows which one cannot be scored.
+            let alone = waiting.asked.chunks(1).map(|asked| self.pipeline.score(asked, &self.pass));
+            let named = waiting.places.iter().zip(alone).find_map(|(place, scored)| Some((*place, scored.err()?)));
+            named.map_or_else(|| ModelError::new(error), |(place, error)| failed(&queries[place], error))
+        })?;
         for (place, scores) in waiting.places.into_iter().zip(scored) {
             let scores = scores
                 .into_iter()
@@ -84,11 +90,12 @@ impl<'a> VlmModel<'a> {
     }
 
     fn example(&mut self, query: &Query) -> Result<EncodableExample, ModelError> {
-        let images = query.images.iter().map(|shown| self.prepared(shown)).collect::<Result<_, _>>()?;
+        let images = query.images.iter().map(|shown| self.prepared(shown)).collect::<Result<_, _>>();
+        let images = images.map_err(|error| failed(query, error))?;
         Ok(EncodableExample { conversation: query.conversation.clone(), images })
     }
 
-    fn prepared(&mut self, shown: &QueryImage) -> Result<Arc<Prepared>, ModelError> {
+    fn prepared(&mut self, shown: &QueryImage) -> Result<Arc<Prepared>, ProcessorError> {
         match shown {
             QueryImage::Image(picture) => {
                 // A weak reference keeps the address from being reused by another image, but not the pixels in memory.
@@ -96,7 +103,7 @@ impl<'a> VlmModel<'a> {
                 if let Some((_, known)) = self.recent.iter().find(|(known, _)| is_same(known)) {
                     return Ok(Arc::clone(known));
                 }
-                let prepared = Arc::new(self.pipeline.processor.prepare(picture).map_err(ModelError::new)?);
+                let prepared = Arc::new(self.pipeline.processor.prepare(picture)?);
                 self.recent.push_back((Arc::downgrade(picture), Arc::clone(&prepared)));
                 let bytes = |recent: &VecDeque<(_, Arc<Prepared>)>| {
                     recent.iter().map(|(_, known)| known.bytes()).sum::<usize>()
@@ -109,10 +116,16 @@ impl<'a> VlmModel<'a> {
             QueryImage::Pixels(pixels) => {
                 let [rows, columns] = pixels.cut;
                 let prepared = self.pipeline.processor.repainted(ImageGrid { rows, columns }, pixels.values.clone());
-                Ok(Arc::new(prepared.map_err(ModelError::new)?))
+                Ok(Arc::new(prepared?))
             }
         }
     }
+}
+
+/// Error that names the question which the model could not answer.
+fn failed(query: &Query, error: impl Error) -> ModelError {
+    let Query { case_id, item_id, condition, .. } = query;
+    ModelError::new(format!("case {case_id}, question {item_id}, condition {condition}: {error}"))
 }
 
 /// Questions with options that are scored together.
@@ -156,25 +169,25 @@ impl Model for VlmModel<'_> {
             match &query.ask {
                 Request::Options(options) => {
                     if !waiting.has_room(&example) {
-                        self.score(std::mem::take(&mut waiting), &mut replies)?;
+                        self.score(queries, std::mem::take(&mut waiting), &mut replies)?;
                     }
                     waiting.push(index, example, options.clone());
                 }
                 Request::Generate { max_new_tokens } => {
                     self.go_on()?;
                     let generated = self.pipeline.generate(&example, *max_new_tokens, &self.pass);
-                    let ids = generated.map_err(ModelError::new)?.ids;
+                    let ids = generated.map_err(|error| failed(query, error))?.ids;
                     replies[index] = Some(Response::Text(self.pipeline.processor.decode(&ids)));
                 }
             }
         }
-        self.score(waiting, &mut replies)?;
+        self.score(queries, waiting, &mut replies)?;
         Ok(replies.into_iter().flatten().collect())
     }
 
     fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError> {
         let Some(first) = query.images.first() else { return Ok(None) };
-        let prepared = self.prepared(first)?;
+        let prepared = self.prepared(first).map_err(|error| failed(query, error))?;
         Ok(Some(unit_pixels(self.pipeline, &prepared)))
     }
 
@@ -251,6 +264,28 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &model.prepared(&shown).expect("prepared")));
         drop(shown);
         assert_eq!(Arc::strong_count(&picture), 1);
+    }
+
+    #[test]
+    fn an_error_names_the_question() {
+        let pipeline = pipeline();
+        let interrupt = Interrupt::new();
+        let mut model = VlmModel::new(&pipeline, Pass::BASE, &interrupt);
+        let picture = QueryImage::Image(Arc::new(RgbImage::from_pixel(64, 64, Rgb([9, 99, 200]))));
+        let good = query(picture.clone());
+        for (ask, empty) in [
+            (Request::Options(vec!["CT".repeat(9000), "MRI".to_owned()]), false),
+            (Request::Options(vec!["CT".to_owned()]), true),
+            (Request::Generate { max_new_tokens: 4 }, true),
+        ] {
+            let mut bad =
+                Query { case_id: "case-7".to_owned(), condition: "hint".to_owned(), ask, ..query(picture.clone()) };
+            if empty {
+                bad.images = vec![QueryImage::Image(Arc::new(RgbImage::new(0, 0)))];
+            }
+            let error = model.reply(&[good.clone(), bad]).expect_err("refused").to_string();
+            assert!(error.contains("case case-7, question item, condition hint: "), "{error}");
+        }
     }
 
     #[test]
