@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use indexmap::IndexMap;
 
-use crate::metrics::{self, Better, Crossing, Metric, OutcomeTable};
+use crate::metrics::{self, Better, Crossing, Feature, Metric, OutcomeTable, Subgroup};
 use crate::perturb::kinds::KINDS;
 use crate::perturb::{PerturbationKind, Purpose};
 use crate::suite::Suite;
@@ -300,7 +300,7 @@ fn metrics_of(page: &mut String, suite: &Suite) {
          also have `attack_success_both_right:CONDITION`, and studies `effective_robustness:CONDITION`.\n\n| id | description | better |\n| --- | --- | --- |\n",
     );
     let mut rows: IndexMap<String, (String, Better)> = IndexMap::new();
-    for metric in metrics::all(&OutcomeTable::new(suite, &Crossing::default(), [])) {
+    for metric in metrics::all(&OutcomeTable::new(suite, &Crossing::default(), []), &generic_subgroups()) {
         let (id, label) = generic(suite, &metric);
         rows.entry(id).or_insert((label, metric.better));
     }
@@ -318,6 +318,11 @@ fn metrics_of(page: &mut String, suite: &Suite) {
         };
         row(page, &[&ids, label, better]);
     }
+}
+
+/// One subgroup of every feature, with a placeholder for its value.
+fn generic_subgroups() -> Vec<Subgroup> {
+    Feature::ALL.map(|by| Subgroup { by, value: "VALUE".to_owned() }).to_vec()
 }
 
 /// Returns id and label of a metric with placeholders for condition, stage and size.
