@@ -2,6 +2,7 @@
 
 mod attack;
 mod attack_parity;
+mod baselines;
 mod compare;
 mod compat;
 mod endpoints;
@@ -17,4 +18,5 @@ mod scoring;
 mod simulation;
 mod ssim_parity;
 mod stats_parity;
+mod subgroups;
 mod text;
