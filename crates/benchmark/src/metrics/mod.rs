@@ -49,8 +49,8 @@ pub use subgroup::{Feature, Subgroup};
 /// two models have the same positions.
 const SETS: &[fn(&OutcomeTable<'_>) -> Vec<Metric>] = &[
     accuracy::metrics,
-    robustness::metrics,
     image_score::metrics,
+    robustness::metrics,
     majority::metrics,
     stage::metrics,
     hint::metrics,
