@@ -295,8 +295,8 @@ fn metrics_of(page: &mut String, suite: &Suite) {
     page.push_str(
         "\n## Metrics\n\nThe keys `primary` of a suite or study, and `metric_for_best_model`, `best_model_guard` and `early_advance` of a recipe, name metrics by id. \
          CONDITION is the id of a condition of the suite, N a stage, EPS a size in units of 1/255. VALUE is a \
-         category, a modality or the name of a data set. The median `number:median_relative_error` and `calibration_error` have no \
-         test and cannot be primary. An id that is listed with and without CONDITION means, \
+         category, a modality or the name of a data set. The median `number:median_relative_error`, `calibration_error`, and the \
+         two that describe the questions (`majority_accuracy`, `one_answer_share`) have no test and cannot be primary. An id that is listed with and without CONDITION means, \
          without it, the condition of the kind whose parameters have their defaults. `stepwise compare` and the gains of a summary \
          also have `attack_success_both_right:CONDITION`, and studies `effective_robustness:CONDITION`.\n\n| id | description | better |\n| --- | --- | --- |\n",
     );

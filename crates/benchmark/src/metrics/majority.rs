@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::metric::{Better, Metric, share};
-use super::outcome_table::{ItemRow, OutcomeTable, one_if};
+use super::metric::{Better, Metric};
+use super::outcome_table::{ClusterSums, ItemRow, OutcomeTable, one_if};
+use crate::stats::Sampling;
 
 /// A question without information: all cases have the same right answer, so a model that gives it needs no image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +73,8 @@ pub fn one_answer_questions(table: &OutcomeTable<'_>) -> Vec<OneAnswerQuestion> 
 ///   commonest answers, 1 one that is always right;
 /// - `one_answer_share`: share of items whose question has two or more items, all with one right answer.
 ///
-/// Intervals treat `m` as known. A metric without items, or where `M` is 1, is not defined.
+/// The first and the last describe the questions and not the model, so they have no interval. The intervals of the others
+/// treat `m` as known. A metric without items, or where `M` is 1, is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let golds = Golds::new(table);
@@ -83,23 +85,20 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
             let sums = [row.right(clean)?, golds.baseline(row)?, 1.0];
             counts(row).then_some(sums)
         });
-        Metric::new(id, label, Better::Higher, sums, |t| {
-            let (accuracy, baseline) = (share(t[0], t[2])?, share(t[1], t[2])?);
-            share(accuracy - baseline, 1.0 - baseline)
-        })
+        Metric::above_baseline(id, label, sums)
     };
     let mut metrics = vec![
         Metric::mean(
             "majority_accuracy",
             "accuracy of the commonest right answer of each question",
             Better::Neither,
-            table.sums(|row| Some([golds.baseline(row)?, 1.0])),
+            of_questions(table.sums(|row| Some([golds.baseline(row)?, 1.0]))),
         ),
         Metric::mean(
             "one_answer_share",
             "items whose question has one right answer in all cases",
             Better::Neither,
-            table.sums(|row| row.clean().map(|_| [one_if(one_answer.contains(row.question_key())), 1.0])),
+            of_questions(table.sums(|row| row.clean().map(|_| [one_if(one_answer.contains(row.question_key())), 1.0]))),
         ),
         corrected(
             "majority_corrected".to_owned(),
@@ -112,4 +111,9 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         corrected(format!("majority_corrected:stage_{stage}"), label, &|row| row.stage == stage)
     }));
     metrics
+}
+
+/// Sums of a metric that describes the questions and has no interval.
+fn of_questions(sums: ClusterSums<2>) -> ClusterSums<2> {
+    ClusterSums { sampling: Sampling::Unknown, ..sums }
 }

@@ -1,7 +1,7 @@
 //! Decline of accuracy along the clinical stages, corrected for chance: without the correction a decline may only be a
 //! decline of the chance level.
 
-use super::metric::{Better, Metric, share};
+use super::metric::{Better, Metric, above_baseline};
 use super::outcome_table::{ClusterSums, OutcomeTable};
 use crate::outcome::Outcome;
 
@@ -29,7 +29,12 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         Better::Lower,
         complete(table, |_| true),
         |t| {
-            let k = [kappa(&t[0..3])?, kappa(&t[3..6])?, kappa(&t[6..9])?, kappa(&t[9..12])?];
+            let k = [
+                above_baseline(&t[0..3])?,
+                above_baseline(&t[3..6])?,
+                above_baseline(&t[6..9])?,
+                above_baseline(&t[9..12])?,
+            ];
             k.windows(2).map(|pair| pair[0] - pair[1]).reduce(f64::max)
         },
     ));
@@ -59,7 +64,7 @@ fn of_form(table: &OutcomeTable<'_>, form: &Form) -> Vec<Metric> {
             is_counted.then_some([row.right(clean)?, row.chance, 1.0])
         });
         let label = format!("stage {stage}, chance-corrected{label}");
-        Metric::new(format!("chance_corrected:stage_{stage}{id}"), label, Better::Higher, sums, kappa)
+        Metric::above_baseline(format!("chance_corrected:stage_{stage}{id}"), label, sums)
     };
     let slope = Metric::new(
         format!("stage_slope{id}"),
@@ -68,7 +73,12 @@ fn of_form(table: &OutcomeTable<'_>, form: &Form) -> Vec<Metric> {
         complete(table, counts),
         |t| {
             // Least squares on stages 1 to 4: the weights (s - 2.5) / 5.
-            let k = [kappa(&t[0..3])?, kappa(&t[3..6])?, kappa(&t[6..9])?, kappa(&t[9..12])?];
+            let k = [
+                above_baseline(&t[0..3])?,
+                above_baseline(&t[3..6])?,
+                above_baseline(&t[6..9])?,
+                above_baseline(&t[9..12])?,
+            ];
             Some(-0.3 * k[0] - 0.1 * k[1] + 0.1 * k[2] + 0.3 * k[3])
         },
     );
@@ -77,15 +87,9 @@ fn of_form(table: &OutcomeTable<'_>, form: &Form) -> Vec<Metric> {
         format!("fall from stage 1 to stage 4 (chance-corrected, complete chains{label})"),
         Better::Lower,
         complete(table, counts),
-        |t| Some(kappa(&t[0..3])? - kappa(&t[9..12])?),
+        |t| Some(above_baseline(&t[0..3])? - above_baseline(&t[9..12])?),
     );
     (1..=4u8).map(of_stage).chain([slope, fall]).collect()
-}
-
-/// Chance-corrected accuracy `K = (A - c) / (1 - c)` from the sums `right, chance, items`.
-fn kappa(t: &[f64]) -> Option<f64> {
-    let (accuracy, chance) = (share(t[0], t[2])?, share(t[1], t[2])?);
-    share(accuracy - chance, 1.0 - chance)
 }
 
 /// Sums `right, chance, items` of each stage, of the items whose clean outcome `counts`, over the cases that have such

@@ -219,7 +219,7 @@ fn a_conclusion_counts_with_all_that_it_builds_on() {
     // first case. No whole chain is right.
     expect_all(&found, &[("ancestor_chain_accuracy", 5.0 / 12.0), ("chain_accuracy", 0.0)]);
     let estimate = found.estimate("ancestor_chain_accuracy").expect("known");
-    assert!(estimate.n == 12 && estimate.ci.is_some() && estimate.clusters == 2, "{estimate:?}");
+    assert!(estimate.n == 12 && estimate.ci.is_some() && estimate.clusters == 6, "{estimate:?}");
     // An item whose ancestor was not evaluated is left out, as is one that builds on nothing.
     let without: Vec<Outcome> = outcomes.iter().filter(|outcome| outcome.item_id != "s1").cloned().collect();
     expect_undefined(&summary(&without), "ancestor_chain_accuracy");
