@@ -210,7 +210,7 @@ pub struct ConditionSummary {
     pub base: Option<Estimate>,
     /// Two-sided p-value of the gain, over new patients and new questions; `None` without a gain, or where its variance
     /// is not defined.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub p: Option<f64>,
     /// Model minus base on the items that both answered, in JSON `difference`; `None` without such items.
     #[serde(default, rename = "difference", alias = "gain_vs_base", skip_serializing_if = "Option::is_none")]

@@ -32,7 +32,7 @@ fn json_is_the_summary() {
             continue;
         }
         assert!(condition["difference"].is_object() && condition["difference"].get("ci").is_some(), "{condition}");
-        assert_eq!(condition.get("p"), condition["difference"].get("p"), "{condition}");
+        assert_eq!(condition["p"], condition["difference"]["p"], "{condition}");
         for value in [&condition["accuracy"], &condition["base"]["value"]] {
             assert!(value.as_f64().is_some_and(|value| (0.0..=1.0).contains(&value)), "{condition}");
         }
