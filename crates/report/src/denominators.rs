@@ -63,7 +63,7 @@ fn one_answer(summary: &Summary) -> Option<ReportTable> {
         [Cell::text(question.question.as_str()), Cell::text(question.gold.as_str()), Cell::Count(question.items)]
     });
     let columns = [("question", "question"), ("answer", "right answer"), ("items", "items")];
-    let caption = "questions that say nothing about the image: one answer is right in all cases";
+    let caption = "questions that need no image: they have one right answer in all cases";
     (!summary.one_answer_questions.is_empty()).then(|| ReportTable::new("one_answer", caption, columns, rows))
 }
 

@@ -73,7 +73,8 @@ pub fn one_answer_questions(table: &OutcomeTable<'_>) -> Vec<OneAnswerQuestion> 
 ///   commonest answers, 1 one that is always right;
 /// - `one_answer_share`: share of items whose question has two or more items, all with one right answer.
 ///
-/// The first and the last describe the questions and not the model, so they have no interval. The intervals of the others
+/// The commonest answer is that of the evaluated items themselves, so `m` is too high where a question has few items. The
+/// first and the last describe the questions and not the model, so they have no interval. The intervals of the others
 /// treat `m` as known. A metric without items, or where `M` is 1, is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {

@@ -130,7 +130,7 @@ fn divided(table: &OutcomeTable<'_>) -> Vec<Divided> {
     if let Some((_, condition)) = table.conditions().nth(clean) {
         divided.push(Divided {
             id: format!("accuracy:{}", condition.id),
-            label: "accuracy",
+            label: "clean accuracy",
             better: Better::Higher,
             of_item: Box::new(move |row| row.right(clean)),
         });

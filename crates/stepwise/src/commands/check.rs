@@ -164,7 +164,7 @@ fn one_answer(found: &CheckSummary, split: Split, items: usize) {
     questions.sort_by_key(|question| std::cmp::Reverse(question.items));
     let all: usize = questions.iter().map(|question| question.items).sum();
     say!(
-        "  {}: {all} of {items} questions ({:.1} %) say nothing about the image, because one answer is right in all cases:",
+        "  {}: {all} of {items} questions ({:.1} %) need no image, because they have one right answer in all cases:",
         word(split),
         100.0 * all as f64 / items as f64
     );

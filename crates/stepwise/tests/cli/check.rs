@@ -57,7 +57,7 @@ fn questions_with_one_right_answer_are_named_with_their_share() {
         });
     }
     let table = place.done("check cases").stdout;
-    let all = format!("test: {rows} of {} questions (50.0 %) say nothing about the image", 2 * rows);
+    let all = format!("test: {rows} of {} questions (50.0 %) need no image", 2 * rows);
     assert!(table.contains(&all) && table.contains("50.0 %  \"Which modality?\": always \"MRI\""), "{table}");
     assert!(!table.contains("Which scan?"), "{table}");
     let found = &place.done("check cases --json").json()["summary"]["one_answer_questions"];
