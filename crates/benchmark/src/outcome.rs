@@ -26,6 +26,12 @@ pub struct Outcome {
     pub stage: u8,
     /// Category in the taxonomy.
     pub category: String,
+    /// Imaging modality of the case, such as `mri`; empty where unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub modality: String,
+    /// Name of the data set that the case comes from; empty where unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dataset: String,
     /// Question of the stored item, also where the condition asks another one (a negation, a false premise, a hint);
     /// empty where unknown. Many cases share a question, and answers to one question are not independent, so studies
     /// cluster by question as well.
@@ -141,6 +147,27 @@ impl Outcome {
         let log_odds = sum(true) - sum(false);
         let is_scored = !self.right_scores.is_empty() && self.right_scores.len() < self.scores.len();
         Some(log_odds).filter(|log_odds| is_scored && !log_odds.is_nan())
+    }
+
+    /// Computes the probability of each option shown, in the order of `scores`: the softmax of their log-likelihoods. A
+    /// score that is not finite has the probability 0. None without scores or where no score is finite.
+    #[must_use]
+    pub fn probabilities(&self) -> Option<Vec<f64>> {
+        let total = log_sum_exp(self.scores.iter().filter_map(|score| score.loglikelihood));
+        let of_option = |score: &Score| score.loglikelihood.map_or(0.0, |value| (value - total).exp());
+        total.is_finite().then(|| self.scores.iter().map(of_option).collect())
+    }
+
+    /// Returns whether the right answer is "yes" or "no".
+    #[must_use]
+    pub fn is_yes_no(&self) -> bool {
+        matches!(self.gold.as_str(), "yes" | "no")
+    }
+
+    /// Returns whether the question is a choice: it shows options, and its right answer is neither "yes" nor "no".
+    #[must_use]
+    pub fn is_choice(&self) -> bool {
+        self.options > 0 && !self.is_yes_no()
     }
 
     /// Returns whether the answer is right; false where the response is unparsed.

@@ -220,7 +220,7 @@ impl Suite {
             );
             format!("primary: `{id}` is neither a condition nor a metric of this suite -> {advice}")
         };
-        others.into_iter().filter(|id| !metrics.contains(id)).map(problem).collect()
+        others.into_iter().filter(|id| !metrics::is_endpoint(self, id)).map(problem).collect()
     }
 }
 

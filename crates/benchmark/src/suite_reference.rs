@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use indexmap::IndexMap;
 
-use crate::metrics::{self, Better, Crossing, Metric, OutcomeTable};
+use crate::metrics::{self, Better, Crossing, Feature, Metric, OutcomeTable, Subgroup};
 use crate::perturb::kinds::KINDS;
 use crate::perturb::{PerturbationKind, Purpose};
 use crate::suite::Suite;
@@ -294,13 +294,14 @@ fn is_of(kind: &PerturbationKind, parameter: &Parameter) -> bool {
 fn metrics_of(page: &mut String, suite: &Suite) {
     page.push_str(
         "\n## Metrics\n\nThe keys `primary` of a suite or study, and `metric_for_best_model`, `best_model_guard` and `early_advance` of a recipe, name metrics by id. \
-         CONDITION is the id of a condition of the suite, N a stage, EPS a size in units of 1/255. The median \
-         `number:median_relative_error` has no test and cannot be primary. An id that is listed with and without CONDITION means, \
+         CONDITION is the id of a condition of the suite, N a stage, EPS a size in units of 1/255. VALUE is a \
+         category, a modality or the name of a data set. The median `number:median_relative_error`, `calibration_error`, and the \
+         two that describe the questions (`majority_accuracy`, `one_answer_share`) have no test and cannot be primary. An id that is listed with and without CONDITION means, \
          without it, the condition of the kind whose parameters have their defaults. `stepwise compare` and the gains of a summary \
          also have `attack_success_both_right:CONDITION`, and studies `effective_robustness:CONDITION`.\n\n| id | description | better |\n| --- | --- | --- |\n",
     );
     let mut rows: IndexMap<String, (String, Better)> = IndexMap::new();
-    for metric in metrics::all(&OutcomeTable::new(suite, &Crossing::default(), [])) {
+    for metric in metrics::all(&OutcomeTable::new(suite, &Crossing::default(), []), &generic_subgroups()) {
         let (id, label) = generic(suite, &metric);
         rows.entry(id).or_insert((label, metric.better));
     }
@@ -318,6 +319,11 @@ fn metrics_of(page: &mut String, suite: &Suite) {
         };
         row(page, &[&ids, label, better]);
     }
+}
+
+/// One subgroup of every feature, with a placeholder for its value.
+fn generic_subgroups() -> Vec<Subgroup> {
+    Feature::ALL.map(|by| Subgroup { by, value: "VALUE".to_owned() }).to_vec()
 }
 
 /// Returns id and label of a metric with placeholders for condition, stage and size.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use stepwise_benchmark::summary::Summary;
+
 use super::input::ReportInput;
 use super::markup::{escape, plural};
 use super::section::ReportSection;
@@ -32,6 +34,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
         let columns = [("reason", "reason"), ("questions", "questions")];
         tables.insert(0, ReportTable::new("skipped", "reasons why questions were left out", columns, rows).open());
     }
+    tables.extend(one_answer(last));
     Some(ReportSection {
         id: "denominators",
         title: "Denominators",
@@ -52,6 +55,16 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
         tables,
         half: false,
     })
+}
+
+/// Table of the questions that have one right answer in all cases; None where there is no such question.
+fn one_answer(summary: &Summary) -> Option<ReportTable> {
+    let rows = summary.one_answer_questions.iter().map(|question| {
+        [Cell::text(question.question.as_str()), Cell::text(question.gold.as_str()), Cell::Count(question.items)]
+    });
+    let columns = [("question", "question"), ("answer", "right answer"), ("items", "items")];
+    let caption = "questions that need no image: they have one right answer in all cases";
+    (!summary.one_answer_questions.is_empty()).then(|| ReportTable::new("one_answer", caption, columns, rows))
 }
 
 fn by_condition(input: &ReportInput<'_>) -> ReportTable {

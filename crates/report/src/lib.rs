@@ -25,6 +25,7 @@ pub mod section;
 pub mod series;
 pub mod stage_curve;
 pub mod strip;
+mod subgroups;
 pub mod table;
 mod training;
 mod training_curve;
@@ -37,10 +38,11 @@ pub use training_curve::{CurveStep, TrainingCurve};
 use section::ReportSection;
 
 /// All sections in page order.
-const SECTIONS: [fn(&ReportInput<'_>) -> Option<ReportSection>; 13] = [
+const SECTIONS: [fn(&ReportInput<'_>) -> Option<ReportSection>; 14] = [
     gain_by_condition::section,
     stage_curve::section,
     chain_flow::section,
+    subgroups::section,
     hint_plane::section,
     robustness_by_epoch::section,
     retention::section,

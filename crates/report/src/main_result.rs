@@ -1,4 +1,4 @@
-//! Main result of a report, with a few further numbers on cards.
+//! Main results of a report, use of the image and robustness, with a few further numbers on cards.
 
 use stepwise_benchmark::stats::FEWEST_CLUSTERS;
 use stepwise_benchmark::summary::{Estimate, Summary};
@@ -9,13 +9,13 @@ use super::markup::{capital, escape, percent, plural, points, share};
 
 /// Metrics on cards: id, name and explanation.
 const CARDS: [(&str, &str, &str); 7] = [
-    (
-        "image_score",
-        "Paired image score",
-        "how often the right answer is likelier with the own image than with the image of another patient; 50 % is blind",
-    ),
     ("accuracy:clean", "Clean accuracy", "questions and images as stored"),
     ("mean_attacked_accuracy", "Accuracy under attack", "mean over attack families"),
+    (
+        "ancestor_chain_accuracy",
+        "Conclusions with their chain",
+        "items of stage 4 that are right together with all items that they build on",
+    ),
     ("chain_accuracy", "Complete chains", "cases with all four stages right"),
     ("hint_discrimination", "Hint discrimination", "repair by right hints minus capture by wrong hints"),
     ("visual_reliance_swap", "Use of the image", "accuracy lost with the image of another patient"),
@@ -26,14 +26,16 @@ const CARDS: [(&str, &str, &str); 7] = [
     ),
 ];
 
-/// Renders the main result as markup: the gain in robust accuracy, or in clean accuracy where no attack was evaluated,
-/// of the epoch that the report is about, and cards with further metrics that have a value. Without epochs it shows the
-/// accuracy of the base.
+/// Renders the main result as markup, for the epoch that the report is about: the gain in the paired image score where
+/// images were exchanged, the gain in robust accuracy, or in clean accuracy where no attack was evaluated, and cards
+/// with further metrics that have a value. Without epochs it shows the values of the base.
 pub fn section(input: &ReportInput<'_>) -> String {
     let last = input.model();
     let cards: String = CARDS.iter().filter_map(|(id, name, about)| card(last, id, name, about)).collect();
     let cards = if cards.is_empty() { cards } else { format!("<div class=\"cards\">{cards}</div>") };
-    format!("<section class=\"headline\" aria-label=\"Main result\">{}{cards}</section>", hero(input, last))
+    let sight = sight(last).map(|claim| hero(input, last, &claim, [""; 2])).unwrap_or_default();
+    let robustness = hero(input, last, &claim(last), [&note(input), &failed_checks(last)]);
+    format!("<section class=\"headline\" aria-label=\"Main result\">{sight}{robustness}{cards}</section>")
 }
 
 /// Metric of the main result.
@@ -66,17 +68,46 @@ fn claim(summary: &Summary) -> Claim {
     }
 }
 
-fn hero(input: &ReportInput<'_>, last: &Summary) -> String {
-    let Claim { id, name, about } = claim(last);
-    let metric = last.metrics.get(id);
-    let warning = match epsilon::failed(last) {
+/// Returns the paired image score; None where no image was exchanged.
+fn sight(summary: &Summary) -> Option<Claim> {
+    let score = summary.estimate("image_score").filter(|score| score.value.is_some())?;
+    let control = summary.estimate("image_score_control").filter(|control| control.value.is_some());
+    let control = control.map_or_else(String::new, |control| {
+        format!(", and {} with the image of another patient with the same answer (control)", share(Some(control)))
+    });
+    Some(Claim {
+        id: "image_score",
+        name: "Paired image score",
+        about: format!(
+            "The right answer is likelier with the own image than with the image of another patient for whom it is wrong in {} \
+             of the items{control}. 50 % is a model that does not use the image.",
+            share(Some(score)),
+        ),
+    })
+}
+
+/// Renders the warning about failed checks of the pixel attacks; empty where none failed.
+fn failed_checks(summary: &Summary) -> String {
+    match epsilon::failed(summary) {
         0 => String::new(),
         failed => format!(
             "<p class=\"tally bad\">\u{2718} {} against fake robustness failed: see <a href=\"#epsilon\">the checks of the \
              pixel attacks</a>.</p>",
             plural(failed, "check")
         ),
-    };
+    }
+}
+
+/// Renders the warning of the input; empty without one.
+fn note(input: &ReportInput<'_>) -> String {
+    let note = |text: &str| format!("<p class=\"tally bad\">{}.</p>", escape(&capital(text)));
+    input.warning.map_or_else(String::new, note)
+}
+
+/// Renders one main metric. `note` and `warning` are markup; the note is shown with a gain only.
+fn hero(input: &ReportInput<'_>, last: &Summary, claim: &Claim, [note, warning]: [&str; 2]) -> String {
+    let Claim { id, name, about } = claim;
+    let metric = last.metrics.get(*id);
     let Some((gain, base)) = metric.and_then(|metric| metric.gain_vs_base.zip(metric.base)) else {
         let estimate = metric.map(|metric| metric.estimate);
         return format!(
@@ -91,9 +122,6 @@ fn hero(input: &ReportInput<'_>, last: &Summary) -> String {
     let of =
         |estimate: Option<Estimate>| estimate.and_then(|estimate| estimate.value).map_or_else(|| "n/a".into(), percent);
     let others = others(input, id);
-    let note = input
-        .warning
-        .map_or_else(String::new, |text| format!("<p class=\"tally bad\">{}.</p>", escape(&capital(text))));
     format!(
         "<div class=\"hero {}\"><p class=\"what\">{name}: gain over the untouched base</p>\
          <p class=\"big\">{value}<span class=\"unit\"> percentage points</span></p><p class=\"interval\">{interval}</p>\

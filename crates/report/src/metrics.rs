@@ -11,7 +11,7 @@ use super::table::{Cell, ReportTable};
 
 /// Metrics in the open table, together with the attack success of family representatives. A folded table
 /// has all metrics.
-const SHOWN: [&str; 18] = [
+const SHOWN: [&str; 27] = [
     "robust_accuracy",
     "worst_case_accuracy",
     "mean_attacked_accuracy",
@@ -23,12 +23,21 @@ const SHOWN: [&str; 18] = [
     "image_score",
     "image_score_control",
     "image_sensitivity",
+    "majority_corrected",
+    "majority_accuracy",
+    "one_answer_share",
+    "yes_bias",
+    "false_positive_ratio",
+    "paraphrase_consistency",
+    "overconfidence",
+    "calibration_error",
     "region_grounding",
     "cue_gain",
     "cue_harm",
     "text_dominance",
     "all_orders_accuracy",
     "position_bias",
+    "ancestor_chain_accuracy",
     "chain_accuracy",
 ];
 

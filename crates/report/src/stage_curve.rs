@@ -44,7 +44,8 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
         id: "stages",
         title: "Accuracy by clinical stage",
         intro: "Clean accuracy corrected for chance: 0 is a random pick, 100 is always right. The slope belongs to a \
-                least-squares line over the cases whose chain has all four stages."
+                least-squares line over the cases whose chain has all four stages. Stages differ in their answer forms: the \
+                table has the same numbers over choices only."
             .into(),
         body: format!(
             "{}{}{}",
@@ -84,13 +85,21 @@ fn table(input: &ReportInput<'_>) -> ReportTable {
         .iter()
         .zip(1..)
         .map(|(name, stage): (_, u8)| row(name, &format!("chance_corrected:stage_{stage}"), Cell::Share));
-    let along = [("slope a stage", "stage_slope"), ("fall, stage 1 to 4", "stage_fall")]
-        .into_iter()
-        .map(|(name, id)| row(name, id, Cell::Points));
+    let choices = NAMES.iter().zip(1..).map(|(name, stage): (_, u8)| {
+        row(&format!("{name}, choices only"), &format!("chance_corrected:stage_{stage}:choice"), Cell::Share)
+    });
+    let along = [
+        ("slope a stage", "stage_slope"),
+        ("fall, stage 1 to 4", "stage_fall"),
+        ("slope a stage, choices only", "stage_slope:choice"),
+        ("fall, stage 1 to 4, choices only", "stage_fall:choice"),
+    ]
+    .into_iter()
+    .map(|(name, id)| row(name, id, Cell::Points));
     ReportTable::new(
         "stages",
         "chance-corrected accuracy by stage",
         [("stage", "stage"), ("base", "base"), ("now", "model"), ("gain", "gain, percentage points")],
-        stages.chain(along),
+        stages.chain(choices).chain(along),
     )
 }

@@ -53,7 +53,9 @@ impl ConsoleProgress {
 }
 
 /// Label and metric name of the main results on the line of an epoch. All other metrics are in the run's folder.
-const EPOCH_METRICS: [(&str, &str); 5] = [
+const EPOCH_METRICS: [(&str, &str); 7] = [
+    ("image", "image_score"),
+    ("robust", "robust_accuracy"),
     ("clean", "accuracy/clean"),
     ("hint-", "accuracy/hint_minus"),
     ("blank", "accuracy/blank"),

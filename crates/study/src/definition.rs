@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use stepwise_benchmark::metrics::endpoints;
+use stepwise_benchmark::metrics::{endpoints, is_endpoint};
 use stepwise_benchmark::suite::Suite;
 use stepwise_config::nearest::nearest;
 use stepwise_data::io::bounded;
@@ -152,7 +152,7 @@ impl Study {
                 let advice = format!("name `accuracy:{attack}`; the report shows effective robustness beside it");
                 return Err(StudyError::Senseless { path: self.path.clone(), what, advice });
             }
-            if !known.contains(id) {
+            if !is_endpoint(&self.suite, id) {
                 let advice = match nearest(id, known.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "use the metric names of a run's `summary.json`, such as `chain_accuracy`".to_owned(),

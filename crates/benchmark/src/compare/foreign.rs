@@ -144,6 +144,8 @@ fn bare(verdict: Verdict, [case_id, item_id, condition]: [String; 3], group_id: 
         item_id,
         stage,
         category: String::new(),
+        modality: String::new(),
+        dataset: String::new(),
         question: String::new(),
         condition,
         verdict,
@@ -184,8 +186,8 @@ fn not_asked(plan: &Plan<'_>, case_id: &str, item_id: &str, condition: &str) -> 
 }
 
 /// Completes, in place, the `outcomes` without a right answer, which were read without cases, from the outcomes of the
-/// same items in `from`, the other side of a comparison: group, stage, category, question, parents and, from the same
-/// condition, right answer and chance. Existing values are replaced. Outcomes of items that `from` lacks stay as they
+/// same items in `from`, the other side of a comparison: group, stage, category, modality, data set, question, parents and,
+/// from the same condition, right answer and chance. Existing values are replaced. Outcomes of items that `from` lacks stay as they
 /// are.
 pub fn fill(outcomes: &mut [Outcome], from: &[Outcome]) {
     let known: HashMap<_, &Outcome> = from.iter().map(|outcome| (super::key(outcome), outcome)).collect();
@@ -197,6 +199,8 @@ pub fn fill(outcomes: &mut [Outcome], from: &[Outcome]) {
         outcome.group_id.clone_from(&item.group_id);
         outcome.stage = item.stage;
         outcome.category.clone_from(&item.category);
+        outcome.modality.clone_from(&item.modality);
+        outcome.dataset.clone_from(&item.dataset);
         outcome.question.clone_from(&item.question);
         outcome.parents.clone_from(&item.parents);
         if let Some((gold, chance)) = question {

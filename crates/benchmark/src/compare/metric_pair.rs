@@ -16,7 +16,9 @@ pub struct MetricPair {
     pub a: Option<Estimate>,
     /// Value of B; None for metrics that are defined on both models together.
     pub b: Option<Estimate>,
-    /// Value of B less value of A, with its interval.
+    /// Value of B less value of A, with interval and p-value; in JSON the keys `value`, `ci`, `n` and `p` of the metric
+    /// itself.
+    #[serde(flatten)]
     pub difference: Estimate,
     /// Whether the metric was named a primary endpoint before the run.
     #[serde(default)]

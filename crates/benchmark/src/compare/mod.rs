@@ -14,13 +14,13 @@ use crate::outcome::Outcome;
 use crate::perturb::Purpose;
 use crate::score::Verdict;
 use crate::suite::{Suite, SuiteName};
-use crate::summary::{ConditionSummary, Estimate, Summary};
+use crate::summary::{ConditionSummary, Estimate, Summary, by_id};
 
 pub use epochs::{EffectiveRobustness, History, StageRetention};
 pub use metric_pair::MetricPair;
 
 /// Schema name and version of a comparison as JSON.
-pub const SCHEMA: &str = "compare/2";
+pub const SCHEMA: &str = "compare/3";
 
 /// One side of a comparison, before it: the outcomes of one model, and the run that they come from.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +61,8 @@ pub struct Comparison {
     pub conditions: Vec<ConditionPair>,
     /// Accuracies of the clinical stages on clean questions; stages without common items are left out.
     pub stages: Vec<StagePair>,
-    /// All metrics by id, on the questions that both answered.
+    /// All metrics by id, on the questions that both answered. In JSON a list of objects with an `id`.
+    #[serde(with = "by_id")]
     pub metrics: IndexMap<String, MetricPair>,
     /// Effective robustness against the line of reference epochs, by attack; empty where there is no line.
     pub effective_robustness: Vec<EffectiveRobustness>,

@@ -1,10 +1,11 @@
 //! Paired image score: whether the model's confidence in the right answer depends on the image.
 
 use super::metric::{Better, Metric};
-use super::outcome_table::{ClusterSums, ItemRow, OutcomeTable};
+use super::outcome_table::{ItemRow, OutcomeTable};
 
-/// Returns `image_score` and `image_score:stage_N` (`N` from 1 to 4) for every condition `swap_near`, and
-/// `image_score_control` for every `swap_same`.
+/// Returns, for every condition `swap_near`, `image_score` and `image_score:stage_N` (`N` from 1 to 4), and for every
+/// `swap_same`, `image_score_control` and `image_score_control:stage_N`. The module [`subgroup`](super::subgroup) has
+/// the scores by category, modality and data set.
 ///
 /// The image score is the share of items whose right answer is more likely with the case's own image than with the
 /// image of another patient for whom the answer is wrong: `P[log-odds(g | own) > log-odds(g | other)]`, ties half,
@@ -18,34 +19,44 @@ use super::outcome_table::{ClusterSums, ItemRow, OutcomeTable};
 /// condition.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    let kinds = [
+        (
+            "swap_near",
+            "image_score",
+            "paired image score (right answer likelier with the own image; 0.5 is blind)",
+            Better::Higher,
+        ),
+        (
+            "swap_same",
+            "image_score_control",
+            "control of the paired image score (other image with the same answer)",
+            Better::Neither,
+        ),
+    ];
     let mut metrics = Vec::new();
-    for (c, condition, first) in table.variants("swap_near") {
-        let id = OutcomeTable::name("image_score", condition, first);
-        let label = "paired image score (right answer likelier with the own image; 0.5 is blind)";
-        metrics.push(Metric::mean(id.clone(), label, Better::Higher, scores(table, c, |_| true)));
-        metrics.extend((1..=4u8).map(|stage| {
-            let of_stage = scores(table, c, |row| row.stage == stage);
-            Metric::mean(format!("{id}:stage_{stage}"), format!("{label}, stage {stage}"), Better::Higher, of_stage)
-        }));
-    }
-    for (c, condition, first) in table.variants("swap_same") {
-        let id = OutcomeTable::name("image_score_control", condition, first);
-        let label = "control of the paired image score (other image with the same answer)";
-        metrics.push(Metric::mean(id, label, Better::Neither, scores(table, c, |_| true)));
+    for (kind, base, label, better) in kinds {
+        for (c, condition, first) in table.variants(kind) {
+            let id = OutcomeTable::name(base, condition, first);
+            let all = table.sums(|row| Some([score(row, c)?, 1.0]));
+            metrics.push(Metric::mean(id.clone(), label, better, all));
+            metrics.extend((1..=4u8).map(|stage| {
+                let sums = table.sums(|row| if row.stage == stage { Some([score(row, c)?, 1.0]) } else { None });
+                Metric::mean(format!("{id}:stage_{stage}"), format!("{label}, stage {stage}"), better, sums)
+            }));
+        }
     }
     metrics
 }
 
-/// Sums of the score and of the items that `counts` keeps.
-fn scores<'a>(table: &OutcomeTable<'a>, c: usize, counts: impl Fn(&ItemRow<'a>) -> bool) -> ClusterSums<2> {
-    table.sums(|row| {
-        let (own, other) = (row.clean()?.gold_log_odds()?, row.at(c)?.gold_log_odds()?);
-        let score = match own.total_cmp(&other) {
-            _ if (own - other).abs() <= TIE => 0.5,
-            std::cmp::Ordering::Greater => 1.0,
-            _ => 0.0,
-        };
-        counts(row).then_some([score, 1.0])
+/// Returns the score of one item: 1 where its right answer is likelier with the own image than with the image of the
+/// condition with index `c`, 0 where it is less likely, 0.5 where both are equal. None where the item was not evaluated
+/// under both, or has no likelihoods.
+pub(super) fn score(row: &ItemRow<'_>, c: usize) -> Option<f64> {
+    let (own, other) = (row.clean()?.gold_log_odds()?, row.at(c)?.gold_log_odds()?);
+    Some(match own.total_cmp(&other) {
+        _ if (own - other).abs() <= TIE => 0.5,
+        std::cmp::Ordering::Greater => 1.0,
+        _ => 0.0,
     })
 }
 

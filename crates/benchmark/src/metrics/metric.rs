@@ -61,6 +61,19 @@ impl Metric {
         Self::mean(id, label, better, sums).within(-1.0, 1.0)
     }
 
+    /// Creates an accuracy above a baseline, `(A - B) / (1 - B)`: 0 is a model as good as the baseline, 1 one that is
+    /// always right. `sums` holds right answers, accuracies of the baseline, and items. Not defined without items, or
+    /// where `B` is 1. Intervals are cut to the values from no to all answers right.
+    pub fn above_baseline(id: impl Into<String>, label: impl Into<String>, sums: ClusterSums<3>) -> Self {
+        let totals = [0, 1, 2].map(|column| sums.columns[column].iter().sum::<f64>());
+        let least = above_baseline(&[0.0, totals[1], totals[2]]);
+        let metric = Self::new(id, label, Better::Higher, sums, above_baseline);
+        match least {
+            Some(least) => metric.within(least, 1.0),
+            None => metric,
+        }
+    }
+
     /// Returns the metric with `low` and `high` as the least and the largest value that it can take. Intervals are cut
     /// to them.
     #[must_use]
@@ -80,6 +93,13 @@ impl Metric {
 /// Returns `part / whole`; None where `whole` is 0 or negative.
 pub(crate) fn share(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
+}
+
+/// Computes the accuracy above a baseline, `(A - B) / (1 - B)`, from the sums of right answers, accuracies of the
+/// baseline, and items. None without items or where `B` is 1.
+pub(super) fn above_baseline(t: &[f64]) -> Option<f64> {
+    let (accuracy, baseline) = (share(t[0], t[2])?, share(t[1], t[2])?);
+    share(accuracy - baseline, 1.0 - baseline)
 }
 
 /// Adds up, in each cell (a patient and a question), the differences in being right between the conditions with the

@@ -7,8 +7,10 @@
 //! Intervals and tests come from [`stats::inference`](crate::stats::inference).
 
 pub mod accuracy;
+mod ancestors;
 pub mod attack;
 pub mod boxes;
+pub mod calibration;
 pub mod chain;
 pub mod consistency;
 pub mod context;
@@ -19,6 +21,7 @@ pub mod family;
 pub mod hint;
 pub mod image_score;
 pub mod laterality;
+pub mod majority;
 pub mod metric;
 pub mod number;
 pub mod order;
@@ -29,23 +32,28 @@ pub mod refusal;
 pub mod region;
 pub mod robustness;
 pub mod stage;
+pub mod subgroup;
 pub mod text;
 pub mod vision;
+pub mod yes_no;
 
 use crate::stats::Sampling;
 use crate::suite::Suite;
 
+pub use majority::OneAnswerQuestion;
 pub use metric::{Better, Metric};
 pub use outcome_table::{ClusterSums, Crossing, ItemRow, OutcomeTable};
+pub use subgroup::{Feature, Subgroup};
 
-/// All sets of metrics. The metrics depend on the suite alone and never on outcomes, so the metrics of two models have
-/// the same positions.
+/// All sets of metrics over all items. These metrics depend on the suite alone and never on outcomes, so the metrics of
+/// two models have the same positions.
 const SETS: &[fn(&OutcomeTable<'_>) -> Vec<Metric>] = &[
     accuracy::metrics,
+    image_score::metrics,
     robustness::metrics,
+    majority::metrics,
     stage::metrics,
     hint::metrics,
-    image_score::metrics,
     vision::metrics,
     region::metrics,
     cue::metrics,
@@ -54,26 +62,41 @@ const SETS: &[fn(&OutcomeTable<'_>) -> Vec<Metric>] = &[
     consistency::metrics,
     order::metrics,
     pair::metrics,
+    yes_no::metrics,
     laterality::metrics,
     refusal::metrics,
     boxes::metrics,
     number::metrics,
     text::metrics,
+    calibration::metrics,
     chain::metrics,
     context::metrics,
     reason::metrics,
 ];
 
-/// Returns all metrics of an outcome table, in a fixed order. The ids depend on the suite alone; a metric without
-/// eligible items is there too, with the value None, so that the metrics of two models have the same positions.
+/// Returns all metrics of an outcome table, in a fixed order: over all items, then of each of `subgroups`. The ids
+/// depend on the suite and on `subgroups` alone; a metric without eligible items is there too, with the value None, so
+/// that the metrics of two models have the same positions.
 #[must_use]
-pub fn all(table: &OutcomeTable<'_>) -> Vec<Metric> {
-    SETS.iter().flat_map(|family| family(table)).collect()
+pub fn all(table: &OutcomeTable<'_>, subgroups: &[Subgroup]) -> Vec<Metric> {
+    SETS.iter().flat_map(|family| family(table)).chain(subgroup::metrics(table, subgroups)).collect()
 }
 
-/// Returns the ids of all metrics of this suite that may be a primary endpoint: those with an interval and a test.
+/// Returns the ids of all metrics of this suite over all items that may be a primary endpoint: those with an interval
+/// and a test.
 #[must_use]
 pub fn endpoints(suite: &Suite) -> Vec<String> {
-    let all = all(&OutcomeTable::new(suite, &Crossing::default(), []));
+    let all = all(&OutcomeTable::new(suite, &Crossing::default(), []), &[]);
     all.into_iter().filter(|metric| metric.statistic.sampling != Sampling::Unknown).map(|metric| metric.id).collect()
+}
+
+/// Returns whether a metric with this id may be a primary endpoint: one of [`endpoints`], or a metric of a subgroup,
+/// such as `image_score:category_10`. Whether the cases have such a subgroup is not known here.
+#[must_use]
+pub fn is_endpoint(suite: &Suite, id: &str) -> bool {
+    let of_subgroup = |(all, _): (&str, Subgroup)| {
+        let table = OutcomeTable::new(suite, &Crossing::default(), []);
+        subgroup::divided_ids(&table).iter().any(|divided| divided == all)
+    };
+    Subgroup::of_id(id).is_some_and(of_subgroup) || endpoints(suite).iter().any(|endpoint| endpoint == id)
 }

@@ -28,8 +28,7 @@ impl<'a> Crossing<'a> {
     }
 
     fn key(outcome: &Outcome) -> (&str, &str) {
-        let question = if outcome.question.is_empty() { &outcome.item_id } else { &outcome.question };
-        (&outcome.group_id, question)
+        (&outcome.group_id, question_key(&outcome.question, &outcome.item_id))
     }
 
     /// Returns patient and question of every cell, as numbers from 0.
@@ -37,6 +36,11 @@ impl<'a> Crossing<'a> {
     pub fn cells(&self) -> &Cells {
         &self.cells
     }
+}
+
+/// Text by which items ask one question: the question, or the item's id where the question is unknown.
+fn question_key<'a>(question: &'a str, item_id: &'a str) -> &'a str {
+    if question.is_empty() { item_id } else { question }
 }
 
 /// Numbers names from 0 in their alphabetical order; equal names have equal numbers.
@@ -70,6 +74,12 @@ pub struct ItemRow<'a> {
     pub stage: u8,
     /// Id of the category in the taxonomy.
     pub category: &'a str,
+    /// Imaging modality of the case; empty where unknown.
+    pub modality: &'a str,
+    /// Data set of the case; empty where unknown.
+    pub dataset: &'a str,
+    /// Question of the stored item; empty where unknown.
+    pub question: &'a str,
     /// Probability, 0 to 1, that a random pick answers the stored question rightly.
     pub chance: f64,
     /// Number of the clean condition.
@@ -96,6 +106,12 @@ impl<'a> ItemRow<'a> {
     #[must_use]
     pub fn right(&self, c: usize) -> Option<f64> {
         self.at(c).map(|outcome| one_if(outcome.is_right()))
+    }
+
+    /// Returns the text by which items ask one question: the question, or the item's id where the question is unknown.
+    #[must_use]
+    pub fn question_key(&self) -> &'a str {
+        question_key(self.question, self.item_id)
     }
 
     /// Returns the clean outcome; None where the item was not evaluated clean.
@@ -169,7 +185,7 @@ pub struct ClusterSums<const N: usize> {
 impl<'a> OutcomeTable<'a> {
     /// Builds the table of `outcomes`, one row per case id and item id. Outcomes of conditions that the suite lacks, or
     /// of cells that `crossing` does not number, are left out. Of several outcomes of one item under one condition, the
-    /// last counts. Stage and category come from the first outcome of an item; the chance comes from its clean outcome,
+    /// last counts. Stage, category, modality, data set and question come from the first outcome of an item; the chance comes from its clean outcome,
     /// or from the first one where it has no clean outcome.
     pub fn new(suite: &'a Suite, crossing: &Crossing<'_>, outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
         let clean = suite.conditions.iter().position(|condition| condition.kind == "clean").unwrap_or_default();
@@ -185,6 +201,9 @@ impl<'a> OutcomeTable<'a> {
                 item_id: &outcome.item_id,
                 stage: outcome.stage,
                 category: &outcome.category,
+                modality: &outcome.modality,
+                dataset: &outcome.dataset,
+                question: &outcome.question,
                 chance: outcome.chance,
                 clean,
                 outcomes: vec![None; suite.conditions.len()],

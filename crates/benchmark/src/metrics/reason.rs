@@ -1,7 +1,8 @@
 //! Right for the wrong reason: a right conclusion although an answer that it builds on was wrong.
 
+use super::ancestors::ancestors;
 use super::metric::{Better, Metric};
-use super::outcome_table::{ItemRow, OutcomeTable, one_if};
+use super::outcome_table::{OutcomeTable, one_if};
 
 /// Returns `right_for_the_wrong_reason`: among the items of stage 4 that are right clean, the share for which an item
 /// that they build on, directly or indirectly, is wrong. Items that build on no other item, or on an item that was not
@@ -23,19 +24,4 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     });
     let label = "right for the wrong reason (stage 4 right, an answer it builds on wrong)";
     vec![Metric::mean("right_for_the_wrong_reason", label, Better::Lower, sums)]
-}
-
-/// All items that `row` builds on, directly or indirectly; None where one of them is missing.
-fn ancestors<'b, 'a>(row: &ItemRow<'a>, of_case: &'b [ItemRow<'a>]) -> Option<Vec<&'b ItemRow<'a>>> {
-    let mut found: Vec<&ItemRow<'a>> = Vec::new();
-    let mut wanted: Vec<&str> = row.clean()?.parents.iter().map(String::as_str).collect();
-    while let Some(parent) = wanted.pop() {
-        if found.iter().any(|known| known.item_id == parent) {
-            continue;
-        }
-        let parent = of_case.iter().find(|other| other.item_id == parent)?;
-        wanted.extend(parent.clean()?.parents.iter().map(String::as_str));
-        found.push(parent);
-    }
-    Some(found)
 }

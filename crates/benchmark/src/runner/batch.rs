@@ -31,8 +31,8 @@ pub(super) struct CaseBatch {
 
 impl CaseBatch {
     /// Adds the outcome of `entry` to `run` where it is known already, or queues the question. A question that cannot
-    /// be asked is counted as unanswerable. A known outcome takes condition and question from the plan, because they
-    /// are no part of its key.
+    /// be asked is counted as unanswerable. A known outcome takes condition, question, modality and data set from
+    /// the plan, because they are no part of its key.
     pub fn take(
         &mut self,
         plan: &Plan<'_>,
@@ -50,7 +50,9 @@ impl CaseBatch {
         };
         self.said.hear(plan, entry, outcome);
         let (condition, question) = (plan.condition(entry).id.clone(), plan.stored_question(entry).to_owned());
-        run.outcomes.push(Outcome { condition, question, ..outcome.clone() });
+        let (case, _) = plan.item(entry);
+        let (modality, dataset) = (case.modality.clone(), case.source.dataset.clone());
+        run.outcomes.push(Outcome { condition, question, modality, dataset, ..outcome.clone() });
         run.reused += 1;
     }
 

@@ -53,6 +53,8 @@ pub(super) fn outcome(
         item_id: item.id.clone(),
         stage: item.stage,
         category: item.category.clone(),
+        modality: case.modality.clone(),
+        dataset: case.source.dataset.clone(),
         question: plan.stored_question(entry).to_owned(),
         condition: plan.condition(entry).id.clone(),
         verdict: judged.verdict,

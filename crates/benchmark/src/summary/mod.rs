@@ -1,6 +1,7 @@
 //! Summary of one evaluation: every condition and every metric with its interval, its denominator and its gain
 //! over the base.
 
+pub(crate) mod by_id;
 mod sides;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::compat::CompatScore;
 use crate::metrics::fake_robustness::{self, Check};
-use crate::metrics::{Better, Crossing, OutcomeTable};
+use crate::metrics::majority::one_answer_questions;
+use crate::metrics::{Better, Crossing, OneAnswerQuestion, OutcomeTable, Subgroup};
 use crate::outcome::Outcome;
 use crate::perturb::Purpose;
 use crate::score::parse::PARSER_VERSION;
@@ -21,7 +23,7 @@ use crate::suite::{Suite, SuiteName};
 use sides::{Sides, adjust};
 
 /// Schema name and version of `summary.json`.
-pub const SCHEMA: &str = "benchmark/2";
+pub const SCHEMA: &str = "benchmark/3";
 
 /// Largest share of the items that one patient may hold. In simulations no method kept the stated coverage of its
 /// intervals above it.
@@ -59,8 +61,14 @@ pub struct Summary {
     pub items: usize,
     /// Conditions in the order of the suite.
     pub conditions: Vec<ConditionSummary>,
-    /// Metrics by id, in a fixed order, also those without items.
+    /// Metrics by id, in a fixed order, also those without items: over all items, then of subgroups (category, modality,
+    /// data set). In JSON a list of objects with an `id`.
+    #[serde(with = "by_id")]
     pub metrics: IndexMap<String, MetricSummary>,
+    /// Questions of the suite's cases whose items, two or more, all have one right answer. A model needs no image to
+    /// answer them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub one_answer_questions: Vec<OneAnswerQuestion>,
     /// Checks that the attacks worked, so that robustness is not the result of a failed attack.
     #[serde(default)]
     pub checks: Vec<Check>,
@@ -138,8 +146,8 @@ pub struct MetricSummary {
     /// Estimate of the base on all items that the base answered; `None` without a base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Estimate>,
-    /// Model minus base on the items that both answered; `None` without a base.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Model minus base on the items that both answered, in JSON `difference`; `None` without a base.
+    #[serde(default, rename = "difference", alias = "gain_vs_base", skip_serializing_if = "Option::is_none")]
     pub gain_vs_base: Option<Estimate>,
     /// Whether the suite names this metric as a primary endpoint.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -200,8 +208,12 @@ pub struct ConditionSummary {
     /// Accuracy of the base on all items that the base answered; `None` without a base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Estimate>,
-    /// Model minus base on the items that both answered; `None` without such items.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Two-sided p-value of the gain, over new patients and new questions; `None` without a gain, or where its variance
+    /// is not defined.
+    #[serde(default)]
+    pub p: Option<f64>,
+    /// Model minus base on the items that both answered, in JSON `difference`; `None` without such items.
+    #[serde(default, rename = "difference", alias = "gain_vs_base", skip_serializing_if = "Option::is_none")]
     pub gain_vs_base: Option<Gain>,
 }
 
@@ -254,12 +266,14 @@ impl Summary {
         outcomes: &[Outcome],
         base: Option<&[Outcome]>,
     ) -> Self {
-        let crossing = Crossing::new(outcomes.iter().chain(base.unwrap_or_default()));
+        let base_outcomes = base.unwrap_or_default();
+        let crossing = Crossing::new(outcomes.iter().chain(base_outcomes));
         let cells = crossing.cells();
         let own = OutcomeTable::new(suite, &crossing, outcomes);
         let base = base.map(|base| OutcomeTable::new(suite, &crossing, base));
         let pair = base.as_ref().map(|base| own.common(base));
-        let asked = Sides { own, base, pair, cells };
+        let subgroups = Subgroup::all(outcomes.iter().chain(base_outcomes), &suite.primary);
+        let asked = Sides { own, base, pair, cells, subgroups };
         let mut metrics = asked.metrics();
         let mut conditions: Vec<ConditionSummary> = suite
             .conditions
@@ -287,6 +301,7 @@ impl Summary {
             items: asked.own.rows.len(),
             conditions,
             metrics,
+            one_answer_questions: one_answer_questions(&asked.own),
             checks: fake_robustness::checks(&asked.own),
             compat: Vec::new(),
         }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::{ConditionSummary, Estimate, Gain, MetricSummary};
 use crate::metrics::family::representatives;
-use crate::metrics::{self, Better, Metric, OutcomeTable, attack};
+use crate::metrics::{self, Better, Metric, OutcomeTable, Subgroup, attack};
 use crate::outcome::Outcome;
 use crate::score::Verdict;
 use crate::stats::adjusted_p::{benjamini_hochberg, holm};
@@ -22,17 +22,20 @@ pub(super) struct Sides<'a> {
     pub(super) base: Option<OutcomeTable<'a>>,
     pub(super) pair: Option<(OutcomeTable<'a>, OutcomeTable<'a>)>,
     pub(super) cells: &'a Cells,
+    /// Subgroups of the items of both models.
+    pub(super) subgroups: Vec<Subgroup>,
 }
 
 impl Sides<'_> {
     /// Summarises all metrics, in the fixed order of their ids: estimate of the model, estimate of the base and gain.
     /// The metrics on items that both models got right clean exist only with a base, at the end.
     pub(super) fn metrics(&self) -> IndexMap<String, MetricSummary> {
-        let Self { own, base, pair, cells } = self;
-        let of_own = estimated(metrics::all(own), cells, Estimate::of_value);
-        let of_base = base.as_ref().map(|base| estimated(metrics::all(base), cells, Estimate::of_value));
+        let Self { own, base, pair, cells, subgroups } = self;
+        let all = |table: &OutcomeTable<'_>| metrics::all(table, subgroups);
+        let of_own = estimated(all(own), cells, Estimate::of_value);
+        let of_base = base.as_ref().map(|base| estimated(all(base), cells, Estimate::of_value));
         let gains = pair.as_ref().map(|(own, base)| {
-            let both = metrics::all(own).into_iter().zip(metrics::all(base));
+            let both = all(own).into_iter().zip(all(base));
             let gains = both.map(|(own, base)| Metric::difference(own, base)).collect();
             estimated(gains, cells, Estimate::of_difference)
         });
@@ -120,6 +123,7 @@ impl Sides<'_> {
             wilson: wilson(right, n),
             unseen_error_rate: rule_of_three(n).filter(|_| right == n),
             base: metric.and_then(|metric| metric.base),
+            p: gain_vs_base.and_then(|gain| gain.estimate.p),
             gain_vs_base,
         }
     }

@@ -176,7 +176,13 @@ fn the_built_in_suite_names_five_primary_endpoints() {
     let suite = Suite::full();
     assert_eq!(
         suite.primary,
-        ["chain_accuracy", "stage_slope", "hint_discrimination", "visual_reliance_swap", "attack_success:pgd_4"]
+        [
+            "ancestor_chain_accuracy",
+            "stage_slope",
+            "hint_discrimination",
+            "visual_reliance_swap",
+            "attack_success:pgd_4"
+        ]
     );
     assert!(suite.primary.iter().all(|id| suite.is_primary_metric(id)));
     assert!(suite.claims("pgd_4") && !suite.claims("fgsm_4"));

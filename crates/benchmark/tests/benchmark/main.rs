@@ -3,6 +3,7 @@
 mod attack;
 mod attack_parity;
 mod ceiling;
+mod baselines;
 mod compare;
 mod compat;
 mod endpoints;
@@ -18,4 +19,5 @@ mod scoring;
 mod simulation;
 mod ssim_parity;
 mod stats_parity;
+mod subgroups;
 mod text;

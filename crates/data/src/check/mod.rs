@@ -20,7 +20,7 @@ use crate::taxonomy::Taxonomy;
 
 pub use across::{PlacedCase, between};
 pub use near::{Fingerprint, Fingerprints, near, near_images};
-pub use summary::{CategoryCount, CheckSummary, summary};
+pub use summary::{CategoryCount, CheckSummary, OneAnswerQuestion, summary};
 
 /// How far the files that cases name are checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

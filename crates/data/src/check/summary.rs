@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::case::{Answer, Split};
+use crate::case::{Answer, Case, Split};
 use crate::dataset::Dataset;
 use crate::synth::baselines;
 use crate::taxonomy::AnswerType;
@@ -41,6 +41,25 @@ pub struct CheckSummary {
     /// Accuracy, 0 to 1, of always giving the answer that was most often right in the other half of the cases;
     /// see [`crate::synth::baselines`].
     pub majority: f64,
+    /// Questions that have one right answer in all cases of a side of the split, by side and question; none whose answer
+    /// is a box.
+    pub one_answer_questions: Vec<OneAnswerQuestion>,
+}
+
+/// A question without information on one side of the split: all of its items, two or more, have one right answer, so
+/// a model that gives it needs no image.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OneAnswerQuestion {
+    /// Side of the split.
+    pub split: Split,
+    /// Text of the question.
+    pub question: String,
+    /// The right answer of all items, in words.
+    pub gold: String,
+    /// Number of items that ask the question on this side; at least 2.
+    pub items: usize,
+    /// Share of the side's items that ask the question, above 0 to 1.
+    pub share: f64,
 }
 
 /// Count and image-free baselines of a category.
@@ -82,7 +101,40 @@ pub fn summary(dataset: &Dataset) -> CheckSummary {
             .count(),
         chance: blind.overall.chance,
         majority: blind.overall.majority,
+        one_answer_questions: one_answer_questions(cases),
     }
+}
+
+/// First right answer in words; None for boxes, which are hardly ever equal in two cases, and for a record whose right
+/// answer does not exist. Records with problems are summarised as well.
+fn gold(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Choice { options, gold, .. } => options.get(*gold.first()?).cloned(),
+        Answer::Yesno { gold, .. } => Some(if *gold { "yes" } else { "no" }.to_owned()),
+        Answer::Text { gold, .. } => gold.first().cloned(),
+        Answer::Number { gold, .. } => Some(gold.to_string()),
+        Answer::Box { .. } => None,
+    }
+}
+
+fn one_answer_questions(cases: &[Case]) -> Vec<OneAnswerQuestion> {
+    let mut golds: BTreeMap<(Split, &str), BTreeMap<String, usize>> = BTreeMap::new();
+    let mut of_split: BTreeMap<Split, usize> = BTreeMap::new();
+    for case in cases {
+        for item in &case.chain {
+            *of_split.entry(case.split).or_default() += 1;
+            if let Some(gold) = gold(&item.answer) {
+                *golds.entry((case.split, &item.question)).or_default().entry(gold).or_default() += 1;
+            }
+        }
+    }
+    let one_answer = |((split, question), golds): ((Split, &str), BTreeMap<String, usize>)| {
+        let only = golds.len() == 1;
+        let (gold, items) = golds.into_iter().next().filter(|(_, items)| only && *items > 1)?;
+        let share = items as f64 / of_split.get(&split).copied().unwrap_or(items) as f64;
+        Some(OneAnswerQuestion { split, question: question.to_owned(), gold, items, share })
+    };
+    golds.into_iter().filter_map(one_answer).collect()
 }
 
 fn count<K: Ord>(keys: impl Iterator<Item = K>) -> BTreeMap<K, usize> {

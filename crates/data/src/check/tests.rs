@@ -401,6 +401,36 @@ fn the_summary_counts_cases_items_and_answers() {
     assert_eq!(summary.categories["10"].items, 4);
     assert_eq!((summary.categories["10"].chance, summary.categories["10"].majority), (0.5, 1.0));
     assert_eq!(summary.incomplete_chains, 1);
+    assert!(summary.one_answer_questions.is_empty(), "each question is asked once on each side");
     let json = serde_json::to_value(&summary).expect("writes");
     assert_eq!((&json["items_by_answer"]["yesno"], &json["cases_by_split"]["train"]), (&json!(4), &json!(1)));
+}
+
+#[test]
+fn questions_with_one_right_answer_are_named_for_each_side_of_the_split() {
+    let (folder, case) = sound();
+    let change = |number: usize, split: &str| {
+        let mut case = case.clone();
+        case["case_id"] = json!(format!("c{number}"));
+        case["split"] = json!(split);
+        case["chain"] = json!([
+            {"id": "a", "stage": 1, "category": "01", "question": "Modality?",
+             "answer": {"type": "choice", "options": ["CT", "MRI"], "gold": [usize::from(split == "test")]}},
+            {"id": "b", "stage": 2, "category": "09", "question": "Abnormal?",
+             "answer": {"type": "yesno", "gold": number.is_multiple_of(2)}},
+        ]);
+        serde_json::from_value(case).expect("well formed")
+    };
+    // Three training cases, two test cases, and one validation case, which alone says nothing of its questions.
+    let sides = ["train", "train", "train", "test", "test", "validation"];
+    let cases = sides.iter().enumerate().map(|(number, split)| change(number, split)).collect();
+    let found = summary(&Dataset::new(&folder.path().join(CASE_FILE), cases)).one_answer_questions;
+    let one = |split, gold: &str, items| OneAnswerQuestion {
+        split,
+        question: "Modality?".to_owned(),
+        gold: gold.to_owned(),
+        items,
+        share: 0.5,
+    };
+    assert_eq!(found, [one(Split::Train, "CT", 3), one(Split::Test, "MRI", 2)]);
 }

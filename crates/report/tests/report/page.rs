@@ -121,8 +121,8 @@ fn a_chart_without_its_conditions_is_left_out() {
     };
     let cases = cases(8);
     let always = ["metrics", "denominators", "method"];
-    assert_eq!(sections(&cases, 0), [&["conditions", "stages", "chains"][..], &always].concat());
-    let trained = ["conditions", "stages", "chains", "epochs", "retention", "forgetting", "training"];
+    assert_eq!(sections(&cases, 0), [&["conditions", "stages", "chains", "subgroups"][..], &always].concat());
+    let trained = ["conditions", "stages", "chains", "subgroups", "epochs", "retention", "forgetting", "training"];
     assert_eq!(sections(&cases, 1), [&trained[..], &always].concat());
     let mut unchained = cases;
     unchained.iter_mut().for_each(|case| case.chain.truncate(1));

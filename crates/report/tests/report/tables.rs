@@ -3,6 +3,7 @@
 use stepwise_benchmark::mock::{GradientMasking, Masker, Planted};
 use stepwise_benchmark::model::Model;
 use stepwise_benchmark::plan::Plan;
+use stepwise_data::case::Answer;
 use stepwise_report::{Report, render};
 use stepwise_testing::benchmark::constructed::cases;
 use stepwise_testing::benchmark::evaluate::summary;
@@ -44,6 +45,39 @@ fn tables_hold_the_numbers_of_the_summaries() {
         let before = if stage == 1 { 1.0 } else { now(&flow[stage - 1]) };
         assert!((before - now(&flow[stage]) - now(&errors[stage])).abs() < 1e-12, "stage {stage}");
     }
+}
+
+#[test]
+fn subgroups_and_questions_without_information_are_tables() {
+    let mut cases = cases(24);
+    for case in &mut cases[12..] {
+        case.source.dataset = "other".to_owned();
+    }
+    // Every conclusion is a cyst, so the question needs no image.
+    for case in &mut cases {
+        if let Answer::Choice { gold, .. } = &mut case.chain[3].answer {
+            *gold = vec![0];
+        }
+    }
+    let (report, summaries) = learned(&uncapped(), &cases, 1);
+    let found = rows(table(&report, "subgroups.csv"));
+    let named: Vec<[&str; 2]> = found[1..].iter().map(|row| [row[0].as_str(), row[1].as_str()]).collect();
+    // All cases have one modality, so it has no row.
+    let expected = [
+        ["category", "01 modality"],
+        ["category", "09 any abnormality"],
+        ["category", "18 shape and margin"],
+        ["category", "25 diagnosis"],
+        ["dataset", "constructed"],
+        ["dataset", "other"],
+    ];
+    assert_eq!(named, expected);
+    let score = summaries[1].estimate("image_score:dataset_other").and_then(|score| score.value).expect("defined");
+    let place = found[0].iter().position(|column| column == "image_score_now").expect("a column");
+    assert_eq!(found[6][place], score.to_string());
+    let one_answer = rows(table(&report, "one_answer.csv"));
+    assert_eq!(one_answer[1..], [["What is it?", "cyst", "24"].map(str::to_owned)]);
+    assert!(report.html.contains("Paired image score: gain over the untouched base"));
 }
 
 /// Returns the report of a model attacked at two sizes.

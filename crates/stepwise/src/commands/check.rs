@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use stepwise_curriculum::run_plan::RunPlan;
-use stepwise_data::check::{CheckOptions, CheckSummary, Files, check_file, summary};
+use stepwise_data::case::Split;
+use stepwise_data::check::{CheckOptions, CheckSummary, Files, OneAnswerQuestion, check_file, summary};
 use stepwise_data::problem::{Problem, Problems};
 use stepwise_data::taxonomy::Taxonomy;
 use stepwise_recipe::Recipe;
-use stepwise_trainer::cases::Cases;
+use stepwise_trainer::cases::{Cases, word};
 use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
 use stepwise_trainer::learner::Learner;
 use stepwise_trainer::preflight::{Preflight, images};
@@ -133,7 +134,7 @@ fn print_summary(found: &CheckSummary) {
     );
     for (split, cases) in &found.cases_by_split {
         let items = found.items_by_split.get(split).copied().unwrap_or(0);
-        say!("  {:<12}{cases:>6} cases {items:>7} questions", format!("{split:?}").to_lowercase());
+        say!("  {:<12}{cases:>6} cases {items:>7} questions", word(*split));
     }
     for (stage, items) in &found.items_by_stage {
         say!("  stage {stage}     {items:>6} questions");
@@ -144,4 +145,39 @@ fn print_summary(found: &CheckSummary) {
         found.chance,
         found.majority
     );
+    for (split, items) in &found.items_by_split {
+        one_answer(found, *split, *items);
+    }
+}
+
+/// Largest number of questions that are named for each side of the split.
+const NAMED: usize = 8;
+
+/// Prints the questions that have one right answer in all cases of a side of the split, those with most items first.
+/// `items` is the number of questions on this side.
+fn one_answer(found: &CheckSummary, split: Split, items: usize) {
+    let of_split = found.one_answer_questions.iter().filter(|question| question.split == split);
+    let mut questions: Vec<&OneAnswerQuestion> = of_split.collect();
+    if questions.is_empty() {
+        return;
+    }
+    questions.sort_by_key(|question| std::cmp::Reverse(question.items));
+    let all: usize = questions.iter().map(|question| question.items).sum();
+    say!(
+        "  {}: {all} of {items} questions ({:.1} %) need no image, because they have one right answer in all cases:",
+        word(split),
+        100.0 * all as f64 / items as f64
+    );
+    for question in questions.iter().take(NAMED) {
+        say!(
+            "    {:>6} {:>5.1} %  {:?}: always {:?}",
+            question.items,
+            100.0 * question.share,
+            question.question,
+            question.gold
+        );
+    }
+    if questions.len() > NAMED {
+        say!("    and {} more questions; --json lists all", questions.len() - NAMED);
+    }
 }

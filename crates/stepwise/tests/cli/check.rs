@@ -43,6 +43,29 @@ fn json_has_a_summary_and_the_problems() {
 }
 
 #[test]
+fn questions_with_one_right_answer_are_named_with_their_share() {
+    let place = place();
+    let rows = place.read("cases/cases.jsonl").lines().count();
+    for row in 1..=rows {
+        change(&place, row, |case| {
+            let question = |id: &str, question: &str, gold: usize| {
+                let answer = json!({"type": "choice", "options": ["CT", "MRI"], "gold": [gold]});
+                json!({"id": id, "stage": 1, "category": "01", "question": question, "answer": answer})
+            };
+            case["split"] = "test".into();
+            case["chain"] = json!([question("a", "Which modality?", 1), question("b", "Which scan?", row % 2)]);
+        });
+    }
+    let table = place.done("check cases").stdout;
+    let all = format!("test: {rows} of {} questions (50.0 %) need no image", 2 * rows);
+    assert!(table.contains(&all) && table.contains("50.0 %  \"Which modality?\": always \"MRI\""), "{table}");
+    assert!(!table.contains("Which scan?"), "{table}");
+    let found = &place.done("check cases --json").json()["summary"]["one_answer_questions"];
+    let only = json!([{"split": "test", "question": "Which modality?", "gold": "MRI", "items": rows, "share": 0.5}]);
+    assert_eq!(*found, only);
+}
+
+#[test]
 fn all_problems_of_a_file_are_told_at_once() {
     let place = place();
     change(&place, 1, |case| {

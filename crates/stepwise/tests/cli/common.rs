@@ -306,6 +306,13 @@ static SHARED: LazyLock<Workplace> = LazyLock::new(|| {
     place
 });
 
+/// Returns the metric with this id in a summary or a comparison as JSON.
+#[track_caller]
+pub fn metric<'a>(json: &'a Value, id: &str) -> &'a Value {
+    let metrics = json["metrics"].as_array().expect("a list");
+    metrics.iter().find(|metric| metric["id"] == id).unwrap_or_else(|| panic!("no metric {id}"))
+}
+
 /// Workplace with the finished run of [`RECIPE`], and the output of `stepwise train`.
 pub static TRAINED: LazyLock<(Workplace, Ran)> = LazyLock::new(|| {
     let place = Workplace::kept();

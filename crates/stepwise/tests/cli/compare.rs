@@ -1,6 +1,6 @@
 //! `stepwise compare`.
 
-use crate::common::Workplace;
+use crate::common::{Workplace, metric};
 
 /// Page on outcome files; the tests run its example.
 const GUIDE: &str = include_str!("../../../../docs/outcomes.md");
@@ -50,11 +50,18 @@ fn tables_for_papers_are_latex() {
 #[test]
 fn json_holds_everything() {
     let found = guided().done("compare a.jsonl b.jsonl --cases cases.jsonl --json").json();
-    assert_eq!((&found["schema"], &found["both"]), (&"compare/2".into(), &8.into()));
+    assert_eq!((&found["schema"], &found["both"]), (&"compare/3".into(), &8.into()));
     let clean = &found["conditions"][0];
     assert_eq!((&clean["n"], &clean["accuracy_a"], &clean["accuracy_b"]), (&8.into(), &0.5.into(), &0.875.into()));
     assert_eq!((&clean["difference"]["value"], &clean["unparsed_a"]), (&0.375.into(), &1.into()));
-    assert!(clean["difference"]["ci"].is_array());
+    assert!(clean["difference"]["ci"].is_array() && clean["p"].is_f64());
+    let accuracy = metric(&found, "accuracy:clean");
+    assert_eq!((&accuracy["value"], &accuracy["n"], &accuracy["a"]["value"]), (&0.375.into(), &8.into(), &0.5.into()));
+    assert!(accuracy["ci"].is_array() && accuracy["p"] == clean["p"], "{accuracy}");
+    for id in ["image_score", "image_score_control", "accuracy:clean:category_09", "accuracy:clean:dataset_example"] {
+        let keys = metric(&found, id).as_object().expect("an object");
+        assert!(["value", "ci", "n"].iter().all(|key| keys.contains_key(*key)), "{id}: {keys:?}");
+    }
 }
 
 #[test]
@@ -69,12 +76,12 @@ fn a_run_is_compared_with_its_base_its_checkpoint_and_answers_made_elsewhere() {
     let summary: serde_json::Value =
         serde_json::from_str(&place.read("run/benchmark/epoch-1/summary.json")).expect("JSON");
     // The base is not evaluated under an attack that was made on the base, so that condition has no common items.
-    let both = summary["conditions"].as_array().expect("a list").iter().filter(|of| of["gain_vs_base"].is_object());
+    let both = summary["conditions"].as_array().expect("a list").iter().filter(|of| of["difference"].is_object());
     assert_eq!(found["conditions"].as_array().map(Vec::len), Some(5));
     for (pair, condition) in found["conditions"].as_array().expect("a list").iter().zip(both) {
         assert_eq!((&pair["id"], &pair["accuracy_b"]), (&condition["id"], &condition["accuracy"]));
-        assert_eq!(pair["difference"]["ci"], condition["gain_vs_base"]["ci"]);
-        assert_eq!(pair["p_adjusted"], condition["gain_vs_base"]["p_adjusted"]);
+        assert_eq!(pair["difference"]["ci"], condition["difference"]["ci"]);
+        assert_eq!(pair["p_adjusted"], condition["difference"]["p_adjusted"]);
     }
     // The best checkpoint equals the run; the last one does not.
     let same = place.done("compare run run/checkpoint-5 --json").json();

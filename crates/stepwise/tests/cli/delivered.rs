@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Ran, TRAINED, Workplace};
+use crate::common::{Ran, TRAINED, Workplace, metric};
 
 /// The finished run, in which the first epoch is `best` and the second one is the last.
 const CHOSEN: &str = "run/checkpoint-5 is taken: `best`, epoch 1, step 5: robust_accuracy";
@@ -12,10 +12,11 @@ fn plant(place: &Workplace, epoch: u32, robust: f64, clean: f64) {
     let file = format!("run/benchmark/epoch-{epoch}/summary.json");
     let mut summary: Value = serde_json::from_str(&place.read(&file)).expect("JSON");
     for (id, value, base) in [("robust_accuracy", robust, 0.5), ("accuracy:clean", clean, 0.7)] {
-        let metric = &mut summary["metrics"][id];
+        let metrics = summary["metrics"].as_array_mut().expect("a list");
+        let metric = metrics.iter_mut().find(|metric| metric["id"] == id).expect("there");
         metric["value"] = json!(value);
         metric["base"]["value"] = json!(base);
-        metric["gain_vs_base"]["value"] = json!(value - base);
+        metric["difference"]["value"] = json!(value - base);
     }
     place.write(&file, summary.to_string());
 }
@@ -75,7 +76,7 @@ fn every_command_says_that_it_takes_the_best_checkpoint() {
     let json = place.done("compare run/benchmark/base run --json").json();
     assert_eq!(json["b"]["checkpoint"], "epoch 1 (checkpoint-5, best)");
     let same = place.done("compare run run/checkpoint-5 --json").json();
-    assert_eq!(same["metrics"]["robust_accuracy"]["difference"]["value"], 0.0);
+    assert_eq!(metric(&same, "robust_accuracy")["value"], 0.0);
 }
 
 #[test]

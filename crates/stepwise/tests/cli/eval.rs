@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use stepwise_data::image::sha256_hex;
 
-use crate::common::{TRAINED, Workplace};
+use crate::common::{TRAINED, Workplace, metric};
 
 #[test]
 fn a_run_is_compared_with_its_base_as_its_last_epoch_was() {
@@ -31,15 +31,16 @@ fn json_is_the_summary() {
             assert!(condition["n"].as_u64() > Some(0) && condition["base"]["value"].is_null(), "{condition}");
             continue;
         }
-        assert!(condition["gain_vs_base"].is_object(), "{condition}");
+        assert!(condition["difference"].is_object() && condition["difference"].get("ci").is_some(), "{condition}");
+        assert_eq!(condition["p"], condition["difference"]["p"], "{condition}");
         for value in [&condition["accuracy"], &condition["base"]["value"]] {
             assert!(value.as_f64().is_some_and(|value| (0.0..=1.0).contains(&value)), "{condition}");
         }
     }
-    let metrics = summary["metrics"].as_object().expect("an object");
     // Metrics of one condition or stage are in the JSON but not in the table.
     for id in ["robust_accuracy", "visual_reliance_blank", "chain_accuracy", "accuracy:clean:stage_1"] {
-        assert!(metrics[id]["n"].is_u64() && metrics[id]["label"].is_string(), "{id}: {}", metrics[id]);
+        let metric = metric(&summary, id);
+        assert!(metric["n"].is_u64() && metric["label"].is_string() && metric.get("ci").is_some(), "{metric}");
     }
     assert_eq!(summary["suite"]["name"], "short");
     assert_eq!(summary["suite"]["digest"].as_str().map(str::len), Some(64));
@@ -225,7 +226,7 @@ fn retention_is_what_other_cases_gain_or_lose() {
     let asked = place.read("general/cases.jsonl").lines().filter(|line| line.contains(r#""split":"train""#)).count();
     assert_eq!(summary["cases"], asked);
     let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{clean}"));
-    let (own, base, gain) = (&clean["accuracy"], &clean["base"]["value"], &clean["gain_vs_base"]);
+    let (own, base, gain) = (&clean["accuracy"], &clean["base"]["value"], &clean["difference"]);
     assert!((number(&gain["value"]) - (number(own) - number(base))).abs() < 1e-12, "{clean}");
     assert!(gain["ci"].as_array().is_some_and(|ci| ci.len() == 2), "{clean}");
 }

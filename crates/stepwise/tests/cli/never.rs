@@ -17,7 +17,7 @@ use stepwise_trainer::cases::Cases;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 
-use crate::common::{RECIPE, TRAINED, Workplace};
+use crate::common::{RECIPE, TRAINED, Workplace, metric};
 
 /// Pipeline of the small model, the cases of the recipe, and one training example for every question of every training
 /// case, made as in the first phase that contains its stage.
@@ -493,9 +493,9 @@ fn never_14_an_unparsed_reply_counts_as_right_or_as_fooled() {
     }
     assert!(unparsed > 50 && hinted > 5, "{unparsed} {hinted}");
     // If no response is right, both accuracies are 0.
-    for (metric, value) in [("robust_accuracy", 0.0), ("accuracy:clean", 0.0)] {
+    for (id, value) in [("robust_accuracy", 0.0), ("accuracy:clean", 0.0)] {
         let all = summary["conditions"].as_array().expect("a list").iter().all(|condition| condition["right"] == 0);
-        assert!(!all || summary["metrics"][metric]["value"].as_f64() == Some(value), "{metric}");
+        assert!(!all || metric(&summary, id)["value"].as_f64() == Some(value), "{id}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::common::{RECIPE, Ran, Workplace};
+use crate::common::{RECIPE, Ran, Workplace, metric};
 
 /// Study of two arms with equal budgets: 16 training cases fill whole batches in every stage.
 const STUDY: &str = r#"base = "base.toml"
@@ -72,7 +72,7 @@ fn runs_are_made_once_and_the_arms_compared() {
     let of_run = |arm: &str, seed: u64, epoch: u32| {
         let path = format!("out/{arm}/seed-{seed}/benchmark/epoch-{epoch}/summary.json");
         let summary: serde_json::Value = serde_json::from_str(&place.read(&path)).expect("JSON");
-        summary["metrics"]["accuracy:clean"]["value"].as_f64().expect("a share")
+        metric(&summary, "accuracy:clean")["value"].as_f64().expect("a share")
     };
     // The values of the study equal the values of its runs.
     for (arm, name, epoch) in [(0, "stepwise", 4), (1, "joint", 1)] {

@@ -8,7 +8,7 @@ mod runs;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use stepwise_benchmark::metrics::{self, Better, Crossing, Metric, OutcomeTable};
+use stepwise_benchmark::metrics::{self, Better, Crossing, Metric, OutcomeTable, Subgroup};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::stats::adjusted_p::{benjamini_hochberg, holm};
 use stepwise_benchmark::suite::{Suite, SuiteName};
@@ -106,29 +106,32 @@ pub struct ArmEndpoint {
 }
 
 /// Whether a report shows this metric even if it is not primary: metrics without a suffix, accuracy by condition,
-/// chance-corrected accuracy by stage, and silent failures.
+/// chance-corrected accuracy by stage, slope and fall over choices, silent failures, and the image score by stage,
+/// category, modality and data set.
 fn is_shown(id: &str) -> bool {
     let by_condition = id.starts_with("accuracy:") && !id.contains(":stage_");
-    !id.contains(':') || by_condition || ["chance_corrected:", "silent_failure:"].iter().any(|of| id.starts_with(of))
+    let shown = ["chance_corrected:", "silent_failure:", "image_score:", "stage_slope:", "stage_fall:"];
+    !id.contains(':') || by_condition || shown.iter().any(|of| id.starts_with(of))
 }
 
 impl StudySummary {
     /// Compares the arms of `runs`, which were evaluated with `suite`. Metrics with a
-    /// suffix are left out unless they are primary, an accuracy by condition, a chance-corrected accuracy by stage or a
-    /// silent failure.
+    /// suffix are left out unless they are primary, an accuracy by condition, a chance-corrected accuracy by stage, a
+    /// slope or fall over choices, a silent failure or an image score.
     #[must_use]
     pub fn new(suite: &Suite, runs: &StudyRuns) -> Self {
         let finished = || runs.arms.iter().flat_map(|arm| &arm.runs);
         let all = || finished().flat_map(|run| run.earlier.iter().chain([&run.outcomes])).flatten().chain(&runs.base);
         let crossing = Crossing::new(all());
         let cells = crossing.cells();
+        let subgroups = Subgroup::all(all(), &runs.primary);
         let lines = reference_line::lines(suite, &crossing, runs);
         let measure = |outcomes: &[Outcome]| {
             let table = OutcomeTable::new(suite, &crossing, outcomes);
             let wanted = |metric: &Metric| is_shown(&metric.id) || runs.primary.contains(&metric.id);
             let used = lines.iter().filter(|(line, _)| line.refused.is_none());
             let effective = used.filter_map(|(line, points)| reference_line::effective(&table, line, points));
-            metrics::all(&table).into_iter().filter(wanted).chain(effective).collect::<Vec<_>>()
+            metrics::all(&table, &subgroups).into_iter().filter(wanted).chain(effective).collect::<Vec<_>>()
         };
         let base = vec![measure(&runs.base)];
         let base_estimates = estimates(&base, cells);

@@ -1,6 +1,6 @@
 //! Suite of a recipe, and the check of the rules that use its metrics.
 
-use stepwise_benchmark::metrics::endpoints;
+use stepwise_benchmark::metrics::{endpoints, is_endpoint};
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::suite_file::SuiteError;
 use stepwise_config::nearest::nearest;
@@ -47,7 +47,7 @@ pub fn check_rules(recipe: &Recipe, suite: Option<&Suite>) -> Result<(), Benchma
     let rules = early_advances.chain(selecting);
     let known = suite.map(endpoints).unwrap_or_default();
     for (key, metric) in rules.filter_map(|(key, metric)| Some((key, metric?))) {
-        if !known.contains(metric) {
+        if !suite.is_some_and(|suite| is_endpoint(suite, metric)) {
             let near = nearest(metric, known.iter().map(String::as_str));
             let help = match (suite, near) {
                 (None, _) => "set `benchmark.suite`: `early_advance` rules need a benchmark".to_owned(),

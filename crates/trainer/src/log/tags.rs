@@ -2,12 +2,14 @@
 //! groups begin with a number: loss and main gains come first, details of single conditions last.
 
 /// Metrics in the first group, by their name without `benchmark/` or `gain/`.
-const MAIN: [&str; 7] = [
+const MAIN: [&str; 9] = [
     "accuracy/clean",
     "accuracy/hint_minus",
     "accuracy/blank",
     "accuracy/fgsm",
+    "ancestor_chain_accuracy",
     "chain_accuracy",
+    "image_score",
     "mean_attacked_accuracy",
     "robust_accuracy",
 ];
@@ -43,11 +45,14 @@ mod tests {
         let mut tags: Vec<String> = ["loss", "lr", "phase/orient/loss"].map(of_training).to_vec();
         let metrics = [
             "benchmark/accuracy/jpeg/stage_1",
+            "benchmark/image_score",
+            "benchmark/image_score/category_10",
             "benchmark/robust_accuracy",
             "eval_loss",
             "forgetting/stage_1",
             "gain/accuracy/clean",
             "gain/accuracy/jpeg",
+            "gain/image_score",
             "gain/robust_accuracy",
             "gain/worst_case_accuracy",
         ];
@@ -56,7 +61,9 @@ mod tests {
         let expected = [
             "1_main/eval_loss",
             "1_main/gain_accuracy_clean",
+            "1_main/gain_image_score",
             "1_main/gain_robust_accuracy",
+            "1_main/image_score",
             "1_main/loss",
             "1_main/robust_accuracy",
             "2_train/lr",
@@ -65,6 +72,7 @@ mod tests {
             "5_forgetting/stage_1",
             "6_gain_by_condition/accuracy/jpeg",
             "7_benchmark_by_condition/accuracy/jpeg/stage_1",
+            "7_benchmark_by_condition/image_score/category_10",
         ];
         assert_eq!(tags, expected);
     }
