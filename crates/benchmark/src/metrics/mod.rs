@@ -17,6 +17,7 @@ pub mod epsilon;
 pub mod fake_robustness;
 pub mod family;
 pub mod hint;
+pub mod hint_on_images;
 pub mod image_score;
 pub mod laterality;
 pub mod metric;
@@ -45,6 +46,7 @@ const SETS: &[fn(&OutcomeTable<'_>) -> Vec<Metric>] = &[
     robustness::metrics,
     stage::metrics,
     hint::metrics,
+    hint_on_images::metrics,
     image_score::metrics,
     vision::metrics,
     region::metrics,

@@ -1,0 +1,320 @@
+//! What cases record about the presence of named organs, findings and devices: from their regions, and from questions
+//! that ask whether or which of them an image shows.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use stepwise_data::case::{Answer, Case, Item, RegionRole};
+
+use super::option_meaning::rejects_all;
+use crate::score::fold;
+
+/// Categories that ask whether, or which, organs, findings or devices are present, in Stepwise's own taxonomy.
+const CATEGORIES: [&str; 5] = ["05", "09", "10", "11", "15"];
+
+/// Words by which a yes/no question asks for the absence of its subject; "free" counts before "of" alone.
+const NEGATIONS: [&str; 10] =
+    ["absence", "absent", "excluded", "lack", "lacking", "lacks", "missing", "no", "not", "without"];
+
+/// Words that say nothing about a subject. A yes/no question with other words beside its subject, such as "Is there a
+/// pneumothorax on the left?", can have the answer no although the subject is present.
+const FRAME: [&str; 60] = [
+    "a",
+    "also",
+    "an",
+    "any",
+    "anywhere",
+    "appear",
+    "appears",
+    "are",
+    "at",
+    "be",
+    "can",
+    "case",
+    "contain",
+    "contains",
+    "ct",
+    "demonstrate",
+    "detected",
+    "do",
+    "does",
+    "evidence",
+    "evident",
+    "film",
+    "free",
+    "have",
+    "here",
+    "identified",
+    "image",
+    "images",
+    "in",
+    "is",
+    "it",
+    "mri",
+    "noted",
+    "of",
+    "on",
+    "or",
+    "patient",
+    "photograph",
+    "picture",
+    "present",
+    "presence",
+    "radiograph",
+    "ray",
+    "scan",
+    "see",
+    "seen",
+    "show",
+    "shown",
+    "shows",
+    "sign",
+    "signs",
+    "slice",
+    "slide",
+    "smear",
+    "study",
+    "the",
+    "there",
+    "this",
+    "view",
+    "visible",
+];
+
+/// Words of questions that leave open whether their subject is present.
+const CONDITIONALS: [&str; 6] = ["any", "if", "otherwise", "unless", "whether", "without"];
+
+/// Largest number of words in a name that questions are searched for.
+const LONGEST_NAME: usize = 8;
+
+/// Returns whether `item` asks whether, or which, organs, findings or devices are present: a choice or a yes/no question
+/// of a category of presence.
+#[must_use]
+pub fn asks_presence(item: &Item) -> bool {
+    CATEGORIES.contains(&item.category.as_str()) && matches!(item.answer, Answer::Choice { .. } | Answer::Yesno { .. })
+}
+
+/// Recorded presence of each name in one case: true where anything in the case says that it is present, false where
+/// something says that it is absent and nothing that it is present. Names of which nothing is recorded have no entry.
+pub type Recorded = BTreeMap<String, bool>;
+
+/// Names of organs, findings and devices in a set of cases, with what each case records about them, and the questions
+/// that take one of them for granted. Names are normalised by [`fold`].
+#[derive(Clone, Debug, Default)]
+pub struct Presence {
+    names: HashSet<String>,
+    /// Recorded presence for each case, in the order of the cases.
+    recorded: Vec<Recorded>,
+    /// Modality and name to the `(case, item)` indices of the choices about this name, ordered by case id.
+    about: HashMap<(String, String), Vec<(usize, usize)>>,
+}
+
+impl Presence {
+    /// Collects names, records and questions from `cases`. `order` lists the indices of all cases by case id.
+    #[must_use]
+    pub fn new(cases: &[Case], order: &[usize]) -> Self {
+        let names = cases.iter().flat_map(names).collect();
+        let mut presence = Self { names, ..Self::default() };
+        presence.recorded = cases.iter().map(|case| presence.of(case)).collect();
+        for &number in order {
+            let case = &cases[number];
+            for (place, item) in case.chain.iter().enumerate() {
+                let Some(name) = presence.taken_for_granted(item) else { continue };
+                if presence.recorded[number].get(&name) == Some(&true) {
+                    presence.about.entry((case.modality.clone(), name)).or_default().push((number, place));
+                }
+            }
+        }
+        presence
+    }
+
+    /// Returns what the case with this index, from 0, records.
+    ///
+    /// # Panics
+    /// When there is no such case.
+    #[must_use]
+    pub fn recorded(&self, case: usize) -> &Recorded {
+        &self.recorded[case]
+    }
+
+    /// Returns what `case`, which need not be one of the cases, records.
+    #[must_use]
+    pub fn of(&self, case: &Case) -> Recorded {
+        let regions = case.regions.iter().filter(|region| is_structure(region.role));
+        let mut recorded: Recorded = regions.map(|region| (fold(&region.label), true)).collect();
+        for (name, is_present) in case.chain.iter().flat_map(|item| self.said(item)) {
+            *recorded.entry(name).or_default() |= is_present;
+        }
+        recorded
+    }
+
+    /// Returns the names that `item` says to be present or absent: the subject of a yes/no question, or the options of a
+    /// choice. Empty for questions that do not ask for presence.
+    #[must_use]
+    pub fn said(&self, item: &Item) -> Vec<(String, bool)> {
+        match &item.answer {
+            _ if !asks_presence(item) => Vec::new(),
+            Answer::Yesno { gold, .. } => {
+                let Some(name) = self.subject(&item.question) else { return Vec::new() };
+                let asked = Asked::about(&name, &item.question);
+                let is_present = *gold != asked.is_negated;
+                if is_present || asked.is_plain { vec![(name, is_present)] } else { Vec::new() }
+            }
+            Answer::Choice { options, gold, refusal } => {
+                if refusal.is_some_and(|refusal| gold.contains(&refusal)) {
+                    return Vec::new();
+                }
+                let named = options.iter().enumerate().filter(|(index, _)| Some(*index) != *refusal);
+                named
+                    .map(|(index, option)| (fold(option), gold.contains(&index)))
+                    .filter(|(name, _)| self.names.contains(name))
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the longest name in `question`, as whole words, also in its plural with "s". None without a name.
+    #[must_use]
+    pub fn subject(&self, question: &str) -> Option<String> {
+        let folded = fold(question);
+        let words: Vec<&str> = folded.split(' ').collect();
+        let spans = (1..=LONGEST_NAME.min(words.len())).rev().flat_map(|length| words.windows(length));
+        let known = |span: &[&str]| {
+            let text = span.join(" ");
+            let singular = text.strip_suffix('s').map(str::to_owned);
+            [Some(text), singular].into_iter().flatten().find(|name| self.names.contains(name))
+        };
+        spans.filter_map(known).max_by_key(String::len)
+    }
+
+    /// Returns the name whose presence a choice takes for granted: the longest name in the question, where it stands with
+    /// "the", as in "Which lung does the pneumothorax affect?". None for questions of stage 1, for questions that ask for
+    /// presence or under a condition ("if"), and for other answers than choices.
+    #[must_use]
+    pub fn taken_for_granted(&self, item: &Item) -> Option<String> {
+        if item.stage < 2 || asks_presence(item) || !matches!(item.answer, Answer::Choice { .. }) {
+            return None;
+        }
+        let name = self.subject(&item.question)?;
+        let padded = format!(" {} ", fold(&item.question));
+        let is_definite = [" ", "s "].iter().any(|end| padded.contains(&format!(" the {name}{end}")));
+        let is_open = padded.split(' ').any(|word| CONDITIONALS.contains(&word));
+        (is_definite && !is_open).then_some(name)
+    }
+
+    /// Returns `(case, item)` indices of the choices that take `name` for granted, in cases of this modality that record
+    /// its presence, ordered by case id. Empty without such a question.
+    #[must_use]
+    pub fn about(&self, modality: &str, name: &str) -> &[(usize, usize)] {
+        self.about.get(&(modality.to_owned(), name.to_owned())).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// How a yes/no question asks about its subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Whether the question asks for the absence of its subject, as in "Is the lung free of nodules?".
+    pub is_negated: bool,
+    /// Whether the question consists of its subject and of words that say nothing about it, so that both answers decide
+    /// whether the subject is present.
+    pub is_plain: bool,
+}
+
+impl Asked {
+    /// Reads how `question` asks about `name`, which is normalised by [`fold`].
+    #[must_use]
+    pub fn about(name: &str, question: &str) -> Self {
+        let padded = format!(" {} ", fold(question));
+        let plural = padded.replacen(&format!(" {name}s "), " ", 1);
+        let rest = plural.replacen(&format!(" {name} "), " ", 1).replace(" or not ", " ").replace(" x ray ", " ");
+        let is_negation = |word: &str| NEGATIONS.contains(&word);
+        Self {
+            is_negated: rest.contains(" free of ") || rest.split(' ').any(is_negation),
+            is_plain: rest.split(' ').all(|word| word.is_empty() || FRAME.contains(&word) || is_negation(word)),
+        }
+    }
+}
+
+fn is_structure(role: RegionRole) -> bool {
+    matches!(role, RegionRole::Organ | RegionRole::Finding | RegionRole::Device)
+}
+
+/// Names in a case: labels of its regions, and the options of its choices among organs, findings and devices.
+fn names(case: &Case) -> impl Iterator<Item = String> {
+    let labels = case.regions.iter().filter(|region| is_structure(region.role)).map(|region| fold(&region.label));
+    let choices = case.chain.iter().filter(|item| asks_presence(item));
+    let options = choices.filter_map(|item| match &item.answer {
+        Answer::Choice { options, refusal, .. } => Some((options, *refusal)),
+        _ => None,
+    });
+    let options = options.flat_map(|(options, refusal)| {
+        let named = options.iter().enumerate().filter(move |(index, _)| Some(*index) != refusal);
+        named.map(|(_, option)| fold(option)).filter(|name| !rejects_all(name))
+    });
+    labels.chain(options).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn case(id: &str, labels: &[&str], chain: Value) -> Case {
+        let region = |(place, label): (usize, &&str)| {
+            let role = if *label == "left lung" { "organ" } else { "finding" };
+            json!({"id": format!("r{place}"), "image": "i", "label": label, "kind": "box", "box": [1, 1, 3, 3], "role": role})
+        };
+        serde_json::from_value(json!({
+            "schema": "case/1", "case_id": id, "group_id": id, "split": "test",
+            "source": {"dataset": "d", "licence": "l"}, "modality": "x-ray",
+            "images": [{"id": "i", "path": "i.png", "sha256": "", "width": 8, "height": 8}],
+            "regions": labels.iter().enumerate().map(region).collect::<Vec<_>>(), "chain": chain
+        }))
+        .expect("valid")
+    }
+
+    fn asked(question: &str, gold: bool) -> Value {
+        json!({"id": question, "stage": 2, "category": "10", "question": question, "answer": {"type": "yesno", "gold": gold}})
+    }
+
+    #[test]
+    fn regions_questions_and_options_say_what_is_present() {
+        let options = json!({"id": "which", "stage": 2, "category": "11", "question": "Which finding is shown?",
+            "answer": {"type": "choice", "options": ["effusion", "none of these", "mass", "cannot tell"], "gold": [2], "refusal": 3}});
+        let about = |question: &str| {
+            json!({"id": question, "stage": 2, "category": "13", "question": question,
+                   "answer": {"type": "choice", "options": ["left lung", "right lung"], "gold": [0]}})
+        };
+        let rule = about("A rule: without the nodule go on, otherwise wait. What now?");
+        let cases = [
+            case(
+                "a",
+                &["nodule", "left lung"],
+                json!([
+                    asked("Is there a nodule?", true),
+                    about("In which lung are the Nodules?"),
+                    about("How large is a nodule?"),
+                    rule
+                ]),
+            ),
+            case("b", &[], json!([asked("Is the image free of nodules?", true), options])),
+            // A region outweighs an answer that contradicts it.
+            case("c", &["ground-glass opacity"], json!([asked("Is there a ground glass opacity?", false)])),
+            case("d", &["opacity"], json!([asked("Is there a ground-glass opacity?", false)])),
+            case("e", &[], json!([asked("Is there a mass on the left?", false), asked("Is free air seen?", true)])),
+            case("f", &["free air"], json!([asked("Is there a mass on the left?", true)])),
+        ];
+        let presence = Presence::new(&cases, &[0, 1, 2, 3, 4, 5]);
+        let of = |case: usize, name: &str| presence.recorded(case).get(name).copied();
+        assert_eq!((of(0, "nodule"), of(0, "left lung"), of(0, "mass")), (Some(true), Some(true), None));
+        assert_eq!((of(1, "nodule"), of(1, "effusion"), of(1, "mass")), (Some(false), Some(false), Some(true)));
+        assert_eq!((of(1, "none of these"), of(1, "cannot tell")), (None, None));
+        assert_eq!(of(2, "ground glass opacity"), Some(true));
+        // The longest name is the subject, so an absent "ground-glass opacity" says nothing of other opacities.
+        assert_eq!((of(3, "ground glass opacity"), of(3, "opacity")), (Some(false), Some(true)));
+        // An answer about one side denies nothing of the other side.
+        assert_eq!((of(4, "mass"), of(5, "mass"), of(4, "free air")), (None, Some(true), Some(true)));
+        assert_eq!(presence.about("x-ray", "nodule"), [(0, 1)]);
+        assert_eq!((presence.about("ct", "nodule"), presence.about("x-ray", "mass")), (&[][..], &[][..]));
+    }
+}
