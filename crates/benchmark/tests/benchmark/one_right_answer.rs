@@ -221,7 +221,18 @@ fn an_image_is_swapped_only_where_the_answer_is_known_to_differ() {
     }
 }
 
-/// Case with an effusion, a mass on one side, no pneumothorax, and the given further items.
+#[test]
+fn a_text_that_is_part_of_another_is_no_other_answer() {
+    let text = |answer: &str| item("what", 4, "25", "What is it?", json!({"type": "text", "gold": [answer]}));
+    let of_pair = |theirs: &str| {
+        let cases =
+            [case("own", json!([]), json!([text("pneumonia")])), case("other", json!([]), json!([text(theirs)]))];
+        of(&Plan::new(&suite(&[("near", "kind = \"swap_near\"")]), &cases), "near").count()
+    };
+    assert_eq!((of_pair("viral pneumonia"), of_pair("oedema")), (0, 2));
+}
+
+/// Case with a mass on one side or on both, no pneumothorax, and the given further items.
 fn chest(number: usize, more: &[Value]) -> Case {
     let mut chain = vec![
         item("mass", 2, "10", "Does this image show a mass?", yes(true)),
@@ -312,15 +323,20 @@ fn a_false_premise_names_what_the_image_lacks_and_only_its_rejection_is_right() 
     }
     expect(&evaluated(&suite, &cases, Oracle), "accuracy:premise_false", 1.0);
     // Questions that are asked elsewhere are not asked of cases that record nothing about their subject.
-    let silent: Vec<Case> = (0..4)
-        .map(with_air)
-        .chain([case(
-            "silent",
-            json!([]),
-            json!([item("fluid", 2, "10", "Does this image show an effusion?", yes(false))]),
-        )])
-        .collect();
+    let fluid = item("fluid", 2, "10", "Does this image show an effusion?", yes(false));
+    let silent: Vec<Case> = (0..4).map(with_air).chain([case("silent", json!([]), json!([fluid]))]).collect();
     assert_eq!(of(&Plan::new(&suite, &silent), "premise_false").count(), 0);
+    // Without such a question of another patient, the absent finding is put into a question of the case.
+    let which = item("which", 2, "11", "Which is shown?", choice(&["pneumothorax", "mass", "none of these"], 1));
+    let alone = [chest(0, &[which])];
+    let plan = Plan::new(&suite, &alone);
+    assert_eq!(asked(&plan, "premise_false"), BTreeSet::from(["air", "which"]));
+    for entry in of(&plan, "premise_false") {
+        let question = plan.item(entry).1.question.as_str();
+        let renamed = ["Which lung does the pneumothorax affect?", "What margin does the pneumothorax have?"];
+        assert!(renamed.contains(&question), "{question}");
+        assert!(!shown(&plan, entry).0.contains(&"cannot tell".to_owned()));
+    }
 }
 
 #[test]
@@ -331,8 +347,10 @@ fn synthetic_premises_reject_questions_about_absent_findings() {
     assert!(of(&plan, "premise_false").count() >= 5, "{}", of(&plan, "premise_false").count());
     for entry in of(&plan, "premise_false") {
         let (case, item) = plan.item(entry);
-        assert!(item.question.contains("the finding"), "{}", item.question);
-        assert!(case.regions.iter().all(|region| region.label != "finding"), "{}", case.case_id);
+        let is_absent = |name: &str| case.regions.iter().all(|region| region.label != name);
+        let absent = ["finding", "gas", "effusion", "tear"].into_iter().filter(|name| is_absent(name));
+        let mut named = absent.filter(|name| item.question.contains(&format!("the {name}")));
+        assert!(named.next().is_some(), "{} of {}", item.question, case.case_id);
     }
 }
 

@@ -4,7 +4,7 @@
 use rand::seq::IndexedRandom;
 use stepwise_data::case::{Answer, Case, Item, RegionRole};
 
-use crate::perturb::support::option_meaning::rejects_listed;
+use crate::perturb::support::option_meaning::{may_follow, rejects_listed};
 use crate::perturb::support::presence::{Recorded, asks_presence};
 use crate::perturb::{Perturbed, Scene, ShownImages, Skip};
 use crate::score::{fold, number_is_right, text_is_right};
@@ -70,7 +70,10 @@ fn compare(own: &Item, case: &Case, other: &Item, recorded: &Recorded) -> Option
         (Answer::Text { gold: mine, aliases }, Answer::Text { gold: theirs, aliases: their_aliases }) => {
             let agrees = theirs.iter().chain(their_aliases).any(|text| text_is_right(text, mine, aliases));
             let is_shown = mine.iter().chain(aliases).any(|text| shows(own, case, recorded, &fold(text)));
-            (agrees || !is_shown).then_some((agreement(agrees), 0))
+            // "Pneumonia" is true of an image whose answer is "viral pneumonia".
+            let pairs = || mine.iter().chain(aliases).flat_map(|mine| theirs.iter().map(move |theirs| (mine, theirs)));
+            let overlaps = pairs().any(|(mine, theirs)| may_follow(mine, theirs) || may_follow(theirs, mine));
+            (agrees || !(is_shown || overlaps)).then_some((agreement(agrees), 0))
         }
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! What cases record about the presence of named organs, findings and devices: from their regions, and from questions
 //! that ask whether or which of them an image shows.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use stepwise_data::case::{Answer, Case, Item, RegionRole};
 
@@ -101,7 +101,10 @@ pub type Recorded = BTreeMap<String, bool>;
 /// that take one of them for granted. Names are normalised by [`fold`].
 #[derive(Clone, Debug, Default)]
 pub struct Presence {
-    names: HashSet<String>,
+    /// Normalised names, each with a spelling from the cases.
+    names: BTreeMap<String, String>,
+    /// Normalised names with what questions call them.
+    sorts: BTreeMap<String, Sort>,
     /// Recorded presence for each case, in the order of the cases.
     recorded: Vec<Recorded>,
     /// Modality and name to the `(case, item)` indices of the choices about this name, ordered by case id.
@@ -112,9 +115,17 @@ impl Presence {
     /// Collects names, records and questions from `cases`. `order` lists the indices of all cases by case id.
     #[must_use]
     pub fn new(cases: &[Case], order: &[usize]) -> Self {
-        let names = cases.iter().flat_map(names).collect();
-        let mut presence = Self { names, ..Self::default() };
+        let mut presence = Self::default();
+        for name in order.iter().flat_map(|&number| names(&cases[number])) {
+            presence.names.entry(fold(name)).or_insert_with(|| name.to_owned());
+        }
         presence.recorded = cases.iter().map(|case| presence.of(case)).collect();
+        for item in order.iter().flat_map(|&number| &cases[number].chain) {
+            let Some(sort) = sort(item) else { continue };
+            for (name, _) in presence.said(item) {
+                presence.sorts.entry(name).or_insert(sort);
+            }
+        }
         for &number in order {
             let case = &cases[number];
             for (place, item) in case.chain.iter().enumerate() {
@@ -166,7 +177,7 @@ impl Presence {
                 let named = options.iter().enumerate().filter(|(index, _)| Some(*index) != *refusal);
                 named
                     .map(|(index, option)| (fold(option), gold.contains(&index)))
-                    .filter(|(name, _)| self.names.contains(name))
+                    .filter(|(name, _)| self.names.contains_key(name))
                     .collect()
             }
             _ => Vec::new(),
@@ -182,7 +193,7 @@ impl Presence {
         let known = |span: &[&str]| {
             let text = span.join(" ");
             let singular = text.strip_suffix('s').map(str::to_owned);
-            [Some(text), singular].into_iter().flatten().find(|name| self.names.contains(name))
+            [Some(text), singular].into_iter().flatten().find(|name| self.names.contains_key(name))
         };
         spans.filter_map(known).max_by_key(String::len)
     }
@@ -200,6 +211,19 @@ impl Presence {
         let is_definite = [" ", "s "].iter().any(|end| padded.contains(&format!(" the {name}{end}")));
         let is_open = padded.split(' ').any(|word| CONDITIONALS.contains(&word));
         (is_definite && !is_open).then_some(name)
+    }
+
+    /// Returns the spelling of a normalised name in the cases; None for an unknown name.
+    #[must_use]
+    pub fn spelling(&self, name: &str) -> Option<&str> {
+        self.names.get(name).map(String::as_str)
+    }
+
+    /// Returns whether questions ask for the presence of both normalised names as things of one sort: organs, findings or
+    /// devices.
+    #[must_use]
+    pub fn are_alike(&self, name: &str, other: &str) -> bool {
+        self.sorts.get(name).is_some_and(|sort| self.sorts.get(other) == Some(sort))
     }
 
     /// Returns `(case, item)` indices of the choices that take `name` for granted, in cases of this modality that record
@@ -239,9 +263,27 @@ fn is_structure(role: RegionRole) -> bool {
     matches!(role, RegionRole::Organ | RegionRole::Finding | RegionRole::Device)
 }
 
-/// Names in a case: labels of its regions, and the options of its choices among organs, findings and devices.
-fn names(case: &Case) -> impl Iterator<Item = String> {
-    let labels = case.regions.iter().filter(|region| is_structure(region.role)).map(|region| fold(&region.label));
+/// What the question calls the things whose presence it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    Organ,
+    Finding,
+    Device,
+}
+
+/// Returns the sort of the things whose presence `item` asks for; None for other questions.
+fn sort(item: &Item) -> Option<Sort> {
+    match item.category.as_str() {
+        _ if !asks_presence(item) => None,
+        "05" => Some(Sort::Organ),
+        "15" => Some(Sort::Device),
+        _ => Some(Sort::Finding),
+    }
+}
+
+/// Names in a case as written: labels of its regions, and the options of its choices among organs, findings and devices.
+fn names(case: &Case) -> impl Iterator<Item = &str> {
+    let labels = case.regions.iter().filter(|region| is_structure(region.role)).map(|region| region.label.as_str());
     let choices = case.chain.iter().filter(|item| asks_presence(item));
     let options = choices.filter_map(|item| match &item.answer {
         Answer::Choice { options, refusal, .. } => Some((options, *refusal)),
@@ -249,9 +291,9 @@ fn names(case: &Case) -> impl Iterator<Item = String> {
     });
     let options = options.flat_map(|(options, refusal)| {
         let named = options.iter().enumerate().filter(move |(index, _)| Some(*index) != refusal);
-        named.map(|(_, option)| fold(option)).filter(|name| !rejects_all(name))
+        named.map(|(_, option)| option.as_str()).filter(|name| !rejects_all(name))
     });
-    labels.chain(options).filter(|name| !name.is_empty())
+    labels.chain(options).filter(|name| !fold(name).is_empty())
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //!
 //! Both replace an item that asks whether, or which, organs, findings or devices are present. The recorded answers of the
 //! case say what is absent. The question of `premise_false` is recorded for another patient, on whose images the subject
-//! is present: "Which lung does the pneumothorax affect?" is asked of an image without a pneumothorax. The question of
-//! `premise_true` is one of the case's own.
+//! is present: "Which lung does the pneumothorax affect?" is asked of an image without a pneumothorax. Where no other
+//! patient has such a question, the subject takes the place of another one of its sort in a question of the case. The
+//! question of `premise_true` is one of the case's own.
 
 use std::sync::LazyLock;
 
@@ -19,24 +20,21 @@ use crate::perturb::support::presence::{Asked, Recorded, asks_presence};
 use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording};
 use crate::perturb::{Perturbed, Scene, Skip};
+use crate::score::fold;
 
 worded_kind! {
     FALSE = False(Wording), "premise_false", Attack, "a question about something that the image does not show; an option that says so is right",
     |given, scene| {
         let (recorded, own) = subjects(scene)?;
-        let absent = own.iter().filter(|name| recorded.get(*name) == Some(&false) && !is_part_of_present(name, &recorded));
-        let cases = scene.pool.cases();
-        let asked: Vec<&Item> = absent
-            .flat_map(|name| scene.pool.presence().about(&scene.case.modality, name))
-            .filter(|(case, _)| cases[*case].group_id != scene.case.group_id)
-            .map(|(case, place)| &cases[*case].chain[*place])
-            .filter(|item| rejectable(item))
-            .collect();
+        let is_absent = |name: &&String| recorded.get(*name) == Some(&false) && !is_part_of_present(name, &recorded);
+        let absent: Vec<&String> = own.iter().filter(is_absent).collect();
+        let mut asked = of_others(scene, &absent);
+        if asked.is_empty() {
+            asked = renamed(scene, &recorded, &absent);
+        }
         let item = asked.choose(&mut scene.draw("premise_question"));
         let item = item.ok_or(Skip("no question takes for granted what the case says is absent"))?;
-        // Evidence, reason and sides belong to the images of the other patient.
-        let item = Item { evidence: Vec::new(), rationale: None, laterality: None, ..(*item).clone() };
-        given.asked(scene, &item, false)
+        given.asked(scene, item, false)
     }
 }
 worded_kind! {
@@ -107,6 +105,68 @@ fn subjects(scene: &Scene<'_>) -> Result<(Recorded, Vec<String>), Skip> {
     Ok((presence.of(scene.case), own))
 }
 
+/// Returns the questions of other patients that take one of the names in `absent` for granted, without their evidence,
+/// reasons and sides, which belong to other images.
+fn of_others(scene: &Scene<'_>, absent: &[&String]) -> Vec<Item> {
+    let cases = scene.pool.cases();
+    let about = absent.iter().flat_map(|name| scene.pool.presence().about(&scene.case.modality, name));
+    about
+        .filter(|(case, _)| cases[*case].group_id != scene.case.group_id)
+        .map(|(case, place)| &cases[*case].chain[*place])
+        .filter(|item| rejectable(item))
+        .map(|item| Item { evidence: Vec::new(), rationale: None, laterality: None, ..item.clone() })
+        .collect()
+}
+
+/// Returns the questions of the case that take something present for granted, with each name in `absent` of the same sort
+/// in its place.
+fn renamed(scene: &Scene<'_>, recorded: &Recorded, absent: &[&String]) -> Vec<Item> {
+    let presence = scene.pool.presence();
+    let mut asked = Vec::new();
+    for item in scene.case.chain.iter().filter(|item| rejectable(item)) {
+        let Some(name) = presence.taken_for_granted(item).filter(|name| recorded.get(name) == Some(&true)) else {
+            continue;
+        };
+        for other in absent.iter().filter(|other| presence.are_alike(&name, other)) {
+            let question = presence.spelling(other).and_then(|other| replaced(&item.question, &name, other));
+            let evidence = Vec::new();
+            asked.extend(question.map(|question| Item {
+                question,
+                evidence,
+                rationale: None,
+                laterality: None,
+                ..item.clone()
+            }));
+        }
+    }
+    asked
+}
+
+/// Returns `question` with `other` in the place of every occurrence of the normalised name `name`. None where the name
+/// does not occur as whole words, or occurs in its plural, because the plural of `other` is not known.
+fn replaced(question: &str, name: &str, other: &str) -> Option<String> {
+    let words: Vec<&str> = question.split(' ').collect();
+    let (mut text, mut place, mut is_replaced) = (Vec::new(), 0, false);
+    while place < words.len() {
+        let span = (place + 1..=words.len()).find_map(|end| {
+            let span = words[place..end].join(" ");
+            if fold(&span) != name {
+                return None;
+            }
+            let dress = span.rfind(char::is_alphanumeric).map_or("", |last| &span[last..]);
+            let dress: String = dress.chars().skip(1).collect();
+            Some((end, format!("{other}{dress}")))
+        });
+        is_replaced |= span.is_some();
+        let (end, word) = span.unwrap_or_else(|| (place + 1, words[place].to_owned()));
+        text.push(word);
+        place = end;
+    }
+    let text = text.join(" ");
+    let keeps_name = format!(" {} ", fold(&text)).contains(&format!(" {name}s "));
+    (is_replaced && !keeps_name).then_some(text)
+}
+
 /// Whether the case records something as present whose name contains `name`, such as a ground-glass opacity where `name`
 /// is opacity.
 fn is_part_of_present(name: &str, recorded: &Recorded) -> bool {
@@ -127,7 +187,18 @@ fn rejectable(item: &Item) -> bool {
 mod tests {
     use super::*;
     use crate::perturb::support::templates::assert_split;
-    use crate::score::fold;
+
+    #[test]
+    fn a_name_is_replaced_wherever_it_stands() {
+        let found = replaced("Where is the Nodule? Is the nodule, small?", "nodule", "mass");
+        assert_eq!(found.as_deref(), Some("Where is the mass? Is the mass, small?"));
+        assert_eq!(replaced("How are the nodules spread?", "nodule", "mass"), None);
+        assert_eq!(replaced("Which of the nodules is the nodule?", "nodule", "mass"), None);
+        let found =
+            replaced("Which lung does the ground-glass opacity affect?", "ground glass opacity", "pneumothorax");
+        assert_eq!(found.as_deref(), Some("Which lung does the pneumothorax affect?"));
+        assert_eq!(replaced("Which nodular lung?", "nodule", "mass"), None);
+    }
 
     #[test]
     fn templates_are_split_and_no_option_occurs_twice() {
