@@ -27,7 +27,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         // A(hint+ on the images) - A(hint0 on the images)
         metrics.push(Metric::mean_difference(
             OutcomeTable::name(&format!("hint_reliance_{on}"), condition, is_first),
-            format!("hint reliance, images of {on} (right hint less neutral hint: guessing from the prompt)"),
+            format!("hint reliance with the images of {on} (right hint less neutral hint: guessing from the prompt)"),
             Better::Lower,
             paired(table, plus, zero),
         ));

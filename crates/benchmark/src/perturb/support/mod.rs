@@ -11,6 +11,7 @@ pub mod option_meaning;
 pub mod outline_answer;
 pub mod pool;
 pub mod presence;
+pub mod presence_question;
 pub mod raster;
 pub mod registry;
 pub mod templates;

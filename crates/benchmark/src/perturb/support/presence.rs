@@ -1,87 +1,16 @@
 //! What cases record about the presence of named organs, findings and devices: from their regions, and from questions
 //! that ask whether or which of them an image shows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use stepwise_data::case::{Answer, Case, Item, RegionRole};
 
 use super::option_meaning::rejects_all;
+use super::presence_question::{Asked, plain_subject, takes_for_granted};
 use crate::score::fold;
 
 /// Categories that ask whether, or which, organs, findings or devices are present, in Stepwise's own taxonomy.
 const CATEGORIES: [&str; 5] = ["05", "09", "10", "11", "15"];
-
-/// Words by which a yes/no question asks for the absence of its subject; "free" counts before "of" alone.
-const NEGATIONS: [&str; 10] =
-    ["absence", "absent", "excluded", "lack", "lacking", "lacks", "missing", "no", "not", "without"];
-
-/// Words that say nothing about a subject. A yes/no question with other words beside its subject, such as "Is there a
-/// pneumothorax on the left?", can have the answer no although the subject is present.
-const FRAME: [&str; 60] = [
-    "a",
-    "also",
-    "an",
-    "any",
-    "anywhere",
-    "appear",
-    "appears",
-    "are",
-    "at",
-    "be",
-    "can",
-    "case",
-    "contain",
-    "contains",
-    "ct",
-    "demonstrate",
-    "detected",
-    "do",
-    "does",
-    "evidence",
-    "evident",
-    "film",
-    "free",
-    "have",
-    "here",
-    "identified",
-    "image",
-    "images",
-    "in",
-    "is",
-    "it",
-    "mri",
-    "noted",
-    "of",
-    "on",
-    "or",
-    "patient",
-    "photograph",
-    "picture",
-    "present",
-    "presence",
-    "radiograph",
-    "ray",
-    "scan",
-    "see",
-    "seen",
-    "show",
-    "shown",
-    "shows",
-    "sign",
-    "signs",
-    "slice",
-    "slide",
-    "smear",
-    "study",
-    "the",
-    "there",
-    "this",
-    "view",
-    "visible",
-];
-
-/// Words of questions that leave open whether their subject is present.
-const CONDITIONALS: [&str; 6] = ["any", "if", "otherwise", "unless", "whether", "without"];
 
 /// Largest number of words in a name that questions are searched for.
 const LONGEST_NAME: usize = 8;
@@ -118,6 +47,16 @@ impl Presence {
         let mut presence = Self::default();
         for name in order.iter().flat_map(|&number| names(&cases[number])) {
             presence.names.entry(fold(name)).or_insert_with(|| name.to_owned());
+        }
+        // Labels and options come first, because their spelling is not normalised.
+        let items = order.iter().flat_map(|&number| &cases[number].chain);
+        let asked: BTreeSet<String> = items.filter_map(asked_by_name).collect();
+        for name in &asked {
+            // "Nodules" is the plural of a name, and no other name.
+            let singular = name.strip_suffix('s');
+            if !singular.is_some_and(|name| asked.contains(name) || presence.names.contains_key(name)) {
+                presence.names.entry(name.clone()).or_insert_with(|| name.clone());
+            }
         }
         presence.recorded = cases.iter().map(|case| presence.of(case)).collect();
         for item in order.iter().flat_map(|&number| &cases[number].chain) {
@@ -206,11 +145,7 @@ impl Presence {
         if item.stage < 2 || asks_presence(item) || !matches!(item.answer, Answer::Choice { .. }) {
             return None;
         }
-        let name = self.subject(&item.question)?;
-        let padded = format!(" {} ", fold(&item.question));
-        let is_definite = [" ", "s "].iter().any(|end| padded.contains(&format!(" the {name}{end}")));
-        let is_open = padded.split(' ').any(|word| CONDITIONALS.contains(&word));
-        (is_definite && !is_open).then_some(name)
+        self.subject(&item.question).filter(|name| takes_for_granted(&item.question, name))
     }
 
     /// Returns the spelling of a normalised name in the cases; None for an unknown name.
@@ -231,31 +166,6 @@ impl Presence {
     #[must_use]
     pub fn about(&self, modality: &str, name: &str) -> &[(usize, usize)] {
         self.about.get(&(modality.to_owned(), name.to_owned())).map_or(&[], Vec::as_slice)
-    }
-}
-
-/// How a yes/no question asks about its subject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// Whether the question asks for the absence of its subject, as in "Is the lung free of nodules?".
-    pub is_negated: bool,
-    /// Whether the question consists of its subject and of words that say nothing about it, so that both answers decide
-    /// whether the subject is present.
-    pub is_plain: bool,
-}
-
-impl Asked {
-    /// Reads how `question` asks about `name`, which is normalised by [`fold`].
-    #[must_use]
-    pub fn about(name: &str, question: &str) -> Self {
-        let padded = format!(" {} ", fold(question));
-        let plural = padded.replacen(&format!(" {name}s "), " ", 1);
-        let rest = plural.replacen(&format!(" {name} "), " ", 1).replace(" or not ", " ").replace(" x ray ", " ");
-        let is_negation = |word: &str| NEGATIONS.contains(&word);
-        Self {
-            is_negated: rest.contains(" free of ") || rest.split(' ').any(is_negation),
-            is_plain: rest.split(' ').all(|word| word.is_empty() || FRAME.contains(&word) || is_negation(word)),
-        }
     }
 }
 
@@ -294,6 +204,12 @@ fn names(case: &Case) -> impl Iterator<Item = &str> {
         named.map(|(_, option)| option.as_str()).filter(|name| !rejects_all(name))
     });
     labels.chain(options).filter(|name| !fold(name).is_empty())
+}
+
+/// Subject of a plain yes/no question about presence; None for other items.
+fn asked_by_name(item: &Item) -> Option<String> {
+    let is_asked = asks_presence(item) && matches!(item.answer, Answer::Yesno { .. });
+    is_asked.then(|| plain_subject(&item.question)).flatten()
 }
 
 #[cfg(test)]

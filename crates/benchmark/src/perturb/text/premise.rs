@@ -16,7 +16,8 @@ use stepwise_data::case::{Answer, Item};
 
 use crate::perturb::support::added_option::{AddedOption, without_refusal};
 use crate::perturb::support::option_meaning::holds_without_subject;
-use crate::perturb::support::presence::{Asked, Recorded, asks_presence};
+use crate::perturb::support::presence::{Recorded, asks_presence};
+use crate::perturb::support::presence_question::Asked;
 use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording};
 use crate::perturb::{Perturbed, Scene, Skip};
@@ -50,8 +51,12 @@ worded_kind! {
             .filter(|(_, name)| recorded.get(name) == Some(&true))
             .map(|(item, name)| (item, own.contains(&name)))
             .collect();
-        // A question about what the item asks for comes before questions about something else.
+        // A question about what the item asks for comes before questions about something else, which are only asked where
+        // it is absent.
         let is_about = asked.iter().any(|(_, is_about)| *is_about);
+        if !is_about && own.iter().all(|name| recorded.get(name) == Some(&true)) {
+            return Err(Skip("no question takes for granted what the case says is present"));
+        }
         let asked: Vec<&Item> = asked.into_iter().filter(|(_, about)| *about == is_about).map(|(item, _)| item).collect();
         let item = asked.choose(&mut scene.draw("premise_question"));
         given.asked(scene, item.ok_or(Skip("no question takes for granted what the case says is present"))?, true)
