@@ -30,29 +30,31 @@ pub fn swapped(scene: &Scene<'_>, wanted: Agreement, purpose: &str, nobody: &'st
         return Err(Skip("boxes of two patients may overlap by chance"));
     }
     let cases = scene.pool.cases();
-    let is_other = |&&(number, _): &&(usize, usize)| {
+    let places = scene.pool.same_question(scene.case, scene.item);
+    let is_other = |number: usize| {
         let case = &cases[number];
         case.group_id != scene.case.group_id && case.images.len() == scene.case.images.len()
     };
-    let others: Vec<(usize, usize)> =
-        scene.pool.same_question(scene.case, scene.item).iter().filter(is_other).copied().collect();
-    if others.is_empty() {
-        return Err(Skip("no other patient is asked this question"));
-    }
     let rank = |&(number, place): &(usize, usize)| {
+        if !is_other(number) {
+            return None;
+        }
         let recorded = scene.pool.presence().recorded(number);
         let (agreement, rank) = compare(scene.item, &cases[number], &cases[number].chain[place], recorded)?;
         (agreement == wanted).then_some(rank)
     };
     let mut rng = scene.draw(purpose);
     // In a large pool a few draws usually find a partner of the best rank. Otherwise all items are compared.
-    let drawn = (0..64).filter_map(|_| others.choose(&mut rng)).find(|place| rank(place) == Some(0)).copied();
+    let drawn = (0..64).filter_map(|_| places.choose(&mut rng)).find(|place| rank(place) == Some(0)).copied();
     let partner = drawn.or_else(|| {
-        let best = others.iter().filter_map(rank).min()?;
-        let partners: Vec<_> = others.iter().filter(|place| rank(place) == Some(best)).collect();
+        let best = places.iter().filter_map(rank).min()?;
+        let partners: Vec<_> = places.iter().filter(|place| rank(place) == Some(best)).collect();
         partners.choose(&mut rng).map(|place| **place)
     });
-    let (partner, _) = partner.ok_or(Skip(nobody))?;
+    let Some((partner, _)) = partner else {
+        let is_asked = places.iter().any(|(number, _)| is_other(*number));
+        return Err(Skip(if is_asked { nobody } else { "no other patient is asked this question" }));
+    };
     Ok(Perturbed { pictures: ShownImages::Of(partner), ..Perturbed::default() })
 }
 

@@ -36,7 +36,9 @@ pub struct Presence {
     sorts: BTreeMap<String, Sort>,
     /// Recorded presence for each case, in the order of the cases.
     recorded: Vec<Recorded>,
-    /// Modality and name to the `(case, item)` indices of the choices about this name, ordered by case id.
+    /// Questions of each case that take something present for granted: index of the item, and name.
+    granted: Vec<Vec<(usize, String)>>,
+    /// Modality and name to the `(case, item)` indices of these questions, ordered by case id.
     about: HashMap<(String, String), Vec<(usize, usize)>>,
 }
 
@@ -65,13 +67,16 @@ impl Presence {
                 presence.sorts.entry(name).or_insert(sort);
             }
         }
+        let granted = |(case, recorded): (&Case, &Recorded)| {
+            let places = case.chain.iter().enumerate();
+            let names = places.filter_map(|(place, item)| Some((place, presence.taken_for_granted(item)?)));
+            names.filter(|(_, name)| recorded.get(name) == Some(&true)).collect()
+        };
+        presence.granted = cases.iter().zip(&presence.recorded).map(granted).collect();
         for &number in order {
-            let case = &cases[number];
-            for (place, item) in case.chain.iter().enumerate() {
-                let Some(name) = presence.taken_for_granted(item) else { continue };
-                if presence.recorded[number].get(&name) == Some(&true) {
-                    presence.about.entry((case.modality.clone(), name)).or_default().push((number, place));
-                }
+            for (place, name) in &presence.granted[number] {
+                let key = (cases[number].modality.clone(), name.clone());
+                presence.about.entry(key).or_default().push((number, *place));
             }
         }
         presence
@@ -86,9 +91,7 @@ impl Presence {
         &self.recorded[case]
     }
 
-    /// Returns what `case`, which need not be one of the cases, records.
-    #[must_use]
-    pub fn of(&self, case: &Case) -> Recorded {
+    fn of(&self, case: &Case) -> Recorded {
         let regions = case.regions.iter().filter(|region| is_structure(region.role));
         let mut recorded: Recorded = regions.map(|region| (fold(&region.label), true)).collect();
         for (name, is_present) in case.chain.iter().flat_map(|item| self.said(item)) {
@@ -124,8 +127,7 @@ impl Presence {
     }
 
     /// Returns the longest name in `question`, as whole words, also in its plural with "s". None without a name.
-    #[must_use]
-    pub fn subject(&self, question: &str) -> Option<String> {
+    fn subject(&self, question: &str) -> Option<String> {
         let folded = fold(question);
         let words: Vec<&str> = folded.split(' ').collect();
         let spans = (1..=LONGEST_NAME.min(words.len())).rev().flat_map(|length| words.windows(length));
@@ -140,12 +142,21 @@ impl Presence {
     /// Returns the name whose presence a choice takes for granted: the longest name in the question, where it stands with
     /// "the", as in "Which lung does the pneumothorax affect?". None for questions of stage 1, for questions that ask for
     /// presence or under a condition ("if"), and for other answers than choices.
-    #[must_use]
-    pub fn taken_for_granted(&self, item: &Item) -> Option<String> {
+    fn taken_for_granted(&self, item: &Item) -> Option<String> {
         if item.stage < 2 || asks_presence(item) || !matches!(item.answer, Answer::Choice { .. }) {
             return None;
         }
         self.subject(&item.question).filter(|name| takes_for_granted(&item.question, name))
+    }
+
+    /// Returns the choices of the case with this index, from 0, that take something for granted whose presence the case
+    /// records: the index of the item in the chain, and the name. Empty without such a question.
+    ///
+    /// # Panics
+    /// When there is no such case.
+    #[must_use]
+    pub fn granted(&self, case: usize) -> &[(usize, String)] {
+        &self.granted[case]
     }
 
     /// Returns the spelling of a normalised name in the cases; None for an unknown name.

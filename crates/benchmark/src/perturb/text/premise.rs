@@ -26,12 +26,12 @@ use crate::score::fold;
 worded_kind! {
     FALSE = False(Wording), "premise_false", Attack, "a question about something that the image does not show; an option that says so is right",
     |given, scene| {
-        let (recorded, own) = subjects(scene)?;
-        let is_absent = |name: &&String| recorded.get(*name) == Some(&false) && !is_part_of_present(name, &recorded);
+        let Subjects { case, recorded, own } = subjects(scene)?;
+        let is_absent = |name: &&String| recorded.get(*name) == Some(&false) && !is_part_of_present(name, recorded);
         let absent: Vec<&String> = own.iter().filter(is_absent).collect();
         let mut asked = of_others(scene, &absent);
         if asked.is_empty() {
-            asked = renamed(scene, &recorded, &absent);
+            asked = renamed(scene, case, &absent);
         }
         let item = asked.choose(&mut scene.draw("premise_question"));
         let item = item.ok_or(Skip("no question takes for granted what the case says is absent"))?;
@@ -41,25 +41,17 @@ worded_kind! {
 worded_kind! {
     TRUE = True(Wording), "premise_true", Control, "a question about something that the image shows; an option that denies it is wrong",
     |given, scene| {
-        let (recorded, own) = subjects(scene)?;
-        let asked: Vec<(&Item, bool)> = scene
-            .case
-            .chain
-            .iter()
-            .filter(|item| rejectable(item))
-            .filter_map(|item| Some((item, scene.pool.presence().taken_for_granted(item)?)))
-            .filter(|(_, name)| recorded.get(name) == Some(&true))
-            .map(|(item, name)| (item, own.contains(&name)))
-            .collect();
+        let Subjects { case, recorded, own } = subjects(scene)?;
+        let granted = scene.pool.presence().granted(case).iter();
+        let asked = granted.map(|(place, name)| (&scene.case.chain[*place], name)).filter(|(item, _)| rejectable(item));
         // A question about what the item asks for comes before questions about something else, which are only asked where
         // it is absent.
-        let is_about = asked.iter().any(|(_, is_about)| *is_about);
-        if !is_about && own.iter().all(|name| recorded.get(name) == Some(&true)) {
-            return Err(Skip("no question takes for granted what the case says is present"));
-        }
-        let asked: Vec<&Item> = asked.into_iter().filter(|(_, about)| *about == is_about).map(|(item, _)| item).collect();
-        let item = asked.choose(&mut scene.draw("premise_question"));
-        given.asked(scene, item.ok_or(Skip("no question takes for granted what the case says is present"))?, true)
+        let (about, others): (Vec<_>, Vec<_>) = asked.partition(|(_, name)| own.contains(name));
+        let is_present = own.iter().all(|name| recorded.get(name) == Some(&true));
+        let asked = if about.is_empty() && !is_present { others } else { about };
+        let asked = asked.choose(&mut scene.draw("premise_question"));
+        let (item, _) = asked.ok_or(Skip("no question takes for granted what the case says is present"))?;
+        given.asked(scene, item, true)
     }
 }
 
@@ -89,12 +81,20 @@ impl Wording {
     }
 }
 
-/// Returns what the case records, and the names that the scene's item asks for.
+/// Names that an item asks for, and what its case records.
+struct Subjects<'a> {
+    /// Index of the case in the pool.
+    case: usize,
+    recorded: &'a Recorded,
+    own: Vec<String>,
+}
+
+/// Returns the names that the scene's item asks for, with what the case records.
 ///
 /// # Errors
 /// Skips items that do not ask for presence or decide it of nothing by name, and yes/no questions that ask for absence,
-/// because their counterparts ask for the same.
-fn subjects(scene: &Scene<'_>) -> Result<(Recorded, Vec<String>), Skip> {
+/// because their counterparts ask for the same. Skips all items of a case outside the pool.
+fn subjects<'a>(scene: &Scene<'a>) -> Result<Subjects<'a>, Skip> {
     let presence = scene.pool.presence();
     if !asks_presence(scene.item) {
         return Err(Skip("it does not ask what is present"));
@@ -107,7 +107,8 @@ fn subjects(scene: &Scene<'_>) -> Result<(Recorded, Vec<String>), Skip> {
     if own.is_empty() {
         return Err(Skip("it decides the presence of nothing by name"));
     }
-    Ok((presence.of(scene.case), own))
+    let case = scene.pool.number(&scene.case.case_id).ok_or(Skip("the case is not in the pool"))?;
+    Ok(Subjects { case, recorded: presence.recorded(case), own })
 }
 
 /// Returns the questions of other patients that take one of the names in `absent` for granted, without their evidence,
@@ -123,25 +124,17 @@ fn of_others(scene: &Scene<'_>, absent: &[&String]) -> Vec<Item> {
         .collect()
 }
 
-/// Returns the questions of the case that take something present for granted, with each name in `absent` of the same sort
-/// in its place.
-fn renamed(scene: &Scene<'_>, recorded: &Recorded, absent: &[&String]) -> Vec<Item> {
+/// Returns the questions of the case, which has the index `case`, that take something present for granted, with each name
+/// in `absent` of the same sort in its place.
+fn renamed(scene: &Scene<'_>, case: usize, absent: &[&String]) -> Vec<Item> {
     let presence = scene.pool.presence();
     let mut asked = Vec::new();
-    for item in scene.case.chain.iter().filter(|item| rejectable(item)) {
-        let Some(name) = presence.taken_for_granted(item).filter(|name| recorded.get(name) == Some(&true)) else {
-            continue;
-        };
-        for other in absent.iter().filter(|other| presence.are_alike(&name, other)) {
-            let question = presence.spelling(other).and_then(|other| replaced(&item.question, &name, other));
-            let evidence = Vec::new();
-            asked.extend(question.map(|question| Item {
-                question,
-                evidence,
-                rationale: None,
-                laterality: None,
-                ..item.clone()
-            }));
+    for (place, name) in presence.granted(case) {
+        let item = &scene.case.chain[*place];
+        for other in absent.iter().filter(|other| rejectable(item) && presence.are_alike(name, other)) {
+            let question = presence.spelling(other).and_then(|other| replaced(&item.question, name, other));
+            let Some(question) = question else { continue };
+            asked.push(Item { question, evidence: Vec::new(), rationale: None, laterality: None, ..item.clone() });
         }
     }
     asked
