@@ -35,18 +35,29 @@ pub fn swapped(scene: &Scene<'_>, wanted: Agreement, purpose: &str, nobody: &'st
         let case = &cases[number];
         case.group_id != scene.case.group_id && case.images.len() == scene.case.images.len()
     };
+    let mine = folded_options(scene.item);
     let rank = |&(number, place): &(usize, usize)| {
         if !is_other(number) {
             return None;
         }
         let recorded = scene.pool.presence().recorded(number);
-        let (agreement, rank) = compare(scene.item, &cases[number], &cases[number].chain[place], recorded)?;
+        let (agreement, rank) = compare(scene.item, &mine, &cases[number], &cases[number].chain[place], recorded)?;
         (agreement == wanted).then_some(rank)
     };
     let mut rng = scene.draw(purpose);
-    // In a large pool a few draws usually find a partner of the best rank. Otherwise all items are compared.
-    let drawn = (0..64).filter_map(|_| places.choose(&mut rng)).find(|place| rank(place) == Some(0)).copied();
-    let partner = drawn.or_else(|| {
+    // In a large pool a few draws usually find a partner. Otherwise all items are compared.
+    let mut partner = None;
+    for place in (0..64).filter_map(|_| places.choose(&mut rng)).copied() {
+        match rank(&place) {
+            Some(0) => {
+                partner = Some(place);
+                break;
+            }
+            Some(_) if partner.is_none() => partner = Some(place),
+            _ => {}
+        }
+    }
+    let partner = partner.or_else(|| {
         let best = places.iter().filter_map(rank).min()?;
         let partners: Vec<_> = places.iter().filter(|place| rank(place) == Some(best)).collect();
         partners.choose(&mut rng).map(|place| **place)
@@ -58,13 +69,21 @@ pub fn swapped(scene: &Scene<'_>, wanted: Agreement, purpose: &str, nobody: &'st
     Ok(Perturbed { pictures: ShownImages::Of(partner), ..Perturbed::default() })
 }
 
+/// Normalised options of a choice; empty for other answers.
+fn folded_options(item: &Item) -> Vec<String> {
+    match &item.answer {
+        Answer::Choice { options, .. } => options.iter().map(|option| fold(option)).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Returns whether the right answer of `own` agrees with `other`, an item of `case` with the same question, and a rank: 1
-/// for choices with different options, else 0. `recorded` is what `case` records about organs, findings and devices.
-/// None when the agreement is not known.
-fn compare(own: &Item, case: &Case, other: &Item, recorded: &Recorded) -> Option<(Agreement, u8)> {
+/// for choices with different options, else 0. `mine` holds the normalised options of `own`, and `recorded` what `case`
+/// records about organs, findings and devices. None when the agreement is not known.
+fn compare(own: &Item, mine: &[String], case: &Case, other: &Item, recorded: &Recorded) -> Option<(Agreement, u8)> {
     let agreement = |agrees: bool| if agrees { Agreement::Same } else { Agreement::Other };
     match (&own.answer, &other.answer) {
-        (Answer::Choice { .. }, Answer::Choice { .. }) => choices(own, case, other, recorded),
+        (Answer::Choice { .. }, Answer::Choice { .. }) => choices(own, mine, case, other, recorded),
         (Answer::Yesno { gold: mine, .. }, Answer::Yesno { gold: theirs, .. }) => Some((agreement(mine == theirs), 0)),
         (Answer::Number { gold: mine, abs_tol, rel_tol, .. }, Answer::Number { gold: theirs, .. }) => {
             Some((agreement(number_is_right(*theirs, *mine, *abs_tol, *rel_tol)), 0))
@@ -84,7 +103,8 @@ fn compare(own: &Item, case: &Case, other: &Item, recorded: &Recorded) -> Option
 /// Whether anything in `case` says that it shows what the normalised answer `name` to the question of `own` names. Organs
 /// count where the question asks for presence: "right lung" is else a place.
 fn shows(own: &Item, case: &Case, recorded: &Recorded, name: &str) -> bool {
-    if asks_presence(own) {
+    // The record is looked up first, because few names are present and normalising all labels is slow.
+    if asks_presence(own) || recorded.get(name) != Some(&true) {
         return recorded.get(name) == Some(&true);
     }
     let mut found =
@@ -93,7 +113,7 @@ fn shows(own: &Item, case: &Case, recorded: &Recorded, name: &str) -> bool {
 }
 
 /// As [`compare`], for two choices.
-fn choices(own: &Item, case: &Case, other: &Item, recorded: &Recorded) -> Option<(Agreement, u8)> {
+fn choices(own: &Item, mine: &[String], case: &Case, other: &Item, recorded: &Recorded) -> Option<(Agreement, u8)> {
     let (
         Answer::Choice { options, gold, refusal },
         Answer::Choice { options: others, gold: their_gold, refusal: abstain },
@@ -101,15 +121,14 @@ fn choices(own: &Item, case: &Case, other: &Item, recorded: &Recorded) -> Option
     else {
         return None;
     };
-    let folded = |texts: &[String]| texts.iter().map(|text| fold(text)).collect::<Vec<_>>();
-    let sorted = |texts: &[String]| {
-        let mut texts = texts.to_vec();
-        texts.sort_unstable();
-        texts
+    // Options of one question are mostly written alike, and comparing them as written is fast.
+    let place = |index: usize| {
+        let as_written = others.iter().position(|other| *other == options[index]);
+        as_written.or_else(|| others.iter().position(|other| fold(other) == mine[index]))
     };
-    let (mine, theirs) = (folded(options), folded(others));
+    let places: Vec<Option<usize>> = (0..mine.len()).map(place).collect();
     let declines = |gold: &[usize], refusal: Option<usize>| refusal.is_some_and(|refusal| gold.contains(&refusal));
-    let has_same_options = sorted(&mine) == sorted(&theirs);
+    let has_same_options = options.len() == others.len() && places.iter().all(Option::is_some);
     let rank = u8::from(!has_same_options);
     match (declines(gold, *refusal), declines(their_gold, *abstain)) {
         (true, true) => return Some((Agreement::Same, rank)),
@@ -119,7 +138,7 @@ fn choices(own: &Item, case: &Case, other: &Item, recorded: &Recorded) -> Option
     }
     let truth = |index: usize| -> Option<bool> {
         let name = &mine[index];
-        match theirs.iter().position(|other| other == name) {
+        match places[index] {
             _ if Some(index) == *refusal => Some(false),
             Some(place) if their_gold.contains(&place) => Some(true),
             // A choice among findings can leave out a finding that the image shows.
