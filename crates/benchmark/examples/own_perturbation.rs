@@ -50,6 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     suite.conditions.push(Condition {
         id: "vote".to_owned(),
         kind: "vote",
+        on: None,
         purpose: Purpose::Attack,
         control: Some(suite.clean().id.clone()),
         max_items: None,

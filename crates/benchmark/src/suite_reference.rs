@@ -47,9 +47,15 @@ const KEYS: [(&str, &str); 12] = [
 ];
 
 /// Keys of every condition, besides the parameters of its kind.
-const COMMON: [(&str, &str); 5] = [
+const COMMON: [(&str, &str); 6] = [
     ("id", "id in outcomes, metrics and reports; required"),
     ("kind", "one of the kinds below; required"),
+    (
+        "on",
+        "kind of images that the words of `kind` are shown with, for example `blank` for a hint without an image: `blank`, `no_image`, \
+         `swap_near`, `swap_same`, `swap_far`, `region_mask` or `random_mask`; for hints, hedges, reports, rewordings and orders of the options; \
+         default: the images of `kind`",
+    ),
     ("control", "id of the condition that the effect is measured against"),
     ("max_items", "maximum number of items, stratified by stage; default: all items"),
     ("subset", "filter of the items, as at the top level"),
@@ -127,6 +133,14 @@ static PARAMETERS: &[Parameter] = &[
         "0 to 1",
         Value("0.6"),
         "items whose mask would cover a larger share of an image are left out",
+    ),
+    parameter(
+        "answers",
+        &[],
+        "",
+        Value("\"pixels\""),
+        "items to ask: answers in the pixels of the evidence, or answers that are its outline (boxes, numbers, places, sizes, forms), which \
+         the mask shows",
     ),
     parameter("share", &[], "0 to 100", Required, "percentage of the region"),
     parameter(

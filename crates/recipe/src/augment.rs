@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use stepwise_benchmark::perturb::kinds::KINDS;
+use stepwise_benchmark::perturb::support::masking::ANSWERS;
 use stepwise_benchmark::perturb::support::templates::{FAMILIES, Families};
 use stepwise_benchmark::perturb::trainable::{teaches_to_decline, untrainable};
 use stepwise_benchmark::perturb::{self, Perturbation, PerturbationKind};
@@ -160,6 +161,12 @@ fn read_one(section: &Section<'_>, kind: &'static PerturbationKind, node: &Node)
                         Some(&entry.key),
                         "training examples use only the template families for training",
                         "leave `families` out: the other families are held out for the benchmark",
+                    );
+                } else if name == ANSWERS {
+                    section.report(
+                        Some(&entry.key),
+                        "a mask shows the answers that `answers` selects, so abstaining would be wrong",
+                        "leave `answers` out: training examples have masks only where the answer is in the pixels",
                     );
                 } else if name != SHARE {
                     parameters.insert(name.clone(), entry.node.plain());

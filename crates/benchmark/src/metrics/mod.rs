@@ -19,6 +19,7 @@ pub mod epsilon;
 pub mod fake_robustness;
 pub mod family;
 pub mod hint;
+pub mod hint_on_images;
 pub mod image_score;
 pub mod laterality;
 pub mod majority;
@@ -54,6 +55,7 @@ const SETS: &[fn(&OutcomeTable<'_>) -> Vec<Metric>] = &[
     majority::metrics,
     stage::metrics,
     hint::metrics,
+    hint_on_images::metrics,
     vision::metrics,
     region::metrics,
     cue::metrics,

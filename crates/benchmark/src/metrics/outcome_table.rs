@@ -259,10 +259,10 @@ impl<'a> OutcomeTable<'a> {
         self.of_kind("clean").next().map_or(0, |(number, _)| number)
     }
 
-    /// Iterates over the conditions of the kind with this name, each with its index in the suite; none for an unknown
-    /// name.
+    /// Iterates over the conditions of the kind with this name that are not combined with other images, each with its
+    /// index in the suite; none for an unknown name.
     pub fn of_kind<'b>(&'b self, kind: &'b str) -> impl Iterator<Item = (usize, &'a Condition)> + 'b {
-        self.conditions().filter(move |(_, condition)| condition.kind == kind)
+        self.conditions().filter(move |(_, condition)| condition.kind == kind && condition.on.is_none())
     }
 
     /// Returns the conditions of the kind with this name: index in the suite, condition, and whether the ids of its

@@ -3,12 +3,15 @@
 
 use super::metric::{Better, Metric};
 use super::outcome_table::{ItemRow, OutcomeTable, one_if};
+use super::region::asks_outlines;
+use crate::suite::Condition;
 
 /// Returns the abstention metrics, over the questions with an abstain option that is not the right answer:
 ///
 /// - `false_refusal`: share of clean questions that are answered with the abstain option;
-/// - `silent_failure:ID` of every condition `blank`, `no_image` or `region_mask`: share of questions that are answered
-///   with another option although the evidence is removed; an unparsed response is no answer.
+/// - `silent_failure:ID` of every condition `blank`, `no_image` or `region_mask`, except masks of answers that the mask
+///   itself shows: share of questions that are answered with another option although the evidence is removed; an
+///   unparsed response is no answer.
 ///
 /// The two belong together: a model that always declines never fails silently. Without such questions a metric is not
 /// defined.
@@ -22,8 +25,10 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         Better::Lower,
         table.sums(|row| Some([one_if(declines(row, clean)?), 1.0])),
     )];
-    let gone = |kind: &str| matches!(kind, "blank" | "no_image" | "region_mask");
-    for (c, condition) in table.conditions().filter(|(_, condition)| gone(condition.kind)) {
+    let gone = |condition: &Condition| {
+        matches!(condition.kind, "blank" | "no_image" | "region_mask") && !asks_outlines(condition)
+    };
+    for (c, condition) in table.conditions().filter(|(_, condition)| gone(condition)) {
         // SF = P(an answer that does not decline, given the evidence is gone); an unparsed response is no answer
         metrics.push(Metric::mean(
             format!("silent_failure:{}", condition.id),

@@ -2,11 +2,16 @@
 
 use super::metric::{Better, Metric, paired};
 use super::outcome_table::OutcomeTable;
+use crate::perturb::support::masking::ANSWERS;
+use crate::suite::Condition;
 
 /// Returns the visual grounding of answers, on the items evaluated under all conditions of a comparison:
 ///
 /// - `region_grounding`, for every `region_mask` whose control is `random_mask`: accuracy lost by covering the evidence
 ///   less accuracy lost by covering an area of the same shape elsewhere;
+/// - `outline_reading`, for every such `region_mask` with `answers = "outline"`, in place of `region_grounding`: accuracy
+///   with the evidence covered less accuracy with as much covered elsewhere. The cover shows these answers, so a model
+///   that reads the cover is above 0, and nothing is known about looking at the evidence;
 /// - `visual_grounding`, for every `region_only` where the suite has a `region_mask`: accuracy with only the evidence
 ///   visible less accuracy with the evidence covered.
 ///
@@ -15,10 +20,23 @@ use super::outcome_table::OutcomeTable;
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();
     let mut metrics = Vec::new();
+    let mut has_outlines = false;
     for (c, condition, first) in table.variants("region_mask") {
         let Some((control, _)) = table.control(condition).filter(|(_, control)| control.kind == "random_mask") else {
             continue;
         };
+        if asks_outlines(condition) {
+            // A(region mask) - A(random mask)
+            metrics.push(Metric::mean_difference(
+                OutcomeTable::name("outline_reading", condition, !has_outlines),
+                "outline reading (answers that the cover shows: accuracy with the evidence covered, less accuracy with as \
+                 much covered elsewhere)",
+                Better::Neither,
+                paired(table, c, control),
+            ));
+            has_outlines = true;
+            continue;
+        }
         // RG = [A(0) - A(region mask)] - [A(0) - A(random mask)]
         metrics.push(Metric::mean(
             OutcomeTable::name("region_grounding", condition, first),
@@ -31,9 +49,9 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         ));
     }
     let masks = table.variants("region_mask");
-    let mask = masks.iter().find(|(_, _, first)| *first).map(|(c, _, _)| *c);
+    let mask = masks.iter().find(|(_, condition, first)| *first && !asks_outlines(condition)).map(|(c, _, _)| *c);
     for (c, condition, first) in table.variants("region_only") {
-        let Some(mask) = mask else { continue };
+        let Some(mask) = mask.filter(|_| !asks_outlines(condition)) else { continue };
         // VGR = A(region only) - A(region mask)
         metrics.push(Metric::mean_difference(
             OutcomeTable::name("visual_grounding", condition, first),
@@ -43,4 +61,9 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         ));
     }
     metrics
+}
+
+/// Returns whether a condition with a mask asks the items whose answer the outline of the mask shows.
+pub(super) fn asks_outlines(condition: &Condition) -> bool {
+    condition.parameters.get(ANSWERS).and_then(toml::Value::as_str) == Some("outline")
 }

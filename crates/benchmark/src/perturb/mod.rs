@@ -9,6 +9,7 @@
 pub mod adversarial;
 mod attack;
 pub mod clean;
+pub mod combined;
 pub mod image;
 pub mod kinds;
 pub mod support;
@@ -29,6 +30,11 @@ pub use attack::{AdversarialImage, Attack, AttackGoal, AttackTarget, GradientSou
 pub use support::pool::Pool;
 
 use crate::rng::SuiteRng;
+
+/// Version of what the kinds of conditions do to items with given parameters; part of every suite's digest.
+/// `perturbations/2` asks no mask about what its outline shows, swaps images only between patients with the same question,
+/// presupposes absent findings in premises, and shows added options at drawn places.
+pub const PERTURBATIONS_VERSION: &str = "perturbations/2";
 
 /// Entry in the registry of conditions: one kind of condition, which a suite file names.
 #[derive(Clone, Copy, Debug)]

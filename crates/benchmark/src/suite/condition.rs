@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::perturb::combined::Combined;
 use crate::perturb::kinds::{KINDS, kind};
 use crate::perturb::support::templates::{FAMILIES, Families};
 use crate::perturb::{Perturbation, Purpose};
@@ -13,13 +14,14 @@ use crate::subset::Subset;
 pub(crate) const LISTED: &str = " -> see `stepwise schema --suite` for the valid keys and values";
 
 /// Names of the keys that every condition has; all others are parameters of its kind.
-pub(crate) const COMMON: [&str; 5] = ["id", "kind", "control", "max_items", "subset"];
+pub(crate) const COMMON: [&str; 6] = ["id", "kind", "on", "control", "max_items", "subset"];
 
 /// Keys that every condition has. All other keys are parameters of the perturbation.
 #[derive(Deserialize)]
 struct Common {
     id: String,
     kind: String,
+    on: Option<String>,
     control: Option<String>,
     max_items: Option<usize>,
     #[serde(default)]
@@ -33,7 +35,10 @@ pub struct Condition {
     pub id: String,
     /// Name of the perturbation's kind.
     pub kind: &'static str,
-    /// Purpose of the condition.
+    /// Name of the kind whose images are shown with the words of `kind`, such as `blank`; `None` without a combination.
+    pub on: Option<&'static str>,
+    /// Purpose of the condition: the purpose of its kind, or [`Purpose::EvidenceRemoved`] where the images of `on` lack
+    /// the evidence.
     pub purpose: Purpose,
     /// Id of the condition that the effect is measured against; `None` without a control.
     pub control: Option<String>,
@@ -66,10 +71,13 @@ impl Condition {
         self.parameters.get(parameter).and_then(toml::Value::as_bool).unwrap_or_default()
     }
 
-    /// Returns whether every parameter but `families` has its default, written or left out. Always false for kinds with
-    /// a required parameter.
+    /// Returns whether every parameter but `families` has its default, written or left out, and no other images are
+    /// shown. Always false for kinds with a required parameter.
     #[must_use]
     pub fn is_plain(&self) -> bool {
+        if self.on.is_some() {
+            return false;
+        }
         let build = kind(self.kind).map(|kind| kind.build);
         let mut own = self.parameters.clone();
         own.remove(FAMILIES);
@@ -123,15 +131,25 @@ impl Condition {
         if !kind.templates.is_empty() {
             given.entry(FAMILIES).or_insert_with(|| families.name().into());
         }
-        let perturbation = (kind.build)(given).map_err(|error| {
+        let mut perturbation = (kind.build)(given).map_err(|error| {
             // Problems with a value have their own advice.
             let advice = if error.message().contains(" -> ") { "" } else { LISTED };
             format!("condition `{}` of kind `{}`: {}{advice}", common.id, kind.name, error.message())
         })?;
+        let (mut on, mut purpose) = (None, kind.purpose);
+        if let Some(name) = &common.on {
+            let combined = Combined::images(name).and_then(|images| {
+                let (combined, purpose) = Combined::new(kind, Arc::clone(&perturbation), images)?;
+                Ok((images.name, combined, purpose))
+            });
+            let (images, combined, of_both) = combined.map_err(|what| format!("condition `{}`: {what}", common.id))?;
+            (on, purpose, perturbation) = (Some(images), of_both, Arc::new(combined));
+        }
         Ok(Self {
             id: common.id,
             kind: kind.name,
-            purpose: kind.purpose,
+            on,
+            purpose,
             control: common.control,
             max_items: common.max_items,
             subset: common.subset,

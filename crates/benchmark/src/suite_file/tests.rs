@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::perturb::Purpose;
 use crate::perturb::kinds::KINDS;
 
 fn problems(text: &str) -> String {
@@ -52,14 +53,18 @@ fn every_condition_has_the_control_of_its_kind() {
         let of_one = |condition: &&Condition| !["clean", "parents_predicted"].contains(&condition.kind);
         for condition in suite.conditions.iter().filter(of_one) {
             let control = condition.control.as_deref().and_then(kind);
-            let twin = twins.iter().find(|(kind, _)| *kind == condition.kind).map_or("clean", |(_, twin)| twin);
+            // A neutral hint on other images is compared with these images.
+            let plain = condition.on.unwrap_or("clean");
+            let twin = twins.iter().find(|(kind, _)| *kind == condition.kind).map_or(plain, |(_, twin)| twin);
             assert_eq!(control, Some(twin), "{}: {}", suite.name, condition.id);
             // A condition and its control share place, shape and size.
             let of = condition.control.as_deref().and_then(|id| suite.condition(id));
-            for key in ["persona", "place", "shape", "colour", "width", "eps", "level", "contrast", "share"] {
+            for key in ["persona", "place", "shape", "colour", "width", "eps", "level", "contrast", "share", "answers"]
+            {
                 let own = condition.parameters.get(key);
-                assert!(twin == "clean" || own == of.and_then(|of| of.parameters.get(key)), "{}: {key}", condition.id);
+                assert!(twin == plain || own == of.and_then(|of| of.parameters.get(key)), "{}: {key}", condition.id);
             }
+            assert!(twin == plain || condition.on == of.and_then(|of| of.on), "{}", condition.id);
         }
     }
 }
@@ -160,4 +165,23 @@ fn the_digest_follows_what_is_asked_and_not_how_it_is_written() {
     assert_ne!(noise(""), noise("value = 127\n"));
     assert_ne!(noise(""), noise("max_items = 5\n"));
     assert_ne!(noise(""), noise("subset = { stages = [2] }\n"));
+}
+
+#[test]
+fn hints_are_combined_with_images_and_nothing_else_is() {
+    let text =
+        |kind: &str, on: &str| format!("{HEAD}{CLEAN}[[condition]]\nid = \"h\"\nkind = \"{kind}\"\non = \"{on}\"\n");
+    let read = |kind: &str, on: &str| Suite::parse(&text(kind, on), Path::new("s")).expect("valid");
+    let hint = read("hint_plus", "blank");
+    assert_eq!((hint.conditions[1].on, hint.conditions[1].purpose), (Some("blank"), Purpose::EvidenceRemoved));
+    assert!(!hint.conditions[1].is_plain());
+    assert_eq!(read("hint_minus", "swap_same").conditions[1].purpose, Purpose::Attack);
+    assert_ne!(hint.digest(), read("hint_plus", "no_image").digest());
+    let message = problems(&text("hint_plus", "flip"));
+    assert!(
+        message.starts_with("s.toml:7: condition `h`: on: is `flip` -> write one of blank, no_image,"),
+        "{message}"
+    );
+    let message = problems(&text("cue_true", "blank"));
+    assert!(message.contains("on: `cue_true` cannot be combined -> remove the key, or use hint_plus,"), "{message}");
 }

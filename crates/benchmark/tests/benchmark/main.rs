@@ -11,6 +11,7 @@ mod every_metric;
 mod fake_robustness;
 mod memory;
 mod metrics;
+mod one_right_answer;
 mod pictures;
 mod plan;
 mod purity;

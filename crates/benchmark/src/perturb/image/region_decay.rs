@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::perturb::support::evidence::Marked;
 use crate::perturb::support::geometry::Rect;
-use crate::perturb::support::masking::{Cover, Masking, rects};
+use crate::perturb::support::masking::{AnswersIn, Cover, Masking, rects};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::support::registry::plain_kind;
 use crate::perturb::{Edit, Perturbed, Scene, ShownImages};
@@ -51,6 +51,9 @@ pub struct Decay {
     /// Largest share of an image that the evidence may take, as in [`Masking::max_area`].
     #[serde(default = "max_area")]
     pub max_area: f64,
+    /// Items that the condition is asked of, as in [`Masking::answers`].
+    #[serde(default)]
+    pub answers: AnswersIn,
 }
 
 /// Way in which a share of a region is removed.
@@ -85,7 +88,7 @@ fn max_area() -> f64 {
 
 impl Decay {
     fn masking(&self) -> Masking {
-        Masking { dilate: self.dilate, value: self.value, max_area: self.max_area }
+        Masking { dilate: self.dilate, value: self.value, max_area: self.max_area, answers: self.answers }
     }
 
     fn of(&self, scene: &Scene<'_>, regions: Vec<Marked>) -> Perturbed {

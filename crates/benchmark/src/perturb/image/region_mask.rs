@@ -2,7 +2,8 @@
 //! without evidence.
 //!
 //! The difference between their effects is region grounding: the extra loss of accuracy when the covered pixels are
-//! the evidence.
+//! the evidence. Items whose answer is in the outline of the evidence are left out, because the cover shows the answer;
+//! `answers = "outline"` asks these items alone.
 
 use std::sync::Arc;
 

@@ -6,7 +6,24 @@ use serde::Deserialize;
 
 use super::evidence::{Marked, evidence};
 use super::geometry::{Rect, displaced, union_area};
+use super::outline_answer::is_in_outline;
 use crate::perturb::{Edit, Scene, Skip};
+
+/// Name of the parameter that selects items by what their answers are read from; every kind of mask has it, and
+/// [`AnswersIn`] lists its values.
+pub const ANSWERS: &str = "answers";
+
+/// Items that a condition with a mask is asked of, by what their answers are read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswersIn {
+    /// Items whose answer is in the pixels of the evidence.
+    #[default]
+    Pixels,
+    /// Items whose answer is in the outline of the evidence, which the mask shows, see [`is_in_outline`]. Conditions
+    /// with this value measure how far a model reads the mask, and not how far it looks at the evidence.
+    Outline,
+}
 
 /// Parameters of a condition that masks a part of an image; the same keys for every kind of mask.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,11 +35,13 @@ pub struct Masking {
     pub value: u8,
     /// Largest share of an image, 0 to 1, that the evidence may take; 0.6 by default. Items above it are skipped.
     pub max_area: f64,
+    /// Items that the condition is asked of; items with answers in the pixels by default.
+    pub answers: AnswersIn,
 }
 
 impl Default for Masking {
     fn default() -> Self {
-        Self { dilate: 4, value: 128, max_area: 0.6 }
+        Self { dilate: 4, value: 128, max_area: 0.6, answers: AnswersIn::default() }
     }
 }
 
@@ -31,12 +50,17 @@ impl Masking {
     /// for each image with evidence.
     ///
     /// # Errors
-    /// Skips an item without evidence, and an item whose boxes take more than `max_area` of an image, because little
-    /// else would be left.
+    /// Skips an item without evidence, an item that `answers` leaves out, and an item whose boxes take more than
+    /// `max_area` of an image, because little else would be left.
     pub fn over_evidence(&self, scene: &Scene<'_>) -> Result<Vec<Marked>, Skip> {
         let evidence = evidence(scene.case, scene.item);
         if evidence.is_empty() {
             return Err(Skip("no evidence region"));
+        }
+        match (self.answers, is_in_outline(scene.case, scene.item)) {
+            (AnswersIn::Pixels, true) => return Err(Skip("the outline of the mask would show the answer")),
+            (AnswersIn::Outline, false) => return Err(Skip("the outline of the mask does not show the answer")),
+            _ => {}
         }
         evidence
             .into_iter()

@@ -1,12 +1,17 @@
-//! Parts that several perturbations share: templates, regions, masks, drawing, wrong answers.
+//! Parts that several perturbations share: templates, regions, masks, drawing, options, wrong answers.
 
+pub mod added_option;
 pub mod evidence;
 pub mod geometry;
 pub mod inserted;
 pub mod lettering;
 pub mod mark;
 pub mod masking;
+pub mod option_meaning;
+pub mod outline_answer;
 pub mod pool;
+pub mod presence;
+pub mod presence_question;
 pub mod raster;
 pub mod registry;
 pub mod templates;

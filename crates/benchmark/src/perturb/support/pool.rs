@@ -1,13 +1,22 @@
-//! The cases of a run, indexed by modality and category. Swapped images and answers of other cases come from this pool.
+//! The cases of a run, indexed by modality, category and question. Swapped images, and questions and answers of other
+//! cases, come from this pool.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 use stepwise_data::case::{Case, Item};
+
+use super::presence::Presence;
+use crate::score::fold;
 
 /// Category to `(case, item)` indices.
 type ByCategory<'a> = HashMap<&'a str, Vec<(usize, usize)>>;
 
-/// All cases of a run, indexed by id, modality and category. Swapped images and answers of other cases come from them.
+/// Modality and normalised question to `(case, item)` indices.
+type ByQuestion = HashMap<(String, String), Vec<(usize, usize)>>;
+
+/// All cases of a run, indexed by id, modality, category and question. Swapped images, and questions and answers of other
+/// cases, come from them.
 #[derive(Clone, Debug)]
 pub struct Pool<'a> {
     cases: &'a [Case],
@@ -20,6 +29,12 @@ pub struct Pool<'a> {
     modalities: HashMap<&'a str, Vec<usize>>,
     /// Case id to the index of the partner case of another modality.
     far: HashMap<&'a str, usize>,
+    /// Indices of all cases, ordered by case id.
+    order: Vec<usize>,
+    /// Made at the first use, because few conditions need it; indices are ordered by case id.
+    questions: OnceLock<ByQuestion>,
+    /// Made at the first use, because few conditions need it.
+    presence: OnceLock<Presence>,
 }
 
 impl<'a> Pool<'a> {
@@ -30,7 +45,7 @@ impl<'a> Pool<'a> {
         order.sort_by_key(|&index| &cases[index].case_id);
         let mut alike: HashMap<&str, ByCategory<'_>> = HashMap::new();
         let mut modalities: HashMap<&str, Vec<usize>> = HashMap::new();
-        for index in order {
+        for &index in &order {
             let case = &cases[index];
             modalities.entry(&case.modality).or_default().push(index);
             for (place, item) in case.chain.iter().enumerate() {
@@ -39,7 +54,8 @@ impl<'a> Pool<'a> {
         }
         let far = far(cases);
         let numbers = cases.iter().enumerate().map(|(number, case)| (case.case_id.as_str(), number)).collect();
-        Self { cases, numbers, alike, modalities, far }
+        let (questions, presence) = (OnceLock::new(), OnceLock::new());
+        Self { cases, numbers, alike, modalities, far, order, questions, presence }
     }
 
     /// Returns the index, from 0, of the case with this id; None when there is no such case.
@@ -54,20 +70,37 @@ impl<'a> Pool<'a> {
         self.cases
     }
 
-    /// Returns `(case, item)` indices of all items with the modality of `case` and the category of `item`, including
-    /// `item` itself where it is in the pool, ordered by case id. Empty where the pool holds no such item.
-    #[must_use]
-    pub fn places(&self, case: &Case, item: &Item) -> &[(usize, usize)] {
-        self.alike
-            .get(case.modality.as_str())
-            .and_then(|categories| categories.get(item.category.as_str()))
-            .map_or(&[], Vec::as_slice)
-    }
-
     /// Iterates over all items with the modality of `case` and the category of `item`, each with its case, including
     /// `item` itself where it is in the pool, ordered by case id.
     pub fn alike(&self, case: &Case, item: &Item) -> impl Iterator<Item = (&'a Case, &'a Item)> {
-        self.places(case, item).iter().map(|&(case, place)| (&self.cases[case], &self.cases[case].chain[place]))
+        let categories = self.alike.get(case.modality.as_str());
+        let places = categories.and_then(|categories| categories.get(item.category.as_str()));
+        places.into_iter().flatten().map(|&(case, place)| (&self.cases[case], &self.cases[case].chain[place]))
+    }
+
+    /// Returns `(case, item)` indices of all items with the modality of `case` and the question of `item`, compared by
+    /// [`fold`], including `item` itself where it is in the pool, ordered by case id. Empty where the pool holds no such
+    /// item.
+    #[must_use]
+    pub fn same_question(&self, case: &Case, item: &Item) -> &[(usize, usize)] {
+        let questions = self.questions.get_or_init(|| {
+            let mut questions = ByQuestion::new();
+            for &number in &self.order {
+                let case = &self.cases[number];
+                for (place, item) in case.chain.iter().enumerate() {
+                    let key = (case.modality.clone(), fold(&item.question));
+                    questions.entry(key).or_default().push((number, place));
+                }
+            }
+            questions
+        });
+        questions.get(&(case.modality.clone(), fold(&item.question))).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns what the cases record about the presence of organs, findings and devices.
+    #[must_use]
+    pub fn presence(&self) -> &Presence {
+        self.presence.get_or_init(|| Presence::new(self.cases, &self.order))
     }
 
     /// Returns the indices of all cases of a modality, ordered by case id; empty for an unknown modality.

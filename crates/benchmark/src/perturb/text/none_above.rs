@@ -1,39 +1,39 @@
-//! An added option "none of the above". In `nota_right` the right options are removed and the added option is right. In
-//! `nota_wrong`, the control, the right options stay and the added option is wrong.
+//! An added option "none of the above" at a drawn place. In `nota_right` the right options are removed and the added
+//! option is right. In `nota_wrong`, the control, one right option stays, a wrong option is removed for it, and the added
+//! option is wrong. Both show the same number of options, and neither shows the abstain option.
 //!
 //! A model that only picks the most plausible option fails `nota_right`.
 
 use std::sync::LazyLock;
 
+use rand::Rng;
 use serde::Deserialize;
-use stepwise_data::case::{Answer, Item};
-use stepwise_data::prompt::PromptOptions;
+use stepwise_data::case::Answer;
 
+use crate::perturb::support::added_option::{AddedOption, without_refusal};
+use crate::perturb::support::option_meaning::{may_follow, says_none};
 use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording};
-use crate::perturb::{Perturbed, Scene, Skip};
-use crate::score::fold;
+use crate::perturb::{Scene, Skip};
 
 worded_kind! {
     RIGHT = Right(Wording), "nota_right", Attack, "the right options are removed and \"none of the above\" is right",
     |given, scene| {
-        let (item, none) = rejectable(given, scene)?;
-        let Answer::Choice { options, gold, refusal } = &item.answer else { return Err(NO_OPTIONS) };
-        // The stored options keep their indices; the right options are hidden.
-        let order: Vec<usize> = (0..options.len()).filter(|index| !gold.contains(index)).collect();
-        if order.len() < 2 {
-            return Err(Skip("every option is right"));
-        }
-        let answer = Answer::Choice { options: options.clone(), gold: vec![none], refusal: *refusal };
-        let frame = PromptOptions { order: Some(order), ..PromptOptions::default() };
-        Ok(Perturbed { item: Some(Item { answer, ..item }), frame, ..Perturbed::default() })
+        let Rejectable { options, wrong, .. } = rejectable(scene)?;
+        let added = &LIBRARY.draw(given.families, scene, "none_above")?.option;
+        Ok(AddedOption { item: scene.item, options, shown: &wrong, added }.asked(scene, None))
     }
 }
 worded_kind! {
-    WRONG = Wrong(Wording), "nota_wrong", Control, "\"none of the above\" is added and is wrong",
+    WRONG = Wrong(Wording), "nota_wrong", Control, "\"none of the above\" is added in place of a wrong option and is wrong",
     |given, scene| {
-        let (item, _) = rejectable(given, scene)?;
-        Ok(Perturbed { item: Some(item), ..Perturbed::default() })
+        let Rejectable { options, right, mut wrong } = rejectable(scene)?;
+        wrong.remove(scene.draw("nota_removed").random_range(0..wrong.len()));
+        let mut shown = wrong;
+        shown.push(right);
+        shown.sort_unstable();
+        let added = &LIBRARY.draw(given.families, scene, "none_above")?.option;
+        Ok(AddedOption { item: scene.item, options, shown: &shown, added }.asked(scene, Some(right)))
     }
 }
 
@@ -49,44 +49,47 @@ pub struct Words {
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-const NO_OPTIONS: Skip = Skip("only a choice has options to reject");
-
-/// Returns the item with the added option, and the option's index. Skips answers that are not choices, and choices with
-/// an option that begins with "none".
-fn rejectable(wording: &Wording, scene: &Scene<'_>) -> Result<(Item, usize), Skip> {
-    let Answer::Choice { options, gold, refusal } = &scene.item.answer else { return Err(NO_OPTIONS) };
-    if options.iter().any(|option| fold(option).split(' ').next() == Some("none")) {
-        return Err(Skip("an option says none already"));
-    }
-    with_option(scene.item, options, gold, *refusal, &LIBRARY.draw(wording.families, scene, "none_above")?.option)
+/// A choice of which it is certain that no option is right without its right options.
+struct Rejectable<'a> {
+    options: &'a [String],
+    /// Index of the first right option.
+    right: usize,
+    /// Indices of the wrong options without the abstain option, at least one.
+    wrong: Vec<usize>,
 }
 
-/// Returns `item` as a choice among `options` and, at the end, the wrong `option`, with the index of the added option.
-/// `gold` and `refusal` are the indices in `options` of the right options and of the abstain option.
+/// Returns the options of the scene's item.
 ///
 /// # Errors
-/// Skips items whose right answer is the abstain option, because no other option is then certainly wrong.
-pub(super) fn with_option(
-    item: &Item,
-    options: &[String],
-    gold: &[usize],
-    refusal: Option<usize>,
-    option: &str,
-) -> Result<(Item, usize), Skip> {
+/// Skips answers that are not choices, choices with an option that rejects the others, choices whose abstain option is
+/// right or the only wrong one, and choices of which a wrong option may be true as well without the right ones.
+fn rejectable<'a>(scene: &Scene<'a>) -> Result<Rejectable<'a>, Skip> {
+    let Answer::Choice { options, gold, refusal } = &scene.item.answer else {
+        return Err(Skip("only a choice has options to reject"));
+    };
+    if options.iter().any(|option| says_none(option)) {
+        return Err(Skip("an option says none already"));
+    }
     if refusal.is_some_and(|refusal| gold.contains(&refusal)) {
         return Err(Skip("declining is right, so no other option is known to be wrong"));
     }
-    let mut options = options.to_vec();
-    let added = options.len();
-    options.push(option.to_owned());
-    let answer = Answer::Choice { options, gold: gold.to_vec(), refusal };
-    Ok((Item { answer, ..item.clone() }, added))
+    let wrong: Vec<usize> =
+        without_refusal(options, *refusal).into_iter().filter(|index| !gold.contains(index)).collect();
+    let Some(&right) = gold.first().filter(|_| !wrong.is_empty()) else {
+        return Err(Skip("no wrong option would be left"));
+    };
+    let follows = |index: &usize| gold.iter().any(|right| may_follow(&options[*index], &options[*right]));
+    if wrong.iter().any(follows) {
+        return Err(Skip("an option that is left may be true as well"));
+    }
+    Ok(Rejectable { options, right, wrong })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::perturb::support::templates::assert_split;
+    use crate::score::fold;
 
     #[test]
     fn templates_are_split_and_say_none() {

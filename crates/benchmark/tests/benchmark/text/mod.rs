@@ -76,7 +76,8 @@ fn an_oracle_is_right_under_every_change_of_the_words() {
     for condition in &suite.conditions {
         let asked: Vec<&Outcome> = outcomes(&run, &condition.id).collect();
         // No synthetic choice has enough options for these rotations.
-        assert_eq!(asked.is_empty(), ["rotation_4", "rotation_5"].contains(&condition.id.as_str()), "{}", condition.id);
+        let never = ["rotation_4", "rotation_5"].contains(&condition.id.as_str());
+        assert_eq!(asked.is_empty(), never, "{}", condition.id);
         for outcome in asked {
             assert!(outcome.is_right(), "{outcome:?}");
         }
@@ -94,7 +95,8 @@ fn an_oracle_is_right_under_every_change_of_the_words() {
         ("premise_false", true),
         ("affirmation", false),
         ("nota_wrong", false),
-        ("premise_true", false),
+        // The premises replace a question about presence by another one.
+        ("premise_true", true),
         ("parents_wrong", false),
     ] {
         assert!(golds(id).iter().all(|(item, gold)| (clean[item] != *gold) == other), "{id}");
@@ -104,42 +106,24 @@ fn an_oracle_is_right_under_every_change_of_the_words() {
 #[test]
 fn none_of_the_above_is_right_when_the_right_option_is_removed() {
     let kinds = ["nota_right", "nota_wrong"];
-    let last = of(&kinds, LastOption);
-    expect(&last, "accuracy:nota_right", 1.0);
-    expect(&last, "accuracy:nota_wrong", 0.0);
     let (suite, cases) = (suite(&kinds), cases(BALANCED));
     let plan = Plan::new(&suite, &cases);
     let run = evaluate(&plan, &mut Planted::knowing(&plan, Oracle));
-    for (id, more) in [("nota_right", 0), ("nota_wrong", 1)] {
+    for id in kinds {
         for outcome in outcomes(&run, id) {
             let stored = [("q1", 4), ("q3", 3), ("q4", 2)].into_iter().find(|(item, _)| *item == outcome.item_id);
             let (_, stored) = stored.expect("only choices");
-            assert_eq!((outcome.options, outcome.chance), (stored + more, 1.0 / (stored + more) as f64));
+            // Both show as many options as the stored question.
+            assert_eq!((outcome.options, outcome.chance), (stored, 1.0 / stored as f64));
             // Stored options keep their indices, and the added option has the next index.
-            assert_eq!(outcome.index == Some(stored), more == 0);
-            assert_eq!(outcome.gold.starts_with("none "), more == 0);
+            assert_eq!(outcome.index == Some(stored), id == "nota_right");
+            assert_eq!(outcome.gold.starts_with("none "), id == "nota_right");
         }
     }
-}
-
-#[test]
-fn premises_reveal_models_that_never_or_always_question_them() {
-    let kinds = ["premise_false", "premise_true"];
-    let (believer, denier) = (of(&kinds, Looker), of(&kinds, LastOption));
-    for (summary, when_false, when_true) in [(&believer, 0.0, 1.0), (&denier, 1.0, 0.0)] {
-        expect(summary, "accuracy:premise_false", when_false);
-        expect(summary, "accuracy:premise_true", when_true);
-        // Only the last two questions are choices after the first stage.
-        assert_eq!(summary.conditions[1].n, 24);
-    }
-    let (queries, _) = recorded(&suite(&kinds), &cases(BALANCED), Looker);
-    for query in queries.iter().filter(|query| query.item_id == "q3" && query.condition != "clean") {
-        let number: usize = query.case_id.trim_start_matches("case-").parse().expect("a number");
-        let answer = if number.is_multiple_of(2) == (query.condition == "premise_true") { "yes" } else { "no" };
-        let line = words(query, 0).lines().next().expect("a line").to_owned();
-        assert!(line.contains("\"Is anything abnormal?\"") && line.contains(&format!(" {answer} ")), "{line}");
-        assert!(line.ends_with("How is its margin?"), "{line}");
-    }
+    // A model that picks the most plausible of the stored options is right in the control alone.
+    let plausible = of(&kinds, Looker);
+    expect(&plausible, "accuracy:nota_right", 0.0);
+    expect(&plausible, "accuracy:nota_wrong", 1.0);
 }
 
 #[test]

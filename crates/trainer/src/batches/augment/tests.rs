@@ -215,7 +215,8 @@ fn every_condition_is_trained_with_its_right_answer() {
                     let Answer::Choice { options, refusal: Some(refusal), .. } = &item.answer else { panic!("{at}") };
                     assert_eq!(answer, options[*refusal], "{at}");
                 }
-                ("premise_false" | "nota_right", _) => {
+                ("premise_false" | "premise_true", _) => assert!(text.contains(&answer) && answer != gold, "{at}"),
+                ("nota_right", _) => {
                     let Answer::Choice { options, .. } = &item.answer else { panic!("{at}") };
                     assert!(!options.contains(&answer) && text.contains(&answer), "{at}");
                 }

@@ -1,0 +1,432 @@
+//! Every question that is asked has one right answer, and none is shown by the change itself.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::sync::Arc;
+
+use image::{Rgb, RgbImage};
+use serde_json::{Value, json};
+use stepwise_benchmark::mock::{BlindPrior, HintFollower, Oracle, Planted, Policy, PolicyInput};
+use stepwise_benchmark::plan::{Plan, PlanEntry};
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::summary::Summary;
+use stepwise_data::case::{Answer, Case};
+use stepwise_data::prompt::prompt;
+use stepwise_testing::benchmark::evaluate::{MockEvaluation, summary};
+use stepwise_testing::benchmark::suite;
+use stepwise_testing::benchmark::values::{expect, value};
+use stepwise_testing::cases::synthetic;
+
+const SIDE: u32 = 100;
+
+/// Returns a suite of `clean` and one condition for each line of keys; the id is the kind, with the second key appended.
+fn suite(conditions: &[(&str, &str)]) -> Suite {
+    suite::suite("seed = 5", &[&[("clean", "kind = \"clean\"")], conditions].concat())
+}
+
+fn of<'a>(plan: &'a Plan<'_>, id: &'a str) -> impl Iterator<Item = PlanEntry> + 'a {
+    plan.entries.iter().copied().filter(move |entry| plan.condition(*entry).id == id)
+}
+
+/// Returns the ids of the items that a condition is asked of.
+fn asked<'a>(plan: &'a Plan<'_>, id: &'a str) -> BTreeSet<&'a str> {
+    of(plan, id).map(|entry| plan.item(entry).1.id.as_str()).collect()
+}
+
+/// Returns the options that an entry shows, in order, and the position of the right one.
+fn shown(plan: &Plan<'_>, entry: PlanEntry) -> (Vec<String>, usize) {
+    let (case, item) = plan.item(entry);
+    let prompt = prompt(case, item, &plan.perturbed(entry).expect("planned").frame);
+    let place = prompt.options.iter().position(|option| *option == prompt.answer).expect("the right option is shown");
+    (prompt.options, place)
+}
+
+fn case(id: &str, regions: Value, chain: Value) -> Case {
+    serde_json::from_value(json!({
+        "schema": "case/1", "case_id": id, "group_id": id, "split": "test",
+        "source": {"dataset": "constructed", "licence": "CC0-1.0"}, "modality": "x-ray",
+        "images": [{"id": "i", "path": "i.png", "sha256": "", "width": SIDE, "height": SIDE}],
+        "regions": regions, "chain": chain
+    }))
+    .expect("a valid case")
+}
+
+fn region(id: &str, label: &str, bounds: [u32; 4]) -> Value {
+    json!({"id": id, "image": "i", "label": label, "kind": "box", "box": bounds, "role": "finding"})
+}
+
+fn item(id: &str, stage: u8, category: &str, question: &str, answer: Value) -> Value {
+    json!({"id": id, "stage": stage, "category": category, "question": question, "answer": answer})
+}
+
+fn choice(options: &[&str], gold: usize) -> Value {
+    json!({"type": "choice", "options": options, "gold": [gold]})
+}
+
+fn yes(gold: bool) -> Value {
+    json!({"type": "yesno", "gold": gold})
+}
+
+fn grey(_: &Case, _: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
+    Ok(Arc::new(RgbImage::from_pixel(SIDE, SIDE, Rgb([200; 3]))))
+}
+
+fn evaluated(suite: &Suite, cases: &[Case], policy: impl Policy) -> Summary {
+    let plan = Plan::new(suite, cases);
+    summary(&plan, &MockEvaluation::on(&grey).run(&plan, &mut Planted::knowing(&plan, policy)), None)
+}
+
+/// Case with one or two nodules in the left or in the right half, and questions of every form about them.
+fn with_nodules(number: usize) -> Case {
+    let x = if number.is_multiple_of(2) { 10 } else { 70 };
+    let size = 8 + 6 * (number as u32 % 3);
+    let boxes = [[x, 10, x + size, 20], [x, 60, x + size, 70]];
+    let count = 1 + number % 2;
+    let regions: Vec<Value> = (0..count).map(|place| region(&format!("r{place}"), "nodule", boxes[place])).collect();
+    let ids: Vec<String> = (0..count).map(|place| format!("r{place}")).collect();
+    let seen = |id: &str, stage, category: &str, answer| {
+        let mut asked = item(id, stage, category, &format!("{id}?"), answer);
+        asked["evidence"] = json!(ids);
+        asked
+    };
+    let mut rule = seen("rule", 4, "30", choice(&["wait", "act"], count - 1));
+    rule["parents"] = json!(["count", "zone"]);
+    let mut dense = seen("dense", 3, "20", choice(&["sparse", "dense"], count - 1));
+    dense["parents"] = json!(["count"]);
+    let chain = json!([
+        seen("present", 2, "10", yes(true)),
+        seen("box", 2, "12", json!({"type": "box", "gold": ids, "iou_ok": 0.5})),
+        seen("zone", 2, "13", choice(&["left", "right"], number % 2)),
+        seen("count", 2, "14", json!({"type": "number", "gold": count})),
+        seen("size", 3, "17", choice(&["small", "medium", "large"], number % 3)),
+        dense,
+        seen("signal", 3, "19", choice(&["bright", "dark"], number / 2 % 2)),
+        rule
+    ]);
+    case(&format!("nodules-{number:02}"), json!(regions), chain)
+}
+
+/// Mock model that knows nothing of the evidence: it reads the grey rectangles of a mask, and else uses its prior.
+struct RectangleReader;
+
+impl Policy for RectangleReader {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
+        let covered = |picture: &RgbImage| -> Vec<[u32; 4]> {
+            let grey = |x, y| picture.get_pixel(x, y).0 == [128; 3];
+            let corner = |x: u32, y: u32| grey(x, y) && (x == 0 || !grey(x - 1, y)) && (y == 0 || !grey(x, y - 1));
+            let places = (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (x, y)));
+            places
+                .filter(|(x, y)| corner(*x, *y))
+                .map(|(x, y)| {
+                    let right = (x..SIDE).find(|x| !grey(*x, y)).unwrap_or(SIDE);
+                    let low = (y..SIDE).find(|y| !grey(x, *y)).unwrap_or(SIDE);
+                    [x, y, right, low]
+                })
+                .collect()
+        };
+        let found = view.picture().map(covered).unwrap_or_default();
+        let Some([x0, _, x1, _]) = found.first().copied() else { return BlindPrior.say(view) };
+        // The mask is 4 pixels wider than the evidence on every side that has room.
+        let inner = |[x0, y0, x1, y1]: [u32; 4]| format!("[{}, {}, {}, {}]", x0 + 4, y0 + 4, x1 - 4, y1 - 4);
+        match (&view.item.answer, view.item.id.as_str()) {
+            (Answer::Box { .. }, _) => found.into_iter().map(inner).collect::<Vec<_>>().join(" "),
+            (Answer::Number { .. }, _) => found.len().to_string(),
+            (Answer::Choice { options, .. }, "zone") => options[usize::from(x0 + x1 > SIDE)].clone(),
+            (Answer::Choice { options, .. }, "size") => options[((x1 - x0 - 16) / 6).min(2) as usize].clone(),
+            (Answer::Choice { options, .. }, "dense" | "rule") => options[found.len().min(2) - 1].clone(),
+            _ => BlindPrior.say(view),
+        }
+    }
+}
+
+#[test]
+fn a_reader_of_rectangles_is_asked_nothing_that_they_show() {
+    let outline = "answers = \"outline\"";
+    let suite = suite(&[
+        ("region_mask", "kind = \"region_mask\"\ncontrol = \"random_mask\""),
+        ("random_mask", "kind = \"random_mask\"\ncontrol = \"clean\""),
+        ("region_only", "kind = \"region_only\""),
+        ("random_only", "kind = \"random_only\""),
+        ("region_decay", "kind = \"region_decay\"\nshare = 67"),
+        ("random_decay", "kind = \"random_decay\"\nshare = 67"),
+        ("outline", &format!("kind = \"region_mask\"\n{outline}\ncontrol = \"outline_elsewhere\"")),
+        ("outline_elsewhere", &format!("kind = \"random_mask\"\n{outline}")),
+    ]);
+    let cases: Vec<Case> = (0..12).map(with_nodules).collect();
+    let plan = Plan::new(&suite, &cases);
+    for id in ["region_mask", "random_mask", "region_only", "random_only", "region_decay", "random_decay"] {
+        assert_eq!(asked(&plan, id), BTreeSet::from(["present", "signal"]), "{id}");
+    }
+    assert_eq!(asked(&plan, "outline"), BTreeSet::from(["box", "count", "dense", "rule", "size", "zone"]));
+    assert_eq!(plan.skipped[1]["the outline of the mask would show the answer"], 72);
+    let reader = evaluated(&suite, &cases, RectangleReader);
+    expect(&reader, "region_grounding", 0.0);
+    expect(&reader, "visual_grounding", 0.0);
+    expect(&reader, "accuracy:outline", 1.0);
+    // Number and sizes are shown by the moved rectangles too, places are not.
+    assert!(value(&reader, "outline_reading") > 0.1);
+    let oracle = evaluated(&suite, &cases, Oracle);
+    expect(&oracle, "outline_reading", 0.0);
+}
+
+#[test]
+fn an_image_is_swapped_only_where_the_answer_is_known_to_differ() {
+    let which = "Which of these findings does this image show?";
+    let select = |options: &[&str], gold| item("which", 2, "11", which, choice(options, gold));
+    let affects = |label: &str, gold| {
+        let question = format!("Which lung does the {label} affect?");
+        item(&format!("side-{label}"), 2, "13", &question, choice(&["left lung", "right lung"], gold))
+    };
+    let mass = region("r", "mass", [1, 1, 9, 9]);
+    let cases = [
+        case("own", json!([mass]), json!([select(&["mass", "effusion", "none of these"], 0), affects("mass", 0)])),
+        // Shows a mass that its own options leave out.
+        case(
+            "also",
+            json!([mass]),
+            json!([select(&["effusion", "nodule", "none of these"], 0), affects("effusion", 1)]),
+        ),
+        // Its options offer no mass, and nothing is recorded about one.
+        case("open", json!([]), json!([select(&["effusion", "nodule", "none of these"], 0)])),
+        // Nothing that the first case offers is known to be true of it.
+        case("other", json!([]), json!([select(&["nodule", "mass", "none of these"], 0)])),
+    ];
+    let suite = suite(&[("near", "kind = \"swap_near\""), ("same", "kind = \"swap_same\"")]);
+    let plan = Plan::new(&suite, &cases);
+    let of_own = |plan: &Plan<'_>, id: &str| of(plan, id).filter(|entry| entry.case == 0).count();
+    assert_eq!((of_own(&plan, "near"), of_own(&plan, "same")), (0, 0));
+    assert!(plan.skipped[1].contains_key("no other patient is asked this question"), "{:?}", plan.skipped);
+
+    let mut known = cases.to_vec();
+    known.push(case(
+        "denied",
+        json!([]),
+        json!([
+            select(&["effusion", "nodule", "none of these"], 0),
+            item("no", 2, "10", "Is the image free of a mass?", yes(true))
+        ]),
+    ));
+    known.push(case(
+        "alike",
+        json!([]),
+        json!([
+            select(&["mass", "nodule", "none of these"], 0),
+            item("no", 2, "10", "Does the image show an effusion?", yes(false))
+        ]),
+    ));
+    let plan = Plan::new(&suite, &known);
+    for (id, partner) in [("near", "denied"), ("same", "alike")] {
+        let entry = of(&plan, id).find(|entry| entry.case == 0).unwrap_or_else(|| panic!("{id} is asked"));
+        assert_eq!(known[plan.perturbed(entry).expect("planned").shown_case(0)].case_id, partner);
+    }
+}
+
+#[test]
+fn a_text_that_is_part_of_another_is_no_other_answer() {
+    let text = |answer: &str| item("what", 4, "25", "What is it?", json!({"type": "text", "gold": [answer]}));
+    let of_pair = |theirs: &str| {
+        let cases =
+            [case("own", json!([]), json!([text("pneumonia")])), case("other", json!([]), json!([text(theirs)]))];
+        of(&Plan::new(&suite(&[("near", "kind = \"swap_near\"")]), &cases), "near").count()
+    };
+    assert_eq!((of_pair("viral pneumonia"), of_pair("oedema")), (0, 2));
+}
+
+/// Case with a mass on one side or on both, no pneumothorax, and the given further items.
+fn chest(number: usize, more: &[Value]) -> Case {
+    let mut chain = vec![
+        item("mass", 2, "10", "Does this image show a mass?", yes(true)),
+        item("no-mass", 2, "10", "Is this image free of a mass?", yes(false)),
+        item("air", 2, "10", "Does this image show a pneumothorax?", yes(false)),
+        item("left-fluid", 2, "10", "Is there an effusion on the left?", yes(false)),
+        item(
+            "lung",
+            2,
+            "13",
+            "Which lung does the mass affect?",
+            choice(&["left lung", "right lung", "both lungs"], number % 3),
+        ),
+        item(
+            "margin",
+            3,
+            "18",
+            "What margin does the mass have?",
+            json!({"type": "choice", "options": ["smooth", "lobulated", "cannot tell"], "gold": [number % 2], "refusal": 2}),
+        ),
+    ];
+    chain.extend_from_slice(more);
+    case(&format!("chest-{number:02}"), json!([region("r", "mass", [1, 1, 9, 9])]), json!(chain))
+}
+
+/// Case with a pneumothorax, whose questions other cases can be asked.
+fn with_air(number: usize) -> Case {
+    let question = |end: &str| format!("{end} the pneumothorax");
+    case(
+        &format!("air-{number:02}"),
+        json!([region("r", "pneumothorax", [1, 1, 9, 9])]),
+        json!([
+            item(
+                "side",
+                2,
+                "13",
+                &format!("{} affect?", question("Which lung does")),
+                choice(&["left lung", "right lung"], number % 2)
+            ),
+            item(
+                "extent",
+                3,
+                "17",
+                &format!("How much does {} cover?", "the pneumothorax"),
+                choice(&["less than 10%", "10% or more"], 0)
+            ),
+            item(
+                "rule",
+                4,
+                "30",
+                "If the pneumothorax is large, act, otherwise wait. What now?",
+                choice(&["act", "wait"], 1)
+            ),
+            item("size", 3, "18", "How large is a pneumothorax with this outline?", choice(&["small", "large"], 0)),
+        ]),
+    )
+}
+
+#[test]
+fn a_false_premise_names_what_the_image_lacks_and_only_its_rejection_is_right() {
+    let cases: Vec<Case> = (0..40).map(|number| chest(number, &[])).chain((0..4).map(with_air)).collect();
+    let suite = suite(&[("premise_false", "kind = \"premise_false\""), ("premise_true", "kind = \"premise_true\"")]);
+    let plan = Plan::new(&suite, &cases);
+    // The mass is present, the second question asks for absence, and "no" about one side denies nothing.
+    assert_eq!(asked(&plan, "premise_false"), BTreeSet::from(["air"]));
+    assert_eq!(asked(&plan, "premise_true"), BTreeSet::from(["air", "mass"]));
+    let mut places = BTreeSet::new();
+    for entry in of(&plan, "premise_false") {
+        let item = plan.item(entry).1;
+        assert_eq!(
+            (item.question.as_str(), item.category.as_str()),
+            ("Which lung does the pneumothorax affect?", "10")
+        );
+        let (options, right) = shown(&plan, entry);
+        assert_eq!(options.len(), 3);
+        assert!(!options[right].ends_with("lung"), "{options:?}");
+        places.insert(right);
+    }
+    assert_eq!(places.len(), 3, "the added option stands at every place");
+    for entry in of(&plan, "premise_true") {
+        let (options, right) = shown(&plan, entry);
+        let stored =
+            cases[entry.case].chain.iter().find(|item| item.question == plan.item(entry).1.question).expect("own");
+        let Answer::Choice { options: own, gold, .. } = &stored.answer else { panic!("a choice") };
+        assert_eq!(options[right], own[gold[0]]);
+        assert!(!options.contains(&"cannot tell".to_owned()), "an abstain option could be right as well");
+        assert_eq!(options.iter().filter(|option| !own.contains(option)).count(), 1);
+    }
+    expect(&evaluated(&suite, &cases, Oracle), "accuracy:premise_false", 1.0);
+    // Questions that are asked elsewhere are not asked of cases that record nothing about their subject.
+    let fluid = item("fluid", 2, "10", "Does this image show an effusion?", yes(false));
+    let silent: Vec<Case> = (0..4).map(with_air).chain([case("silent", json!([]), json!([fluid]))]).collect();
+    assert_eq!(of(&Plan::new(&suite, &silent), "premise_false").count(), 0);
+    // Without such a question of another patient, the absent finding is put into a question of the case.
+    let which = item("which", 2, "11", "Which is shown?", choice(&["pneumothorax", "mass", "none of these"], 1));
+    let alone = [chest(0, &[which])];
+    let plan = Plan::new(&suite, &alone);
+    assert_eq!(asked(&plan, "premise_false"), BTreeSet::from(["air", "which"]));
+    for entry in of(&plan, "premise_false") {
+        let question = plan.item(entry).1.question.as_str();
+        let renamed = ["Which lung does the pneumothorax affect?", "What margin does the pneumothorax have?"];
+        assert!(renamed.contains(&question), "{question}");
+        assert!(!shown(&plan, entry).0.contains(&"cannot tell".to_owned()));
+    }
+}
+
+#[test]
+fn synthetic_premises_reject_questions_about_absent_findings() {
+    let cases = synthetic(120);
+    let suite = suite(&[("premise_false", "kind = \"premise_false\"")]);
+    let plan = Plan::new(&suite, &cases);
+    assert!(of(&plan, "premise_false").count() >= 5, "{}", of(&plan, "premise_false").count());
+    for entry in of(&plan, "premise_false") {
+        let (case, item) = plan.item(entry);
+        let is_absent = |name: &str| case.regions.iter().all(|region| region.label != name);
+        let absent = ["finding", "gas", "effusion", "tear"].into_iter().filter(|name| is_absent(name));
+        let mut named = absent.filter(|name| item.question.contains(&format!("the {name}")));
+        assert!(named.next().is_some(), "{} of {}", item.question, case.case_id);
+    }
+}
+
+#[test]
+fn none_of_these_is_asked_only_where_nothing_else_stays_right() {
+    let lungs = ["left lung", "right lung", "both lungs"];
+    let more = [
+        item("conditions", 4, "25", "What is it?", choice(&["pneumonia", "viral pneumonia", "oedema"], 1)),
+        item(
+            "several",
+            2,
+            "11",
+            "Which are shown?",
+            json!({"type": "choice", "options": ["mass", "effusion", "nodule", "cyst"], "gold": [0, 1]}),
+        ),
+        item(
+            "declined",
+            4,
+            "31",
+            "Which is it?",
+            json!({"type": "choice", "options": ["a", "b", "cannot tell"], "gold": [2], "refusal": 2}),
+        ),
+    ];
+    let cases: Vec<Case> = (0..60).map(|number| chest(number, &more)).collect();
+    let suite = suite(&[("nota_right", "kind = \"nota_right\""), ("nota_wrong", "kind = \"nota_wrong\"")]);
+    let plan = Plan::new(&suite, &cases);
+    assert_eq!(asked(&plan, "nota_right"), BTreeSet::from(["lung", "margin", "several"]));
+    let (mut right_places, mut wrong_places) = (BTreeSet::new(), BTreeSet::new());
+    for (attack, control) in of(&plan, "nota_right").zip(of(&plan, "nota_wrong")) {
+        assert_eq!((attack.case, attack.item), (control.case, control.item));
+        let ((removed, none), (kept, right)) = (shown(&plan, attack), shown(&plan, control));
+        assert_eq!(removed.len(), kept.len());
+        assert!(removed[none].starts_with("none of ") && !kept[right].starts_with("none of "), "{removed:?} {kept:?}");
+        let added = kept.iter().position(|option| option.starts_with("none of ")).expect("added");
+        assert!(!removed.contains(&"cannot tell".to_owned()) && !kept.contains(&"cannot tell".to_owned()));
+        // Either one lung is right or the item is left out: both options would stay true without "both lungs".
+        let item = plan.item(attack).1;
+        assert!(item.id != "lung" || lungs[attack.case % 3] != "both lungs", "{removed:?}");
+        if item.id == "lung" {
+            right_places.insert(none);
+            wrong_places.insert(added);
+        }
+    }
+    assert_eq!((right_places.len(), wrong_places.len()), (3, 3));
+}
+
+/// Mock model that is always wrong.
+struct Wrong;
+
+impl Policy for Wrong {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
+        view.wrong()
+    }
+}
+
+#[test]
+fn a_believer_of_hints_guesses_from_the_prompt_and_a_blind_prior_does_not() {
+    let mut conditions = vec![("clean".to_owned(), "kind = \"clean\"".to_owned())];
+    for on in ["blank", "no_image", "swap_near"] {
+        conditions.push((on.to_owned(), format!("kind = \"{on}\"")));
+        conditions
+            .push((format!("plus_{on}"), format!("kind = \"hint_plus\"\non = \"{on}\"\ncontrol = \"zero_{on}\"")));
+        conditions.push((format!("zero_{on}"), format!("kind = \"hint_zero\"\non = \"{on}\"\ncontrol = \"{on}\"")));
+    }
+    let suite = suite::suite("seed = 5", &conditions);
+    let cases: Vec<Case> = (0..12).map(|number| chest(number, &[])).collect();
+    let (believer, blind) = (evaluated(&suite, &cases, HintFollower(Wrong)), evaluated(&suite, &cases, BlindPrior));
+    for id in ["hint_reliance_blank", "hint_reliance_no_image", "hint_reliance_swap_near"] {
+        expect(&believer, id, 1.0);
+        expect(&blind, id, 0.0);
+    }
+    // The images are replaced and the sentence is added.
+    let plan = Plan::new(&suite, &cases);
+    let entry = of(&plan, "plus_blank").next().expect("asked");
+    let combined = plan.perturbed(entry).expect("planned");
+    assert_eq!((combined.pictures.key().as_str(), combined.frame.inserts.len()), ("blank:128", 1));
+    let entry = of(&plan, "plus_swap_near").next().expect("asked");
+    assert_ne!(plan.perturbed(entry).expect("planned").shown_case(entry.case), entry.case);
+}
