@@ -30,6 +30,10 @@ pub use support::pool::Pool;
 
 use crate::rng::SuiteRng;
 
+/// Version of the rules by which conditions change questions, such as the choice of wrong answers; part of the digest of
+/// a suite, as sentences are. It rises with every change of a rule, so that outcomes before and after are not compared.
+pub const CONDITIONS_VERSION: &str = "conditions/2";
+
 /// Entry in the registry of conditions: one kind of condition, which a suite file names.
 #[derive(Clone, Copy, Debug)]
 pub struct PerturbationKind {
@@ -111,6 +115,9 @@ pub struct Perturbed {
     pub pictures: ShownImages,
     /// Answer that the change names to the model, such as the answer in a hint. None when no answer is named.
     pub named: Option<Named>,
+    /// Id of the sentence template that the change uses, see
+    /// [`Template::id`](support::templates::Template::id). None without a template.
+    pub sentence: Option<String>,
     /// Adversarial attack on the pixels. None for no attack.
     pub attack: Option<Arc<dyn Attack>>,
     /// Regions of the case at their positions on the changed images. None when the stored positions still hold. The

@@ -9,5 +9,8 @@ pub mod masking;
 pub mod pool;
 pub mod raster;
 pub mod registry;
+#[cfg(test)]
+pub(crate) mod template_rules;
 pub mod templates;
 pub mod wrong_answer;
+pub mod wrong_number;

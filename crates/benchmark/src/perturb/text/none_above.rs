@@ -58,7 +58,7 @@ fn rejectable(wording: &Wording, scene: &Scene<'_>) -> Result<(Item, usize), Ski
     if options.iter().any(|option| fold(option).split(' ').next() == Some("none")) {
         return Err(Skip("an option says none already"));
     }
-    with_option(scene.item, options, gold, *refusal, &LIBRARY.draw(wording.families, scene, "none_above")?.option)
+    with_option(scene.item, options, gold, *refusal, &LIBRARY.draw(wording.families, scene, "none_above")?.words.option)
 }
 
 /// Returns `item` as a choice among `options` and, at the end, the wrong `option`, with the index of the added option.
@@ -86,7 +86,7 @@ pub(super) fn with_option(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::templates::assert_split;
+    use crate::perturb::support::template_rules::assert_split;
 
     #[test]
     fn templates_are_split_and_say_none() {

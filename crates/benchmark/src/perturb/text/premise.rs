@@ -86,7 +86,7 @@ fn asked(wording: &Wording, scene: &Scene<'_>, parent: &Item, answer: &Named) ->
     let Answer::Choice { options, gold, refusal } = &scene.item.answer else {
         return Err(Skip("only a choice has room for an option that rejects the premise"));
     };
-    let words = LIBRARY.draw(wording.families, scene, "premise_template")?;
+    let words = &LIBRARY.draw(wording.families, scene, "premise_template")?.words;
     let (mut item, rejection) = with_option(scene.item, options, gold, *refusal, &words.option)?;
     let gaps = [("asked", parent.question.as_str()), ("answer", &answer.text), ("question", &scene.item.question)];
     item.question = fill(&words.premise, &gaps);
@@ -96,7 +96,7 @@ fn asked(wording: &Wording, scene: &Scene<'_>, parent: &Item, answer: &Named) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::templates::assert_split;
+    use crate::perturb::support::template_rules::assert_split;
 
     #[test]
     fn templates_are_split_and_hold_every_gap_once() {
