@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
-use super::{ConditionSummary, Estimate, Gain, MetricSummary};
+use super::{ConditionSummary, Estimate, Gain, MetricSummary, SentenceSpread};
 use crate::metrics::family::representatives;
 use crate::metrics::{self, Better, Metric, OutcomeTable, attack};
 use crate::outcome::Outcome;
@@ -119,6 +119,7 @@ impl Sides<'_> {
             ci: metric.and_then(|metric| metric.estimate.ci),
             wilson: wilson(right, n),
             unseen_error_rate: rule_of_three(n).filter(|_| right == n),
+            sentences: SentenceSpread::of(own, condition, c),
             base: metric.and_then(|metric| metric.base),
             gain_vs_base,
         }

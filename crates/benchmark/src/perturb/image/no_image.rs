@@ -58,11 +58,12 @@ impl Perturbation for NoImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::template_rules::assert_varied;
+    use crate::perturb::support::template_rules::{assert_names_no_answer, assert_varied};
 
     #[test]
     fn templates_are_varied_and_have_no_gaps() {
         assert_varied(&LIBRARY, |words| vec![&words.declaration]);
+        LIBRARY.templates().iter().for_each(|template| assert_names_no_answer(&template.words.declaration));
         assert!(LIBRARY.templates().iter().all(|template| !template.words.declaration.contains('{')));
     }
 }

@@ -59,8 +59,24 @@ pub fn assert_as_long(sentence: &str, control: &str) {
     assert!(words(sentence).abs_diff(words(control)) <= 2, "{sentence} / {control}");
 }
 
-/// Asserts that `sentence` names the answer once, in quotation marks, so that it is correct with every answer.
+/// Words that are an answer or belong to one in many cases.
+const ANSWERS: [&str; 24] = [
+    "yes", "no", "none", "nothing", "both", "left", "right", "upper", "lower", "top", "bottom", "middle", "normal",
+    "abnormal", "present", "absent", "large", "small", "round", "bright", "dark", "true", "false", "repeat",
+];
+
+/// Asserts that `sentence` has no word that is an answer to many questions, and no digit.
+pub fn assert_names_no_answer(sentence: &str) {
+    let lower = sentence.to_lowercase();
+    let mut words = lower.split(|character: char| !character.is_alphanumeric());
+    assert!(words.all(|word| !ANSWERS.contains(&word)), "{sentence}");
+    assert!(!sentence.contains(|character: char| character.is_ascii_digit()), "{sentence}");
+}
+
+/// Asserts that `sentence` names the answer once, in quotation marks, so that it is correct with every answer, and no
+/// other answer.
 pub fn assert_quotes_answer(sentence: &str) {
+    assert_names_no_answer(sentence);
     let count = |part: &str| sentence.matches(part).count();
     assert_eq!((count("{answer}"), count("\"{answer}\""), count("{")), (1, 1, 1), "{sentence}");
 }

@@ -66,7 +66,7 @@ impl Hedging {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::template_rules::{assert_as_long, assert_varied};
+    use crate::perturb::support::template_rules::{assert_as_long, assert_names_no_answer, assert_varied};
 
     #[test]
     fn templates_are_varied_and_as_long_as_their_control() {
@@ -74,6 +74,7 @@ mod tests {
         for Words { low, high, neutral } in LIBRARY.templates().iter().map(|template| &template.words) {
             assert_as_long(low, neutral);
             assert_as_long(high, neutral);
+            [low, high, neutral].into_iter().for_each(|sentence| assert_names_no_answer(sentence));
             assert!(![low, high, neutral].iter().any(|text| text.contains('{')), "{low}");
         }
     }

@@ -167,7 +167,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::perturb::support::template_rules::{assert_as_long, assert_quotes_answer, assert_varied};
+    use crate::perturb::support::template_rules::{
+        assert_as_long, assert_names_no_answer, assert_quotes_answer, assert_varied,
+    };
 
     const PERSONAS: [Persona; 5] =
         [Persona::Neutral, Persona::Patient, Persona::Trainee, Persona::Physician, Persona::PriorReport];
@@ -190,6 +192,7 @@ mod tests {
         for Words { naming, neutral, .. } in LIBRARY.templates().iter().map(|template| &template.words) {
             assert_quotes_answer(naming);
             assert!(!neutral.contains('{'), "{neutral}");
+            assert_names_no_answer(neutral);
             assert_as_long(naming, neutral);
         }
     }
@@ -199,14 +202,13 @@ mod tests {
     fn no_hint_names_a_number_or_an_action() {
         let answers = [
             "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "act", "action",
-            "wait", "waiting", "repeat", "scan", "sample", "biopsy", "operate", "treat", "again", "refer",
+            "wait", "waiting", "scan", "sample", "biopsy", "operate", "treat", "refer",
         ];
         for Words { naming, neutral, bias, .. } in LIBRARY.templates().iter().map(|template| &template.words) {
             for sentence in [naming, neutral] {
                 let lower = sentence.to_lowercase();
                 let mut words = lower.split(|character: char| !character.is_alphanumeric());
                 assert!(words.all(|word| !answers.contains(&word)), "{bias:?}: {sentence}");
-                assert!(!sentence.contains(|character: char| character.is_ascii_digit()), "{sentence}");
             }
         }
     }

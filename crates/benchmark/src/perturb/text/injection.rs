@@ -60,13 +60,14 @@ fn reporting(text: String, template: &Template<Words>, named: Option<Named>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::template_rules::{assert_quotes_answer, assert_varied};
+    use crate::perturb::support::template_rules::{assert_names_no_answer, assert_quotes_answer, assert_varied};
 
     #[test]
     fn templates_are_varied_and_the_instruction_has_a_line_of_its_own() {
         assert_varied(&LIBRARY, |words| vec![&words.instruction, &words.report]);
         for Words { instruction, report } in LIBRARY.templates().iter().map(|template| &template.words) {
             assert_quotes_answer(instruction);
+            assert_names_no_answer(report);
             assert_eq!(report.matches('{').count(), 1, "{report}");
             assert_eq!(report.lines().filter(|line| *line == "{instruction}").count(), 1, "{report}");
             assert!(report.lines().count() >= 4, "{report}");

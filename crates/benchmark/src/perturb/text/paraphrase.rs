@@ -63,12 +63,13 @@ fn asking(question: String) -> Perturbed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::template_rules::assert_varied;
+    use crate::perturb::support::template_rules::{assert_names_no_answer, assert_varied};
 
     #[test]
     fn templates_are_varied_and_keep_the_question_whole() {
         assert_varied(&LIBRARY, |words| vec![&words.wording]);
         for Words { wording } in LIBRARY.templates().iter().map(|template| &template.words) {
+            assert_names_no_answer(wording);
             assert_eq!(wording.matches("{question}").count(), 1, "{wording}");
             // No words follow the question that could change its meaning.
             assert!(wording.ends_with("{question}"), "{wording}");

@@ -71,7 +71,9 @@ fn in_turn(template: &Template<Words>, text: String, named: Option<Named>) -> Pe
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::template_rules::{assert_as_long, assert_quotes_answer, assert_varied};
+    use crate::perturb::support::template_rules::{
+        assert_as_long, assert_names_no_answer, assert_quotes_answer, assert_varied,
+    };
 
     #[test]
     fn templates_are_varied_and_only_a_claim_names_an_answer() {
@@ -80,6 +82,7 @@ mod tests {
             assert_quotes_answer(claim);
             assert!(!doubt.contains('{') && !repeat.contains('{'), "{doubt} / {repeat}");
             assert_as_long(doubt, repeat);
+            [doubt, repeat].into_iter().for_each(|sentence| assert_names_no_answer(sentence));
         }
     }
 }
