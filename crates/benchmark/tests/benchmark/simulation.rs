@@ -79,12 +79,13 @@ impl World {
         let sizes: Vec<usize> = (0..self.patients)
             .map(|_| self.questions.unwrap_or_else(|| rng.random_range(self.items / 2..=self.items)))
             .collect();
-        // Both models are asked with the same sentences.
-        let drawn: Vec<Vec<usize>> =
-            sizes.iter().map(|size| (0..*size).map(|_| rng.random_range(0..self.sentences.max(1))).collect()).collect();
+        // Both models are asked with the same sentences. Worlds without sentences draw nothing here.
+        let sentence = |rng: &mut ChaCha8Rng| (self.sentences > 0).then(|| rng.random_range(0..self.sentences));
+        let drawn: Vec<Vec<Option<usize>>> =
+            sizes.iter().map(|size| (0..*size).map(|_| sentence(rng)).collect()).collect();
         [BASE, BASE + self.gain].map(|log_odds| {
             let patients: Vec<f64> = (0..self.patients).map(|_| self.patient_sd * normal(rng)).collect();
-            let sentences: Vec<f64> = (0..self.sentences.max(1)).map(|_| self.sentence_sd * normal(rng)).collect();
+            let sentences: Vec<f64> = (0..self.sentences).map(|_| self.sentence_sd * normal(rng)).collect();
             let questions: Vec<(f64, f64)> = (0..self.questions.unwrap_or_default())
                 .map(|_| (self.question_sd * normal(rng), rng.random()))
                 .collect();
@@ -94,9 +95,10 @@ impl World {
                     let (question, guess) = questions.get(item).copied().unwrap_or_default();
                     let draw = if self.is_blind { guess } else { rng.random::<f64>() };
                     let sentence = drawn[patient][item];
-                    let is_right = draw < sigmoid(log_odds + patients[patient] + question + sentences[sentence]);
+                    let effect = sentence.map_or(0.0, |sentence| sentences[sentence]);
+                    let is_right = draw < sigmoid(log_odds + patients[patient] + question + effect);
                     let text = if self.questions.is_some() { format!("q{item}") } else { format!("{patient}/{item}") };
-                    let sentence = (self.sentences > 0).then(|| format!("s/{sentence}"));
+                    let sentence = sentence.map(|sentence| format!("s/{sentence}"));
                     outcomes.push(Outcome { sentence, ..outcome(suite, patient, &text, is_right) });
                 }
             }

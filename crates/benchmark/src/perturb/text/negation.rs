@@ -106,11 +106,11 @@ mod tests {
         }
     }
 
-    /// The stored question in quotation marks before the end, so that "Answer yes or no." follows the new question.
+    /// Words of the new question follow the stored one, so that "Answer yes or no." is about the new question.
     #[test]
-    fn the_new_question_comes_last_or_around_the_stored_one() {
+    fn the_new_question_ends_after_the_stored_one() {
         for Words { negated, .. } in LIBRARY.templates().iter().map(|template| &template.words) {
-            assert!(negated.ends_with('?') && !negated.ends_with("{question}"), "{negated}");
+            assert!(negated.ends_with('?') && !negated.ends_with("{question}\"?"), "{negated}");
         }
     }
 }
