@@ -23,7 +23,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
         id: "sentences",
         title: "Effect by sentence",
         intro: "A condition such as a hint draws one of several sentences for each item. The effect is the accuracy \
-                under the condition minus the accuracy under its control, in points of 1. Intervals and tests of these \
+                under the condition minus the accuracy under its control, as a share of 1. Intervals and tests of these \
                 conditions are over new sentences, too. The standard deviation contains the sampling error of each \
                 sentence."
             .into(),

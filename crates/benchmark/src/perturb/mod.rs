@@ -30,9 +30,10 @@ pub use support::pool::Pool;
 
 use crate::rng::SuiteRng;
 
-/// Version of the rules by which conditions change questions, such as the choice of wrong answers; part of the digest of
-/// a suite, as sentences are. It rises with every change of a rule, so that outcomes before and after are not compared.
-pub const CONDITIONS_VERSION: &str = "conditions/2";
+/// Version of what the kinds of conditions do to items with given parameters; part of every suite's digest.
+/// `perturbations/2` asks no mask about what its outline shows, swaps images only between patients with the same question,
+/// presupposes absent findings in premises, and shows added options at drawn places.
+pub const PERTURBATIONS_VERSION: &str = "perturbations/2";
 
 /// Entry in the registry of conditions: one kind of condition, which a suite file names.
 #[derive(Clone, Copy, Debug)]

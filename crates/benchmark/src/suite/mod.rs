@@ -9,7 +9,7 @@ use stepwise_data::prompt::{AnswerForm, PROMPT_VERSION};
 pub use self::condition::Condition;
 
 use crate::perturb::kinds::kind;
-use crate::perturb::{self, CONDITIONS_VERSION};
+use crate::perturb::{self, PERTURBATIONS_VERSION};
 use crate::rng::SuiteRng;
 use crate::score::{SCORING_VERSION, Scoring, parse::PARSER_VERSION};
 use crate::subset::Subset;
@@ -120,7 +120,7 @@ impl Suite {
         add(PROMPT_VERSION);
         add(PARSER_VERSION);
         add(SCORING_VERSION);
-        add(CONDITIONS_VERSION);
+        add(PERTURBATIONS_VERSION);
         // Primary endpoints are adjusted together, so they belong to the digest; their order does not matter.
         self.primary.iter().collect::<BTreeSet<_>>().into_iter().for_each(|id| add(id));
         add(&format!(

@@ -36,7 +36,7 @@ pub fn wrong_number(right: RightNumber<'_>, rng: &mut impl Rng) -> Result<f64, S
     let grid = Grid::new(right);
     let [least, most] = grid.distances();
     for _ in 0..DRAWS {
-        let distance = rng.random_range(least..=most).round();
+        let distance = (least + rng.random::<f64>() * (most - least + 1.0)).floor();
         let up = rng.random::<bool>();
         if let Some(wrong) = grid.wrong_at(if up { distance } else { -distance }) {
             return Ok(wrong);
