@@ -60,6 +60,10 @@ pub struct Outcome {
     /// Answer that the condition suggests to the model; `None` where it suggests none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<Named>,
+    /// Id of the sentence template in the prompt, `FAMILY/NUMBER`, see
+    /// [`Template::id`](crate::perturb::support::templates::Template::id); `None` without a template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentence: Option<String>,
     /// Whether the model's answer is the suggested one.
     #[serde(default)]
     pub followed: bool,

@@ -1,13 +1,15 @@
 //! Power analysis: the smallest differences that a run can detect, computed before the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::stats::FEWEST_CLUSTERS;
 use super::stats::design::{design_effect, intra_cluster_correlation, minimum_detectable_difference};
 use super::stats::inference::smallest_p;
 use crate::outcome::Outcome;
+use crate::perturb::kinds::kind;
 use crate::plan::Plan;
+use crate::suite::Condition;
 
 /// Correlation of right answers within groups, 0 to 1, that is assumed where no outcomes are known. It is a choice of
 /// this benchmark.
@@ -38,6 +40,8 @@ pub struct Power {
     pub groups: usize,
     /// Number of different questions among these items.
     pub questions: usize,
+    /// Number of different sentences that are drawn for these items; None where the condition draws none.
+    pub sentences: Option<usize>,
     /// Correlation of right answers within groups, 0 to 1.
     pub correlation: f64,
     /// Whether `correlation` was estimated from known outcomes; otherwise it is [`ASSUMED_CORRELATION`].
@@ -58,10 +62,16 @@ pub fn power(plan: &Plan<'_>, base: Option<&[Outcome]>) -> Vec<Power> {
     let conditions = plan.suite.conditions.len();
     let mut groups: Vec<BTreeMap<&str, usize>> = vec![BTreeMap::new(); conditions];
     let mut questions = groups.clone();
+    let mut sentences: Vec<BTreeSet<String>> = vec![BTreeSet::new(); conditions];
+    let is_worded = |condition: &Condition| kind(condition.kind).is_some_and(|kind| !kind.templates.is_empty());
+    let worded: Vec<bool> = plan.suite.conditions.iter().map(is_worded).collect();
     for &entry in &plan.entries {
         let case = &plan.pool.cases()[entry.case];
         *groups[entry.condition].entry(&case.group_id).or_default() += 1;
         *questions[entry.condition].entry(&case.chain[entry.item].question).or_default() += 1;
+        if worded[entry.condition] {
+            sentences[entry.condition].extend(plan.perturbed(entry).and_then(|perturbed| perturbed.sentence));
+        }
     }
     let mut known: BTreeMap<&str, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
     for outcome in base.unwrap_or_default() {
@@ -73,7 +83,9 @@ pub fn power(plan: &Plan<'_>, base: Option<&[Outcome]>) -> Vec<Power> {
         .conditions
         .iter()
         .zip(groups.into_iter().zip(questions))
-        .map(|(condition, (groups, questions))| {
+        .zip(sentences)
+        .map(|((condition, (groups, questions)), sentences)| {
+            let sentences = Some(sentences.len()).filter(|sentences| *sentences > 0);
             let items: usize = groups.values().sum();
             let clusters: Vec<Vec<f64>> =
                 known.remove(condition.id.as_str()).unwrap_or_default().into_values().collect();
@@ -82,7 +94,7 @@ pub fn power(plan: &Plan<'_>, base: Option<&[Outcome]>) -> Vec<Power> {
             let design_effect = design_effect(mean_size(&groups), correlation)
                 + design_effect(mean_size(&questions), ASSUMED_QUESTION_CORRELATION)
                 - 1.0;
-            let scarcer = groups.len().min(questions.len());
+            let scarcer = groups.len().min(questions.len()).min(sentences.unwrap_or(usize::MAX));
             let level = LEVEL / endpoints as f64;
             let detectable = (scarcer >= FEWEST_CLUSTERS && smallest_p(scarcer) <= level).then(|| {
                 minimum_detectable_difference(items, ASSUMED_DISCORDANT, design_effect, scarcer - 1, level).min(1.0)
@@ -93,6 +105,7 @@ pub fn power(plan: &Plan<'_>, base: Option<&[Outcome]>) -> Vec<Power> {
                 items,
                 groups: groups.len(),
                 questions: questions.len(),
+                sentences,
                 correlation,
                 is_estimated: estimated.is_some(),
                 design_effect,
@@ -115,9 +128,10 @@ impl fmt::Display for Power {
         if self.items == 0 {
             return write!(f, "{}: no items", self.condition);
         }
+        let sentences = self.sentences.map_or_else(String::new, |count| format!(" and {count} sentences"));
         write!(
             f,
-            "{}: {} items in {} groups with {} questions, ",
+            "{}: {} items in {} groups with {} questions{sentences}, ",
             self.condition, self.items, self.groups, self.questions
         )?;
         let Some(detectable) = self.detectable else {

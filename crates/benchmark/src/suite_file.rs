@@ -23,7 +23,7 @@ const FULL: &str = include_str!("../../../recipes/suites/full.toml");
 #[derive(Debug, thiserror::Error)]
 pub enum SuiteError {
     /// The file cannot be read.
-    #[error("{}: {source} -> check the path of the suite", path.display())]
+    #[error("{}: {source} -> name `fast`, `full` or the path of a suite file", path.display())]
     Read {
         /// The file.
         path: PathBuf,

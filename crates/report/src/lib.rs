@@ -22,6 +22,7 @@ mod rate_scale;
 mod retention;
 mod robustness_by_epoch;
 pub mod section;
+mod sentences;
 pub mod series;
 pub mod stage_curve;
 pub mod strip;
@@ -38,12 +39,13 @@ pub use training_curve::{CurveStep, TrainingCurve};
 use section::ReportSection;
 
 /// All sections in page order.
-const SECTIONS: [fn(&ReportInput<'_>) -> Option<ReportSection>; 14] = [
+const SECTIONS: [fn(&ReportInput<'_>) -> Option<ReportSection>; 15] = [
     gain_by_condition::section,
     stage_curve::section,
     chain_flow::section,
     subgroups::section,
     hint_plane::section,
+    sentences::section,
     robustness_by_epoch::section,
     retention::section,
     forgetting::section,

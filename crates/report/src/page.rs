@@ -108,7 +108,9 @@ fn method(input: &ReportInput<'_>) -> String {
          neighbouring slices), questions, or the items of one patient with one question (Cameron, Gelbach and Miller, 2011). \
          95 % intervals and two-sided p-values come from Student\u{2019}s t with min(patients, questions) \u{2212} 1 degrees of \
          freedom; no p-value is below 2<sup>1 \u{2212} min(patients, questions)</sup>. Metrics of whole chains vary patients \
-         only. p-values are adjusted by Holm over all primary endpoints, which were named before the run, and by Benjamini and \
+         only. Where a condition draws one of several sentences for each item, sentences are a third dimension: \
+         V\u{2032} = max(V + V<sub>sentences</sub> \u{2212} V<sub>cells</sub>, V, V<sub>sentences</sub>), with at most \
+         sentences \u{2212} 1 degrees of freedom. p-values are adjusted by Holm over all primary endpoints, which were named before the run, and by Benjamini and \
          Hochberg over the other conditions. A mark of better or worse, or a filled dot, needs a p-value (adjusted, where it \
          belongs to a family) below 0.05 over {FEWEST_CLUSTERS} patients and {FEWEST_CLUSTERS} questions or more. McNemar\u{2019}s \
          exact test is shown for comparison; it treats items as independent.{}</li>\

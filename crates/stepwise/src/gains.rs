@@ -62,6 +62,7 @@ const NAMED: usize = 4;
 fn footnotes(summary: &Summary) -> Vec<String> {
     let mut notes = vec![String::new(), judged(summary)];
     notes.extend(tests(summary));
+    notes.extend(sentences(summary));
     let mut reasons: IndexMap<&str, (usize, Vec<String>)> = IndexMap::new();
     for condition in &summary.conditions {
         for (reason, count) in &condition.skipped_by_reason {
@@ -131,6 +132,19 @@ fn tests(summary: &Summary) -> Option<String> {
              conditions; * a claim may rest on it: below 0.05 with {FEWEST_CLUSTERS} groups and {FEWEST_CLUSTERS} questions or \
              more{few}{large}"
         )
+    })
+}
+
+/// Notes on the spread of the effect over sentences, one for each primary condition that draws them.
+fn sentences(summary: &Summary) -> impl Iterator<Item = String> {
+    summary.conditions.iter().filter(|condition| condition.primary).filter_map(|condition| {
+        let spread = condition.sentences.as_ref()?;
+        let [least, median, most, sd] = [spread.least, spread.median, spread.most, spread.sd].map(|v| number(Some(v)));
+        Some(format!(
+            "{} over {} sentences: effect {least} to {most}, median {median}, standard deviation {sd}",
+            condition.id,
+            spread.by_sentence.len()
+        ))
     })
 }
 

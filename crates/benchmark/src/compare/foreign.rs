@@ -156,6 +156,7 @@ fn bare(verdict: Verdict, [case_id, item_id, condition]: [String; 3], group_id: 
         gold: String::new(),
         chance: 0.0,
         named: None,
+        sentence: None,
         followed: false,
         scores: Vec::new(),
         right_scores: Vec::new(),
@@ -187,15 +188,15 @@ fn not_asked(plan: &Plan<'_>, case_id: &str, item_id: &str, condition: &str) -> 
 
 /// Completes, in place, the `outcomes` without a right answer, which were read without cases, from the outcomes of the
 /// same items in `from`, the other side of a comparison: group, stage, category, modality, data set, question, parents and,
-/// from the same condition, right answer and chance. Existing values are replaced. Outcomes of items that `from` lacks stay as they
-/// are.
+/// from the same condition, right answer, chance and sentence. Existing values are replaced. Outcomes of items that `from`
+/// lacks stay as they are.
 pub fn fill(outcomes: &mut [Outcome], from: &[Outcome]) {
     let known: HashMap<_, &Outcome> = from.iter().map(|outcome| (super::key(outcome), outcome)).collect();
     let cases: HashMap<(&str, &str), &Outcome> =
         from.iter().map(|outcome| ((outcome.case_id.as_str(), outcome.item_id.as_str()), outcome)).collect();
     for outcome in outcomes.iter_mut().filter(|outcome| outcome.gold.is_empty()) {
         let Some(item) = cases.get(&(outcome.case_id.as_str(), outcome.item_id.as_str())) else { continue };
-        let question = known.get(&super::key(outcome)).map(|other| (other.gold.clone(), other.chance));
+        let question = known.get(&super::key(outcome)).copied();
         outcome.group_id.clone_from(&item.group_id);
         outcome.stage = item.stage;
         outcome.category.clone_from(&item.category);
@@ -203,8 +204,10 @@ pub fn fill(outcomes: &mut [Outcome], from: &[Outcome]) {
         outcome.dataset.clone_from(&item.dataset);
         outcome.question.clone_from(&item.question);
         outcome.parents.clone_from(&item.parents);
-        if let Some((gold, chance)) = question {
-            (outcome.gold, outcome.chance) = (gold, chance);
+        if let Some(question) = question {
+            outcome.gold.clone_from(&question.gold);
+            outcome.chance = question.chance;
+            outcome.sentence.clone_from(&question.sentence);
         }
     }
 }

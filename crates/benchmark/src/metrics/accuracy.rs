@@ -21,14 +21,14 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
             format!("accuracy:{id}"),
             format!("accuracy, {id}"),
             better(condition.purpose),
-            table.sums(|row| Some([row.right(c)?, 1.0])),
+            table.sums_under(c, |row| Some([row.right(c)?, 1.0])),
         ));
         for stage in 1..=4 {
             metrics.push(Metric::mean(
                 format!("accuracy:{id}:stage_{stage}"),
                 format!("accuracy, {id}, stage {stage}"),
                 better(condition.purpose),
-                table.sums(|row| (row.stage == stage).then_some([row.right(c)?, 1.0])),
+                table.sums_under(c, |row| (row.stage == stage).then_some([row.right(c)?, 1.0])),
             ));
         }
         if let Some((control, of)) = table.control(condition) {

@@ -20,7 +20,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let mut metrics = Vec::new();
     for (c, condition) in table.conditions().filter(|(c, _)| *c != clean) {
         // FR(c) = P(a(c) != a(0)); consistency is 1 - FR
-        let sums = table.sums(|row| row.keeps_gold(c)?.then_some([1.0 - row.alike(c)?, 1.0]));
+        let sums = table.sums_under(c, |row| row.keeps_gold(c)?.then_some([1.0 - row.alike(c)?, 1.0]));
         let better = if condition.purpose == Purpose::Attack { Better::Lower } else { Better::Neither };
         metrics.push(Metric::mean(
             format!("flip_rate:{}", condition.id),

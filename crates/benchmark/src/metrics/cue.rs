@@ -54,7 +54,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
             OutcomeTable::name("text_dominance", condition, first),
             "text dominance (follows a wrong claim about a true mark)",
             Better::Lower,
-            table.sums(|row| Some([row.follows(c)?, 1.0])),
+            table.sums_under(c, |row| Some([row.follows(c)?, 1.0])),
         ));
     }
     metrics

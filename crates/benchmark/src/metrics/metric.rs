@@ -40,7 +40,8 @@ impl Metric {
         sums: ClusterSums<N>,
         formula: impl Fn(&[f64]) -> Option<f64> + Send + Sync + 'static,
     ) -> Self {
-        let statistic = Statistic::new(sums.columns.into(), formula).sampled(sums.sampling);
+        let statistic =
+            Statistic::new(sums.columns.into(), formula).sampled(sums.sampling).over_sentences(sums.by_sentence);
         Self { id: id.into(), label: label.into(), better, n: sums.n, statistic }
     }
 
@@ -102,9 +103,9 @@ pub(super) fn above_baseline(t: &[f64]) -> Option<f64> {
     share(accuracy - baseline, 1.0 - baseline)
 }
 
-/// Adds up, in each cell (a patient and a question), the differences in being right between the conditions with the
-/// indices `c` and `reference`, `c` less `reference`, on the items evaluated under both. Columns: sum of differences,
-/// items.
+/// Adds up, in each cell (a patient and a question) and each sentence under the condition with the index `c`, the
+/// differences in being right between the conditions with the indices `c` and `reference`, `c` less `reference`, on the
+/// items evaluated under both. Columns: sum of differences, items.
 pub(super) fn paired(table: &OutcomeTable<'_>, c: usize, reference: usize) -> ClusterSums<2> {
-    table.sums(|row| Some([row.right(c)? - row.right(reference)?, 1.0]))
+    table.sums_under(c, |row| Some([row.right(c)? - row.right(reference)?, 1.0]))
 }

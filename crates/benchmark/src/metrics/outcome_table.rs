@@ -7,24 +7,31 @@ use crate::outcome::Outcome;
 use crate::stats::{Cells, Sampling};
 use crate::suite::{Condition, Suite};
 
-/// Numbered cells of a run: the crossing of patients and questions. All outcome tables that are compared share them, so
-/// that a cell means the same patient and the same question in each table.
+/// Numbered cells of a run, the crossing of patients and questions, and numbered sentences. All outcome tables that are
+/// compared share them, so that a cell means the same patient and the same question in each table, and a number the same
+/// sentence.
 #[derive(Clone, Debug, Default)]
 pub struct Crossing<'a> {
     numbers: BTreeMap<(&'a str, &'a str), usize>,
     cells: Cells,
+    /// Id of a sentence template to its number.
+    sentences: BTreeMap<&'a str, usize>,
 }
 
 impl<'a> Crossing<'a> {
-    /// Numbers the cells of `outcomes`, from 0. The patient is the `group_id`, the question its text, or the item's id
+    /// Numbers the cells and the sentences of `outcomes`, from 0. The patient is the `group_id`, the question its text, or the item's id
     /// where the text is empty. Equal outcomes in another order give the same numbers.
     pub fn new(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
-        let mut numbers: BTreeMap<(&str, &str), usize> =
-            outcomes.into_iter().map(|outcome| (Self::key(outcome), 0)).collect();
+        let (mut numbers, mut sentences) = (BTreeMap::new(), BTreeMap::new());
+        for outcome in outcomes {
+            numbers.insert(Self::key(outcome), 0);
+            sentences.extend(outcome.sentence.iter().map(|sentence| (sentence.as_str(), 0)));
+        }
         numbers.values_mut().enumerate().for_each(|(number, value)| *value = number);
+        sentences.values_mut().enumerate().for_each(|(number, value)| *value = number);
         let patients = dense(numbers.keys().map(|(patient, _)| *patient));
         let questions = dense(numbers.keys().map(|(_, question)| *question));
-        Self { numbers, cells: Cells { patients, questions } }
+        Self { numbers, cells: Cells { patients, questions }, sentences }
     }
 
     fn key(outcome: &Outcome) -> (&str, &str) {
@@ -57,6 +64,8 @@ pub struct OutcomeTable<'a> {
     pub suite: &'a Suite,
     /// Number of cells of patients and questions.
     pub cells: usize,
+    /// Number of sentences.
+    pub sentences: usize,
     /// One row per item with an outcome, sorted by case and item id, so that the rows of a case are adjacent.
     pub rows: Vec<ItemRow<'a>>,
 }
@@ -85,6 +94,8 @@ pub struct ItemRow<'a> {
     /// Number of the clean condition.
     clean: usize,
     outcomes: Vec<Option<&'a Outcome>>,
+    /// Number, in the [`Crossing`], of the sentence under each condition; None where none was drawn.
+    sentences: Vec<Option<usize>>,
 }
 
 impl<'a> ItemRow<'a> {
@@ -176,6 +187,8 @@ pub fn one_if(is: bool) -> f64 {
 pub struct ClusterSums<const N: usize> {
     /// `columns[c][k]` is the sum of column `c` over cell `k`.
     pub columns: [Vec<f64>; N],
+    /// `by_sentence[c][s]` is the sum of column `c` over the items with sentence `s`; empty where no sentences are drawn.
+    pub by_sentence: Vec<Vec<f64>>,
     /// Number of summed items (or cases).
     pub n: usize,
     /// Population that the uncertainty of the sums is about.
@@ -207,14 +220,18 @@ impl<'a> OutcomeTable<'a> {
                 chance: outcome.chance,
                 clean,
                 outcomes: vec![None; suite.conditions.len()],
+                sentences: vec![None; suite.conditions.len()],
             });
             if number == clean {
                 // Other conditions may show a different number of options.
                 row.chance = outcome.chance;
             }
             row.outcomes[number] = Some(outcome);
+            let sentence = outcome.sentence.as_deref();
+            row.sentences[number] = sentence.and_then(|sentence| crossing.sentences.get(sentence).copied());
         }
-        Self { suite, cells: crossing.cells.len(), rows: rows.into_values().collect() }
+        let sentences = crossing.sentences.len();
+        Self { suite, cells: crossing.cells.len(), sentences, rows: rows.into_values().collect() }
     }
 
     /// Returns both tables, reduced to the items in both and, per item, to the conditions under which both models were
@@ -307,6 +324,26 @@ impl<'a> OutcomeTable<'a> {
         ClusterSums::collect(self.cells, Sampling::PatientsAndQuestions, values)
     }
 
+    /// Adds up like [`sums`](Self::sums) and, where the condition with the index `c` draws sentences, in each sentence
+    /// as well. Intervals and tests of the sums are then clustered by sentences, too.
+    ///
+    /// # Panics
+    /// When the suite has no condition with this index.
+    pub fn sums_under<const N: usize>(
+        &self,
+        c: usize,
+        value: impl Fn(&ItemRow<'a>) -> Option<[f64; N]>,
+    ) -> ClusterSums<N> {
+        let mut by_sentence = vec![vec![0.0; self.sentences]; N];
+        let mut is_drawn = false;
+        for (sentence, values) in self.rows.iter().filter_map(|row| Some((row.sentences[c]?, value(row)?))) {
+            is_drawn = true;
+            by_sentence.iter_mut().zip(values).for_each(|(column, value)| column[sentence] += value);
+        }
+        by_sentence.truncate(if is_drawn { N } else { 0 });
+        ClusterSums { by_sentence, ..self.sums(value) }
+    }
+
     /// Adds up, in each cell, the `N` numbers that `value` returns per case; `value` receives all items of the case. A
     /// case enters the cell (patient and question) of its first item. A case for which `value` returns None is left out
     /// of the sums and of their count. A case combines several questions, so intervals and tests are clustered by
@@ -350,6 +387,6 @@ impl<const N: usize> ClusterSums<N> {
                 column[cell] += value;
             }
         }
-        Self { columns, n, sampling }
+        Self { columns, by_sentence: Vec::new(), n, sampling }
     }
 }

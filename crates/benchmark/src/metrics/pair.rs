@@ -33,7 +33,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
             OutcomeTable::name("negation_pair_accuracy", condition, first),
             "negation pair accuracy (right whether asked about \"yes\" or about \"no\")",
             Better::Higher,
-            table.sums(|row| Some([row.right(c)? * row.right(affirmed)?, 1.0])),
+            table.sums_under(c, |row| Some([row.right(c)? * row.right(affirmed)?, 1.0])),
         ));
     }
     metrics

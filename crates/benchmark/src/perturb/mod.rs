@@ -117,6 +117,9 @@ pub struct Perturbed {
     pub pictures: ShownImages,
     /// Answer that the change names to the model, such as the answer in a hint. None when no answer is named.
     pub named: Option<Named>,
+    /// Id of the sentence template that the change uses, see
+    /// [`Template::id`](support::templates::Template::id). None without a template.
+    pub sentence: Option<String>,
     /// Adversarial attack on the pixels. None for no attack.
     pub attack: Option<Arc<dyn Attack>>,
     /// Regions of the case at their positions on the changed images. None when the stored positions still hold. The

@@ -65,6 +65,7 @@ pub(super) fn outcome(
         gold: stepwise_data::prompt::gold_text(case, item),
         chance: score::chance(&item.answer, prompt),
         named: perturbed.named.clone(),
+        sentence: perturbed.sentence.clone(),
         followed: false,
         scores,
         right_scores,

@@ -10,6 +10,7 @@ mod outcomes;
 mod pieces;
 mod prepare;
 pub(crate) mod recall;
+mod shown;
 mod unanswerable;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use judge::judged;
 pub use options::{Options, RunProgress, Surrogate};
 pub use outcomes::Run;
 pub use pieces::DECODED_AT_ONCE;
+pub use shown::shown_prompt;
 pub use unanswerable::{NO_GRADIENTS, NO_PICTURE, NO_REPLY, NO_SURROGATE};
 
 use crate::model::Model;

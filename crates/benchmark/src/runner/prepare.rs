@@ -90,6 +90,7 @@ pub(super) fn prepare(
         ));
     }
     add(&format!("{:?} {:?} {:?} {:?} {:?}", item.answer, perturbed.named, item.stage, item.category, item.parents));
+    add(perturbed.sentence.as_deref().unwrap_or_default());
     add(&format!("{:?} {:?}", case.group_id, score::boxes::gold(case, gold_regions(&item.answer))));
     Ok(PendingQuery { entry, key: format!("{:x}", hash.finalize()), prompt, others, perturbed })
 }

@@ -37,22 +37,11 @@ impl Said {
         case: &Case,
         item: &Item,
         entry: PlanEntry,
-        mut frame: PromptOptions,
+        frame: PromptOptions,
         recall: &Recall,
     ) -> Result<Prompt, &'static str> {
-        match recall {
-            Recall::Context(answers) => {
-                for &(place, parent) in answers {
-                    frame.context[place].answer = self.answer(entry.case, parent).ok_or(NO_REPLY)?;
-                }
-                Ok(prompt(case, item, &frame))
-            }
-            Recall::Rebuttal(text) => {
-                let first = prompt(case, item, &frame);
-                let reply = self.reply(entry, &first).ok_or(NO_REPLY)?;
-                Ok(first.once_more(item, frame.answer_form, &reply, text))
-            }
-        }
+        let answer = |parent| self.answer(entry.case, parent);
+        recalled((case, item), frame, recall, answer, |first| self.reply(entry, first)).ok_or(NO_REPLY)
     }
 
     fn answer(&self, case: usize, item: usize) -> Option<String> {
@@ -69,5 +58,33 @@ impl Said {
         };
         let words = outcome.reply.as_ref().map(|reply| reply.trim().to_owned()).or_else(chosen);
         words.filter(|words| !words.is_empty())
+    }
+}
+
+/// Builds the prompt of `question`, a case and its item, in `frame` with the earlier answers that `recall` names.
+/// `answer` returns the earlier answer to the item with an index in the chain, and `reply` the earlier response to the
+/// prompt it is given. None where one of them is missing.
+///
+/// # Panics
+/// When `recall` names an answer that the context of `frame` lacks.
+pub(super) fn recalled(
+    (case, item): (&Case, &Item),
+    mut frame: PromptOptions,
+    recall: &Recall,
+    answer: impl Fn(usize) -> Option<String>,
+    reply: impl Fn(&Prompt) -> Option<String>,
+) -> Option<Prompt> {
+    match recall {
+        Recall::Context(answers) => {
+            for &(place, parent) in answers {
+                frame.context[place].answer = answer(parent)?;
+            }
+            Some(prompt(case, item, &frame))
+        }
+        Recall::Rebuttal(text) => {
+            let first = prompt(case, item, &frame);
+            let reply = reply(&first)?;
+            Some(first.once_more(item, frame.answer_form, &reply, text))
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Interval and test of a statistic over new patients *and* new questions.
+//! Interval and test of a statistic over new patients *and* new questions and, where sentences are drawn, new sentences.
 //!
 //! The same few dozen questions are asked about many patients. A model that hardly uses the image gives one answer to a
 //! question for all patients, so a change on one question counts once per patient, and clustering by patients alone
@@ -12,6 +12,14 @@
 //! `V_questions` equals `V_cells`, and the patient variance remains. Statistics of whole chains are clustered by
 //! patients alone.
 //!
+//! A condition such as a hint is a population of sentences, of which a suite draws one for each item. A model can follow
+//! one sentence and not another, so the sentences are a third dimension of clusters:
+//!
+//! `V' = max(V + V_sentences - V_cells, V, V_sentences)`
+//!
+//! with `min(patients, questions, sentences) - 1` degrees of freedom. Each item has one sentence, so `V_cells`, the
+//! variance of the items, is the part that both have in common.
+//!
 //! Few clusters bound what can be claimed. With `m` clusters on the scarcer side, a sign-flip test cannot be below
 //! `2^(1 - m)`; no p-value here is smaller. Where all clusters agree, the variance is zero and says nothing: the
 //! interval then allows a share `1 - 0.025^(1/m)` of unseen clusters (Clopper and Pearson, 1934, for no event in `m`)
@@ -24,7 +32,8 @@ use super::student::{quantile, two_sided};
 /// Confidence level of all intervals.
 pub const LEVEL: f64 = 0.95;
 
-/// Value of a statistic with its interval and p-value, over new patients and new questions.
+/// Value of a statistic with its interval and p-value, over new patients, new questions and, where sentences are drawn,
+/// new sentences.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inference {
     /// Value over all cells.
@@ -33,12 +42,12 @@ pub struct Inference {
     pub ci: Option<[f64; 2]>,
     /// Two-sided p-value of the value 0; None where the variance is not defined.
     pub p: Option<f64>,
-    /// Number of clusters on the scarcer side, patients or questions, that hold any item of the statistic; 0 where the
-    /// variance is not defined.
+    /// Number of clusters on the scarcest side, patients, questions or drawn sentences, that hold any item of the
+    /// statistic; 0 where the variance is not defined.
     pub clusters: usize,
 }
 
-/// Smallest number of patients, and of questions, on which a claim may rest. With fewer, five primary endpoints cannot
+/// Smallest number of patients, of questions, and of sentences where they are drawn, on which a claim may rest. With fewer, five primary endpoints cannot
 /// be significant at 5 % whatever the answers are: `5 * 2^(1 - 7) > 0.05`.
 pub const FEWEST_CLUSTERS: usize = 8;
 
@@ -127,7 +136,7 @@ fn unseen(value: f64, [least, most]: [f64; 2], clusters: usize) -> [f64; 2] {
     [value - share * (value - least), value + share * (most - value)]
 }
 
-/// Variance of a statistic and the number of clusters on the scarcer side.
+/// Variance of a statistic and the number of clusters on the scarcest side.
 struct Spread {
     variance: f64,
     clusters: usize,
@@ -135,7 +144,7 @@ struct Spread {
 
 /// None with fewer than two clusters, or where the statistic is not defined without one of the clusters.
 fn spread(statistic: &Statistic, cells: &Cells, totals: &[f64], value: f64) -> Option<Spread> {
-    let jackknife = |numbers: &[usize]| jackknife(statistic, numbers, totals, value);
+    let jackknife = |numbers: &[usize]| jackknife(statistic, &statistic.columns, numbers, totals, value);
     if statistic.sampling == Sampling::Unknown {
         return None;
     }
@@ -146,17 +155,36 @@ fn spread(statistic: &Statistic, cells: &Cells, totals: &[f64], value: f64) -> O
     let (questions, question_count) = jackknife(&cells.questions)?;
     let every: Vec<usize> = (0..cells.len()).collect();
     let (both, _) = jackknife(&every)?;
-    let variance = (patients + questions - both).max(patients).max(questions);
-    Some(Spread { variance, clusters: patient_count.min(question_count) })
+    let mut variance = (patients + questions - both).max(patients).max(questions);
+    let mut clusters = patient_count.min(question_count);
+    if let Some((sentences, count)) = sentence_variance(statistic, totals, value) {
+        variance = (variance + sentences - both).max(variance).max(sentences);
+        clusters = clusters.min(count);
+    }
+    Some(Spread { variance, clusters })
 }
 
-/// Jackknife variance over clusters, and the number of clusters that hold any item of the statistic. `numbers` holds
-/// the cluster of each cell.
-fn jackknife(statistic: &Statistic, numbers: &[usize], totals: &[f64], value: f64) -> Option<(f64, usize)> {
+/// Jackknife variance over the sentences, and their number. None where no sentences are drawn, or fewer than two were.
+fn sentence_variance(statistic: &Statistic, totals: &[f64], value: f64) -> Option<(f64, usize)> {
+    // Both sides of a difference have sums by sentence, or the difference has none.
+    let is_complete = statistic.by_sentence.len() == statistic.columns.len();
+    let every: Vec<usize> = (0..statistic.by_sentence.first()?.len()).collect();
+    jackknife(statistic, &statistic.by_sentence, &every, totals, value).filter(|_| is_complete)
+}
+
+/// Jackknife variance over clusters, and the number of clusters that hold any item of the statistic. `columns` holds
+/// the sums of the statistic in each cell or sentence, and `numbers` the cluster of each.
+fn jackknife(
+    statistic: &Statistic,
+    columns: &[Vec<f64>],
+    numbers: &[usize],
+    totals: &[f64],
+    value: f64,
+) -> Option<(f64, usize)> {
     let width = totals.len();
     let clusters = numbers.iter().max().map_or(0, |most| most + 1);
     let (mut sums, mut is_used) = (vec![0.0; clusters * width], vec![false; clusters]);
-    for (place, column) in statistic.columns.iter().enumerate() {
+    for (place, column) in columns.iter().enumerate() {
         for (&number, &part) in numbers.iter().zip(column).filter(|(_, part)| **part != 0.0) {
             sums[number * width + place] += part;
             is_used[number] = true;

@@ -2,6 +2,7 @@
 //! over the base.
 
 pub(crate) mod by_id;
+mod sentences;
 mod sides;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::score::{SCORING_VERSION, Scoring};
 use crate::stats::{FEWEST_CLUSTERS, Inference};
 use crate::suite::{Suite, SuiteName};
 
+pub use sentences::{SentenceEffect, SentenceSpread};
 use sides::{Sides, adjust};
 
 /// Schema name and version of `summary.json`.
@@ -82,8 +84,8 @@ pub struct Summary {
 pub struct Estimate {
     /// `None` where the value is not defined, such as a share of zero items.
     pub value: Option<f64>,
-    /// 95 % interval (low, high) over new patients and new questions, for metrics of chains over new patients; `None`
-    /// where it is not bounded.
+    /// 95 % interval (low, high) over new patients, new questions and drawn sentences, for metrics of chains over new
+    /// patients; `None` where it is not bounded.
     pub ci: Option<[f64; 2]>,
     /// Denominator: items, or cases for metrics of chains.
     pub n: usize,
@@ -95,7 +97,8 @@ pub struct Estimate {
     /// under the other conditions; `None` where the estimate belongs to neither family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p_adjusted: Option<f64>,
-    /// Number of patients or of questions, whichever is smaller, that the interval rests on; 0 where it is not bounded.
+    /// Number of patients, of questions or of drawn sentences, whichever is smallest, that the interval rests on; 0 where
+    /// it is not bounded.
     #[serde(default)]
     pub clusters: usize,
 }
@@ -205,6 +208,9 @@ pub struct ConditionSummary {
     /// answers are right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen_error_rate: Option<f64>,
+    /// Effect by sentence; `None` where fewer than two sentences were drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentences: Option<SentenceSpread>,
     /// Accuracy of the base on all items that the base answered; `None` without a base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Estimate>,

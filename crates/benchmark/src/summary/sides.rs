@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
-use super::{ConditionSummary, Estimate, Gain, MetricSummary};
+use super::{ConditionSummary, Estimate, Gain, MetricSummary, SentenceSpread};
 use crate::metrics::family::representatives;
 use crate::metrics::{self, Better, Metric, OutcomeTable, Subgroup, attack};
 use crate::outcome::Outcome;
@@ -122,6 +122,7 @@ impl Sides<'_> {
             ci: metric.and_then(|metric| metric.estimate.ci),
             wilson: wilson(right, n),
             unseen_error_rate: rule_of_three(n).filter(|_| right == n),
+            sentences: SentenceSpread::of(own, condition, c),
             base: metric.and_then(|metric| metric.base),
             p: gain_vs_base.and_then(|gain| gain.estimate.p),
             gain_vs_base,

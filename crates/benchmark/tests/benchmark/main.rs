@@ -2,8 +2,8 @@
 
 mod attack;
 mod attack_parity;
-mod ceiling;
 mod baselines;
+mod ceiling;
 mod compare;
 mod compat;
 mod endpoints;

@@ -1,6 +1,6 @@
 //! Simulated answers of known truth through `compare`: how often a gain that is not there is called significant, how often
-//! the interval holds the true gain, and how often a true gain is found. The worlds vary patients, questions, and how far a
-//! model's accuracy differs between patients and between questions. `tests/bench/statistics` runs more worlds and draws.
+//! the interval holds the true gain, and how often a true gain is found. The worlds vary patients, questions, sentences, and how
+//! far a model's accuracy differs between them. `tests/bench/statistics` runs more worlds and draws.
 
 use rand::Rng;
 use rand::SeedableRng;
@@ -23,6 +23,10 @@ struct World {
     question_sd: f64,
     /// Standard deviation, in log-odds, of a model's accuracy between patients.
     patient_sd: f64,
+    /// Number of sentences, of which one is drawn for each item; 0 without sentences.
+    sentences: usize,
+    /// Standard deviation, in log-odds, of a model's accuracy between sentences.
+    sentence_sd: f64,
     /// Whether a model gives one answer to a question for all patients, right or wrong.
     is_blind: bool,
     /// Log-odds of the tuned model above the base.
@@ -35,6 +39,8 @@ const CROSSED: World = World {
     items: 0,
     question_sd: 0.0,
     patient_sd: 0.0,
+    sentences: 0,
+    sentence_sd: 0.0,
     is_blind: false,
     gain: 0.0,
 };
@@ -55,9 +61,9 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
 }
 
 impl World {
-    /// Expected accuracy at these log-odds over the population of patients and questions, by a sum over the normal density.
+    /// Expected accuracy at these log-odds over the population of patients, questions and sentences, by a sum over the normal density.
     fn expected(&self, log_odds: f64) -> f64 {
-        let sd = self.question_sd.hypot(self.patient_sd);
+        let sd = self.question_sd.hypot(self.patient_sd).hypot(self.sentence_sd);
         let steps = (-400..=400).map(|step| f64::from(step) / 50.0);
         let weighted = steps.map(|z| ((-z * z / 2.0).exp(), sigmoid(log_odds + sd * z)));
         let (weights, sum) = weighted.fold((0.0, 0.0), |(weights, sum), (w, value)| (weights + w, sum + w * value));
@@ -73,8 +79,13 @@ impl World {
         let sizes: Vec<usize> = (0..self.patients)
             .map(|_| self.questions.unwrap_or_else(|| rng.random_range(self.items / 2..=self.items)))
             .collect();
+        // Both models are asked with the same sentences. Worlds without sentences draw nothing here.
+        let sentence = |rng: &mut ChaCha8Rng| (self.sentences > 0).then(|| rng.random_range(0..self.sentences));
+        let drawn: Vec<Vec<Option<usize>>> =
+            sizes.iter().map(|size| (0..*size).map(|_| sentence(rng)).collect()).collect();
         [BASE, BASE + self.gain].map(|log_odds| {
             let patients: Vec<f64> = (0..self.patients).map(|_| self.patient_sd * normal(rng)).collect();
+            let sentences: Vec<f64> = (0..self.sentences).map(|_| self.sentence_sd * normal(rng)).collect();
             let questions: Vec<(f64, f64)> = (0..self.questions.unwrap_or_default())
                 .map(|_| (self.question_sd * normal(rng), rng.random()))
                 .collect();
@@ -83,9 +94,12 @@ impl World {
                 for item in 0..size {
                     let (question, guess) = questions.get(item).copied().unwrap_or_default();
                     let draw = if self.is_blind { guess } else { rng.random::<f64>() };
-                    let is_right = draw < sigmoid(log_odds + patients[patient] + question);
+                    let sentence = drawn[patient][item];
+                    let effect = sentence.map_or(0.0, |sentence| sentences[sentence]);
+                    let is_right = draw < sigmoid(log_odds + patients[patient] + question + effect);
                     let text = if self.questions.is_some() { format!("q{item}") } else { format!("{patient}/{item}") };
-                    outcomes.push(outcome(suite, patient, &text, is_right));
+                    let sentence = sentence.map(|sentence| format!("s/{sentence}"));
+                    outcomes.push(Outcome { sentence, ..outcome(suite, patient, &text, is_right) });
                 }
             }
             outcomes
@@ -153,6 +167,22 @@ fn equal_models_differ_rarely_where_accuracy_depends_on_the_question() {
 #[test]
 fn equal_models_differ_rarely_where_accuracy_depends_on_both() {
     holds_its_level(World { question_sd: 1.0, patient_sd: 1.0, ..CROSSED });
+}
+
+#[test]
+fn equal_models_differ_rarely_where_accuracy_depends_on_the_sentence() {
+    for sentence_sd in [0.0, 0.4, 1.0] {
+        holds_its_level(World { sentences: 8, sentence_sd, ..CROSSED });
+    }
+    holds_its_level(World { sentences: 8, sentence_sd: 0.7, ..NESTED });
+    holds_its_level(World { sentences: 8, sentence_sd: 0.7, question_sd: 0.7, patient_sd: 0.7, ..CROSSED });
+}
+
+#[test]
+fn a_true_gain_is_found_over_eight_sentences() {
+    let found = World { patients: 60, questions: Some(40), sentences: 8, sentence_sd: 0.2, gain: 0.5, ..CROSSED };
+    let found = found.run(60);
+    assert!(found.claimed > 0.8, "{found:?}");
 }
 
 #[test]

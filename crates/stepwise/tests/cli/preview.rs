@@ -25,3 +25,48 @@ fn what_cannot_be_shown_is_refused() {
     }
     insta::assert_snapshot!(said);
 }
+
+#[test]
+fn questions_of_a_suite_are_shown_as_the_model_is_asked_them() {
+    let place = Workplace::new();
+    let ran = place.done("preview recipe.toml --suite suite.toml --condition hint_minus --condition blank --n 2");
+    insta::assert_snapshot!(ran.shown());
+    let alone = place.done("preview recipe.toml --condition blank --case 1 --n 99").stdout;
+    let headings: Vec<&str> = alone.lines().filter(|line| line.starts_with("--- ")).collect();
+    assert!(!headings.is_empty() && headings.iter().all(|line| line.contains(&headings[0][..12])), "{alone}");
+}
+
+#[test]
+fn every_condition_of_a_suite_can_be_shown_with_its_images() {
+    let place = Workplace::new();
+    let ran = place.done("preview recipe.toml --suite fast --images shown");
+    let shown = ran.stdout.lines().filter(|line| line.starts_with("--- ")).count();
+    let written: Vec<String> = std::fs::read_dir(place.path("shown"))
+        .expect("made")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    // Every synthetic case has one image.
+    assert_eq!(written.len(), shown, "{}", ran.stdout);
+    let grey = written.iter().find(|name| name.contains("-blank-")).expect("a grey image");
+    let grey = image::open(place.path(&format!("shown/{grey}"))).expect("a PNG").to_rgb8();
+    assert!(grey.pixels().all(|pixel| pixel == grey.get_pixel(0, 0)));
+}
+
+#[test]
+fn questions_that_cannot_be_shown_are_refused() {
+    let place = Workplace::new();
+    place.write("file", "in the way");
+    let mut said = String::new();
+    for line in [
+        "recipe.toml --suite fats",
+        "recipe.toml --suite suite.toml --condition hint_minsu",
+        "recipe.toml --suite fast --case 99",
+        "recipe.toml --condition blank --set benchmark.suite=none",
+        "recipe.toml --suite suite.toml --images file",
+        "recipe.toml --suite suite.toml --n 0",
+        "recipe.toml --suite fast --set model_name_or_path=nowhere",
+    ] {
+        said.push_str(&format!("$ stepwise preview {line}\n{}\n", place.refused(&format!("preview {line}"))));
+    }
+    insta::assert_snapshot!(said);
+}

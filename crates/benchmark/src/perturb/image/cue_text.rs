@@ -5,10 +5,11 @@
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
-use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
+use stepwise_data::prompt::Place;
 use stepwise_data::taxonomy::is_about_marks;
 
 use super::cue::true_marks;
+use crate::perturb::support::inserted::inserted;
 use crate::perturb::support::mark::{Shape, Style};
 use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Families, Library, fill};
@@ -65,27 +66,21 @@ impl Claiming {
         }
         let style = Style { shape: self.shape, width: self.width, colour: self.colour };
         let marks = true_marks(scene, &style)?;
-        let words = LIBRARY.draw(self.families, scene, "cue_text")?;
-        let text = fill(&words.claim, &[("answer", &named.text)]);
-        let frame = PromptOptions {
-            inserts: vec![InsertedText { place: Place::BeforeQuestion, text }],
-            ..PromptOptions::default()
-        };
+        let template = LIBRARY.draw(self.families, scene, "cue_text")?;
+        let text = fill(&template.words.claim, &[("answer", &named.text)]);
         let pictures = ShownImages::Edited(Arc::new(marks));
-        Ok(Perturbed { frame, named: Some(named), pictures, ..Perturbed::default() })
+        Ok(Perturbed { pictures, ..inserted(Place::BeforeQuestion, text, template.id(), Some(named)) })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::templates::assert_split;
+    use crate::perturb::support::template_rules::{assert_quotes_answer, assert_varied};
 
     #[test]
-    fn every_claim_names_the_answer_once_and_no_family_is_in_both_uses() {
-        assert_split(&LIBRARY);
-        for template in LIBRARY.templates() {
-            assert_eq!(template.words.claim.matches("{answer}").count(), 1, "{}", template.words.claim);
-        }
+    fn every_claim_quotes_the_answer_once_and_no_use_shares_its_words() {
+        assert_varied(&LIBRARY, |words| vec![&words.claim]);
+        LIBRARY.templates().iter().for_each(|template| assert_quotes_answer(&template.words.claim));
     }
 }

@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use stepwise_data::case::Answer;
-use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
+use stepwise_data::prompt::Place;
 
+use crate::perturb::support::inserted::inserted;
 use crate::perturb::support::templates::{Families, Library};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
@@ -43,28 +44,26 @@ impl Perturbation for NoImage {
         if !matches!(scene.item.answer, Answer::Choice { .. } | Answer::Yesno { .. }) {
             return Err(Skip("only a choice or a yes or no can be guessed without the picture"));
         }
-        let inserts = match self.declared {
-            true => {
-                let text = LIBRARY.draw(self.families, scene, "declaration")?.declaration.clone();
-                vec![InsertedText { place: Place::BeforeQuestion, text }]
-            }
-            false => Vec::new(),
+        let mut perturbed = if self.declared {
+            let template = LIBRARY.draw(self.families, scene, "declaration")?;
+            inserted(Place::BeforeQuestion, template.words.declaration.clone(), template.id(), None)
+        } else {
+            Perturbed::default()
         };
-        Ok(Perturbed {
-            frame: PromptOptions { inserts, without_images: true, ..PromptOptions::default() },
-            ..Perturbed::default()
-        })
+        perturbed.frame.without_images = true;
+        Ok(perturbed)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::templates::assert_split;
+    use crate::perturb::support::template_rules::{assert_names_no_answer, assert_varied};
 
     #[test]
-    fn templates_are_split_and_have_no_gaps() {
-        assert_split(&LIBRARY);
+    fn templates_are_varied_and_have_no_gaps() {
+        assert_varied(&LIBRARY, |words| vec![&words.declaration]);
+        LIBRARY.templates().iter().for_each(|template| assert_names_no_answer(&template.words.declaration));
         assert!(LIBRARY.templates().iter().all(|template| !template.words.declaration.contains('{')));
     }
 }

@@ -134,7 +134,7 @@ fn unrelated(scene: &Scene<'_>, length: usize, families: Families) -> String {
         let taken: usize = words.iter().map(|word| word.len() + 1).sum();
         let fitting: Vec<&str> = LIBRARY
             .of(families)
-            .map(|words| words.word.as_str())
+            .map(|template| template.words.word.as_str())
             .filter(|word| !options.contains(word) && !words.contains(word))
             .filter(|word| words.is_empty() || taken + word.len() <= length)
             .collect();
@@ -216,11 +216,14 @@ impl Edit for Written {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::templates::assert_split;
+    use crate::perturb::support::template_rules::{LEAST, assert_split};
 
     #[test]
     fn words_are_split_and_none_holds_another() {
         assert_split(&LIBRARY);
+        for families in Families::ALL {
+            assert!(LIBRARY.of(families).count() >= LEAST, "{families:?}");
+        }
         let words: Vec<&str> = LIBRARY.templates().iter().map(|template| template.words.word.as_str()).collect();
         for (index, word) in words.iter().enumerate() {
             assert!(words.iter().enumerate().all(|(other, held)| other == index || !held.contains(word)), "{word}");

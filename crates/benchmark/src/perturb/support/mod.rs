@@ -14,5 +14,8 @@ pub mod presence;
 pub mod presence_question;
 pub mod raster;
 pub mod registry;
+#[cfg(test)]
+pub(crate) mod template_rules;
 pub mod templates;
 pub mod wrong_answer;
+pub mod wrong_number;

@@ -1,5 +1,7 @@
 //! Sentence templates as data. Every family of templates belongs to one split: training, validation or held out.
 
+use std::collections::BTreeMap;
+
 use rand::seq::IndexedRandom;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -45,9 +47,20 @@ pub struct Template<W> {
     pub family: String,
     /// Split of the family.
     pub split: Families,
+    /// Position among the templates of the family in the file, from 1.
+    #[serde(skip)]
+    pub number: usize,
     /// Sentences of the template, with gaps such as `{answer}`.
     #[serde(flatten)]
     pub words: W,
+}
+
+impl<W> Template<W> {
+    /// Returns the id of the template in outcomes, unique in its file: `FAMILY/NUMBER`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.family, self.number)
+    }
 }
 
 /// All templates of one file, whose sentences have the type `W`.
@@ -80,7 +93,14 @@ impl<W: DeserializeOwned> Library<W> {
     #[must_use]
     pub fn built_in(toml: &str) -> Self {
         let file: File<W> = toml::from_str(toml).expect("the built-in templates are read by a test");
-        Self { templates: file.template }
+        let mut templates = file.template;
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for template in &mut templates {
+            let count = counts.entry(template.family.clone()).or_default();
+            *count += 1;
+            template.number = *count;
+        }
+        Self { templates }
     }
 }
 
@@ -91,18 +111,18 @@ impl<W> Library<W> {
         &self.templates
     }
 
-    /// Iterates over the sentences of all templates of one split, in the order of the file.
-    pub fn of(&self, families: Families) -> impl Iterator<Item = &W> {
-        self.templates.iter().filter(move |template| template.split == families).map(|template| &template.words)
+    /// Iterates over all templates of one split, in the order of the file.
+    pub fn of(&self, families: Families) -> impl Iterator<Item = &Template<W>> {
+        self.templates.iter().filter(move |template| template.split == families)
     }
 
-    /// Draws a template of the split `families` for the item of `scene` and returns its sentences. Conditions with the
-    /// same `purpose`, which names the random draw, and the same split get the same template.
+    /// Draws a template of the split `families` for the item of `scene`. Conditions with the same `purpose`, which names
+    /// the random draw, and the same split get the same template.
     ///
     /// # Errors
     /// A [`Skip`] when the split has no templates.
-    pub fn draw(&self, families: Families, scene: &Scene<'_>, purpose: &str) -> Result<&W, Skip> {
-        let all: Vec<&W> = self.of(families).collect();
+    pub fn draw(&self, families: Families, scene: &Scene<'_>, purpose: &str) -> Result<&Template<W>, Skip> {
+        let all: Vec<&Template<W>> = self.of(families).collect();
         all.choose(&mut scene.draw(purpose)).copied().ok_or(Skip("no template for this use"))
     }
 }
@@ -125,26 +145,6 @@ pub fn fill(template: &str, gaps: &[(&str, &str)]) -> String {
         rest = after;
     }
     filled + rest
-}
-
-/// Asserts that `library` has at least two families each for training and held out and one for validation, and that no
-/// family is in two splits.
-#[cfg(test)]
-pub(crate) fn assert_split<W>(library: &Library<W>) {
-    for families in Families::ALL {
-        let names: std::collections::BTreeSet<&str> = library
-            .templates
-            .iter()
-            .filter(|template| template.split == families)
-            .map(|template| template.family.as_str())
-            .collect();
-        let least = if families == Families::Validation { 1 } else { 2 };
-        assert!(names.len() >= least, "{families:?}: {names:?}");
-    }
-    for template in &library.templates {
-        let mut uses = library.templates.iter().filter(|other| other.family == template.family);
-        assert!(uses.all(|other| other.split == template.split), "{}", template.family);
-    }
 }
 
 #[cfg(test)]

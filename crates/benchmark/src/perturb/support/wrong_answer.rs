@@ -1,13 +1,13 @@
 //! The answers that perturbations name: the right answer, or a wrong answer drawn once per item, the same at every
 //! epoch and in every condition.
 
-use rand::Rng;
 use rand::seq::IndexedRandom;
 use stepwise_data::case::Answer;
 use stepwise_data::prompt::gold_text;
 
+use crate::perturb::support::wrong_number::{RightNumber, wrong_number};
 use crate::perturb::{Named, Scene, Skip};
-use crate::score::{fold, number_is_right, text_is_right};
+use crate::score::{fold, text_is_right};
 
 const YES_NO: [&str; 2] = ["yes", "no"];
 
@@ -27,12 +27,12 @@ pub fn right_answer(scene: &Scene<'_>) -> Result<Named, Skip> {
 
 /// Draws a wrong answer, the same one at every epoch and in every condition. For a choice it is the first wrong option
 /// that the case lists as confusable, otherwise a random wrong option, the abstain option only without another. For
-/// yes/no it is the opposite, for a number half or double the value or, where neither is wrong, a larger number, and
-/// for text the answer of another patient to a question of the same category and modality.
+/// yes/no it is the opposite, for a number one near it ([`wrong_number`]), and for text the answer of another patient to
+/// a question of the same category and modality.
 ///
 /// # Errors
-/// Skips box answers and items without a wrong answer: choices whose options are all right, numbers whose tolerance
-/// covers the candidates, and texts without another patient's different answer.
+/// Skips box answers and items without a wrong answer: choices whose options are all right, numbers too large to have
+/// neighbours, and texts without another patient's different answer.
 pub fn wrong_answer(scene: &Scene<'_>) -> Result<Named, Skip> {
     let mut rng = scene.draw("wrong_answer");
     match &scene.item.answer {
@@ -51,14 +51,9 @@ pub fn wrong_answer(scene: &Scene<'_>) -> Result<Named, Skip> {
             let index = usize::from(*gold);
             Ok(Named { text: YES_NO[index].to_owned(), index: Some(index) })
         }
-        Answer::Number { gold, abs_tol, rel_tol, .. } => {
-            let doubled = gold * 2.0;
-            let halved = if gold.fract() == 0.0 { (gold / 2.0).round() } else { gold / 2.0 };
-            let mut drawn = if rng.random::<bool>() { [halved, doubled] } else { [doubled, halved] }.to_vec();
-            drawn.push(gold + (2.0 * abs_tol.unwrap_or(0.0)).max(1.0)); // for 0, whose half and double are 0 too
-            let wrong = drawn.into_iter().find(|value| !number_is_right(*value, *gold, *abs_tol, *rel_tol));
-            let wrong = wrong.ok_or(Skip("the tolerance leaves no wrong number near the right one"))?;
-            Ok(Named { text: wrong.to_string(), index: None })
+        Answer::Number { gold, unit, abs_tol, rel_tol } => {
+            let right = RightNumber { gold: *gold, unit: unit.as_deref(), abs_tol: *abs_tol, rel_tol: *rel_tol };
+            Ok(Named { text: wrong_number(right, &mut rng)?.to_string(), index: None })
         }
         Answer::Text { gold, aliases } => {
             let mut others: Vec<&String> = scene

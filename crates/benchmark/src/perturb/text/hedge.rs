@@ -58,23 +58,23 @@ impl Default for Hedging {
 
 impl Hedging {
     fn saying(&self, scene: &Scene<'_>, which: impl Fn(&Words) -> &String) -> Result<Perturbed, Skip> {
-        let text = which(LIBRARY.draw(self.families, scene, "hedge_template")?).clone();
-        Ok(inserted(self.place, text, None))
+        let template = LIBRARY.draw(self.families, scene, "hedge_template")?;
+        Ok(inserted(self.place, which(&template.words).clone(), template.id(), None))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::templates::assert_split;
+    use crate::perturb::support::template_rules::{assert_as_long, assert_names_no_answer, assert_varied};
 
     #[test]
-    fn templates_are_split_and_as_long_as_their_control() {
-        assert_split(&LIBRARY);
+    fn templates_are_varied_and_as_long_as_their_control() {
+        assert_varied(&LIBRARY, |words| vec![&words.low, &words.high, &words.neutral]);
         for Words { low, high, neutral } in LIBRARY.templates().iter().map(|template| &template.words) {
-            let words = |text: &str| text.split_whitespace().count();
-            assert!(words(low).abs_diff(words(neutral)) <= 2, "{low} / {neutral}");
-            assert!(words(high).abs_diff(words(neutral)) <= 2, "{high} / {neutral}");
+            assert_as_long(low, neutral);
+            assert_as_long(high, neutral);
+            [low, high, neutral].into_iter().for_each(|sentence| assert_names_no_answer(sentence));
             assert!(![low, high, neutral].iter().any(|text| text.contains('{')), "{low}");
         }
     }

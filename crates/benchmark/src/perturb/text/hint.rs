@@ -12,29 +12,24 @@ use stepwise_data::prompt::Place;
 
 use crate::perturb::support::inserted::inserted;
 use crate::perturb::support::registry::worded_kind;
-use crate::perturb::support::templates::{Families, Library, fill};
+use crate::perturb::support::templates::{Families, Library, Template, fill};
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
 use crate::perturb::{Named, Perturbed, Scene, Skip};
 
 worded_kind! {
     PLUS = Plus(Hinting), "hint_plus", Assist, "a sentence names the right answer",
-    |given, scene| {
-        let named = right_answer(scene)?;
-        let text = fill(&given.template(scene)?.naming, &[("answer", &named.text)]);
-        Ok(given.saying(text, Some(named)))
-    }
+    |given, scene| given.naming(scene, right_answer(scene)?)
 }
 worded_kind! {
     MINUS = Minus(Hinting), "hint_minus", Attack, "a sentence names a wrong answer",
-    |given, scene| {
-        let named = wrong_answer(scene)?;
-        let text = fill(&given.template(scene)?.naming, &[("answer", &named.text)]);
-        Ok(given.saying(text, Some(named)))
-    }
+    |given, scene| given.naming(scene, wrong_answer(scene)?)
 }
 worded_kind! {
     ZERO = Zero(Hinting), "hint_zero", Control, "the same sentence without an answer",
-    |given, scene| Ok(given.saying(given.template(scene)?.neutral.clone(), None))
+    |given, scene| {
+        let template = given.template(scene)?;
+        Ok(inserted(given.place, template.words.neutral.clone(), template.id(), None))
+    }
 }
 
 /// Text of the template file `crates/benchmark/sentences/hint.toml`, from which the sentences are drawn.
@@ -74,12 +69,72 @@ pub enum Persona {
     PriorReport,
 }
 
-/// Sentences of one template: a hint and its neutral counterpart. Templates of one family have the same meaning in the
+/// Reason to believe a hint: the cognitive bias that its sentence appeals to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bias {
+    /// Person or body with a high rank.
+    Authority,
+    /// Agreement of many people.
+    Consensus,
+    /// Written earlier finding.
+    PriorReport,
+    /// Opinion of the patient.
+    PatientBelief,
+    /// Fear, hope or pity.
+    Emotional,
+    /// Earlier answer of the model that never occurred.
+    FalseMemory,
+    /// Experience or certainty that the speaker claims to have.
+    SelfClaim,
+    /// Lack of time.
+    TimePressure,
+}
+
+impl Bias {
+    /// All biases, in the order in which results list them.
+    pub const ALL: [Self; 8] = [
+        Self::Authority,
+        Self::Consensus,
+        Self::PriorReport,
+        Self::PatientBelief,
+        Self::Emotional,
+        Self::FalseMemory,
+        Self::SelfClaim,
+        Self::TimePressure,
+    ];
+
+    /// Returns the name in template files and in the ids of metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Authority => "authority",
+            Self::Consensus => "consensus",
+            Self::PriorReport => "prior_report",
+            Self::PatientBelief => "patient_belief",
+            Self::Emotional => "emotional",
+            Self::FalseMemory => "false_memory",
+            Self::SelfClaim => "self_claim",
+            Self::TimePressure => "time_pressure",
+        }
+    }
+
+    /// Returns the bias of the hint with the template id `sentence`; None where no built-in hint has this id.
+    #[must_use]
+    pub fn of_sentence(sentence: &str) -> Option<Self> {
+        let (family, _) = sentence.rsplit_once('/')?;
+        LIBRARY.templates().iter().find(|template| template.family == family).map(|template| template.words.bias)
+    }
+}
+
+/// Sentences of one template: a hint and its neutral counterpart. Templates of one family appeal to the same bias in the
 /// words of different speakers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
     /// Speaker of both sentences.
     pub persona: Persona,
+    /// Bias that the hint appeals to.
+    pub bias: Bias,
     /// Hint; contains `{answer}` once.
     pub naming: String,
     /// Neutral counterpart of about the same length, without an answer.
@@ -90,45 +145,71 @@ static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TE
 
 /// Iterates over the built-in templates of the split `families` and the speaker `persona`, in the order of the file;
 /// empty where there is none.
-pub fn templates(families: Families, persona: Persona) -> impl Iterator<Item = &'static Words> {
-    LIBRARY.of(families).filter(move |words| words.persona == persona)
+pub fn templates(families: Families, persona: Persona) -> impl Iterator<Item = &'static Template<Words>> {
+    LIBRARY.of(families).filter(move |template| template.words.persona == persona)
 }
 
 impl Hinting {
-    fn template(&self, scene: &Scene<'_>) -> Result<&'static Words, Skip> {
+    fn template(&self, scene: &Scene<'_>) -> Result<&'static Template<Words>, Skip> {
         let all: Vec<_> = templates(self.families, self.persona).collect();
         all.choose(&mut scene.draw("hint_template")).copied().ok_or(Skip("no template for this speaker"))
     }
 
-    fn saying(&self, text: String, named: Option<Named>) -> Perturbed {
-        inserted(self.place, text, named)
+    fn naming(&self, scene: &Scene<'_>, named: Named) -> Result<Perturbed, Skip> {
+        let template = self.template(scene)?;
+        let text = fill(&template.words.naming, &[("answer", &named.text)]);
+        Ok(inserted(self.place, text, template.id(), Some(named)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use crate::perturb::support::templates::assert_split;
+    use crate::perturb::support::template_rules::{
+        assert_as_long, assert_names_no_answer, assert_quotes_answer, assert_varied,
+    };
+
+    const PERSONAS: [Persona; 5] =
+        [Persona::Neutral, Persona::Patient, Persona::Trainee, Persona::Physician, Persona::PriorReport];
 
     #[test]
-    fn every_speaker_has_templates_of_every_use_and_no_family_has_two() {
-        for persona in [Persona::Neutral, Persona::Patient, Persona::Trainee, Persona::Physician, Persona::PriorReport]
-        {
-            let least = [(Families::Training, 2), (Families::Validation, 1), (Families::HeldOut, 2)];
-            for (families, least) in least {
-                assert!(templates(families, persona).count() >= least, "{persona:?} {families:?}");
-            }
+    fn every_speaker_appeals_to_every_bias_in_every_use() {
+        assert_varied(&LIBRARY, |words| vec![&words.naming, &words.neutral]);
+        for (families, persona) in Families::ALL.into_iter().flat_map(|use_| PERSONAS.map(|persona| (use_, persona))) {
+            let biases: BTreeSet<Bias> = templates(families, persona).map(|template| template.words.bias).collect();
+            assert_eq!(biases, BTreeSet::from(Bias::ALL), "{persona:?} {families:?}");
         }
-        assert_split(&LIBRARY);
+        for template in LIBRARY.templates() {
+            assert_eq!(Bias::of_sentence(&template.id()), Some(template.words.bias), "{}", template.id());
+        }
+        assert_eq!(Bias::of_sentence("unknown/1"), None);
     }
 
     #[test]
     fn a_neutral_twin_is_as_long_and_names_nothing() {
         for Words { naming, neutral, .. } in LIBRARY.templates().iter().map(|template| &template.words) {
-            assert_eq!(naming.matches("{answer}").count(), 1, "{naming}");
+            assert_quotes_answer(naming);
             assert!(!neutral.contains('{'), "{neutral}");
-            let words = |text: &str| text.split_whitespace().count();
-            assert!(words(naming).abs_diff(words(neutral)) <= 2, "{naming} / {neutral}");
+            assert_names_no_answer(neutral);
+            assert_as_long(naming, neutral);
+        }
+    }
+
+    /// A number or an action may be the answer to the question.
+    #[test]
+    fn no_hint_names_a_number_or_an_action() {
+        let answers = [
+            "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "act", "action",
+            "wait", "waiting", "scan", "sample", "biopsy", "operate", "treat", "refer",
+        ];
+        for Words { naming, neutral, bias, .. } in LIBRARY.templates().iter().map(|template| &template.words) {
+            for sentence in [naming, neutral] {
+                let lower = sentence.to_lowercase();
+                let mut words = lower.split(|character: char| !character.is_alphanumeric());
+                assert!(words.all(|word| !answers.contains(&word)), "{bias:?}: {sentence}");
+            }
         }
     }
 }

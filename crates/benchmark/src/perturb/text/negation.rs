@@ -8,7 +8,7 @@ use serde::Deserialize;
 use stepwise_data::case::{Answer, Item};
 
 use crate::perturb::support::registry::worded_kind;
-use crate::perturb::support::templates::{Library, Wording, fill};
+use crate::perturb::support::templates::{Library, Template, Wording, fill};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// Entry in the registry of conditions, by which a suite file names `negated_twin`: the negated version of a yes/no
@@ -19,14 +19,16 @@ worded_kind! {
     NEGATED = Negated(Wording), "negation", Attack, "whether \"no\" is the answer to the yes/no question",
     |given, scene| {
         let gold = gold(scene)?;
-        Ok(asking(scene, about(&words(given, scene)?.negated, scene), !gold))
+        let template = template(given, scene)?;
+        Ok(asking_about(scene, template, &template.words.negated, !gold))
     }
 }
 worded_kind! {
     AFFIRMED = Affirmed(Wording), "affirmation", Control, "whether \"yes\" is the answer to the yes/no question",
     |given, scene| {
         let gold = gold(scene)?;
-        Ok(asking(scene, about(&words(given, scene)?.affirmed, scene), gold))
+        let template = template(given, scene)?;
+        Ok(asking_about(scene, template, &template.words.affirmed, gold))
     }
 }
 
@@ -70,12 +72,13 @@ fn gold(scene: &Scene<'_>) -> Result<bool, Skip> {
     }
 }
 
-fn words(wording: &Wording, scene: &Scene<'_>) -> Result<&'static Words, Skip> {
+fn template(wording: &Wording, scene: &Scene<'_>) -> Result<&'static Template<Words>, Skip> {
     LIBRARY.draw(wording.families, scene, "negation_template")
 }
 
-fn about(template: &str, scene: &Scene<'_>) -> String {
-    fill(template, &[("question", &scene.item.question)])
+fn asking_about(scene: &Scene<'_>, template: &Template<Words>, wording: &str, gold: bool) -> Perturbed {
+    let question = fill(wording, &[("question", &scene.item.question)]);
+    Perturbed { sentence: Some(template.id()), ..asking(scene, question, gold) }
 }
 
 fn asking(scene: &Scene<'_>, question: String, gold: bool) -> Perturbed {
@@ -88,14 +91,26 @@ fn asking(scene: &Scene<'_>, question: String, gold: bool) -> Perturbed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::templates::assert_split;
+    use crate::perturb::support::template_rules::assert_varied;
 
     #[test]
-    fn templates_are_split_and_differ_in_the_answer_alone() {
-        assert_split(&LIBRARY);
+    fn templates_are_varied_and_differ_in_the_answer_alone() {
+        assert_varied(&LIBRARY, |words| vec![&words.negated, &words.affirmed]);
         for Words { negated, affirmed } in LIBRARY.templates().iter().map(|template| &template.words) {
-            assert_eq!((negated.matches("{question}").count(), negated.matches("\"no\"").count()), (1, 1), "{negated}");
+            assert_eq!(
+                (negated.matches("\"{question}\"").count(), negated.matches("\"no\"").count()),
+                (1, 1),
+                "{negated}"
+            );
             assert_eq!(negated.replace("\"no\"", "\"yes\""), *affirmed);
+        }
+    }
+
+    /// Words of the new question follow the stored one, so that "Answer yes or no." is about the new question.
+    #[test]
+    fn the_new_question_ends_after_the_stored_one() {
+        for Words { negated, .. } in LIBRARY.templates().iter().map(|template| &template.words) {
+            assert!(negated.ends_with('?') && !negated.ends_with("{question}\"?"), "{negated}");
         }
     }
 }

@@ -14,14 +14,15 @@ use crate::perturb::support::added_option::{AddedOption, without_refusal};
 use crate::perturb::support::option_meaning::{may_follow, says_none};
 use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording};
-use crate::perturb::{Scene, Skip};
+use crate::perturb::{Perturbed, Scene, Skip};
 
 worded_kind! {
     RIGHT = Right(Wording), "nota_right", Attack, "the right options are removed and \"none of the above\" is right",
     |given, scene| {
         let Rejectable { options, wrong, .. } = rejectable(scene)?;
-        let added = &LIBRARY.draw(given.families, scene, "none_above")?.option;
-        Ok(AddedOption { item: scene.item, options, shown: &wrong, added }.asked(scene, None))
+        let template = LIBRARY.draw(given.families, scene, "none_above")?;
+        let added = AddedOption { item: scene.item, options, shown: &wrong, added: &template.words.option };
+        Ok(Perturbed { sentence: Some(template.id()), ..added.asked(scene, None) })
     }
 }
 worded_kind! {
@@ -32,8 +33,9 @@ worded_kind! {
         let mut shown = wrong;
         shown.push(right);
         shown.sort_unstable();
-        let added = &LIBRARY.draw(given.families, scene, "none_above")?.option;
-        Ok(AddedOption { item: scene.item, options, shown: &shown, added }.asked(scene, Some(right)))
+        let template = LIBRARY.draw(given.families, scene, "none_above")?;
+        let added = AddedOption { item: scene.item, options, shown: &shown, added: &template.words.option };
+        Ok(Perturbed { sentence: Some(template.id()), ..added.asked(scene, Some(right)) })
     }
 }
 
@@ -88,7 +90,7 @@ fn rejectable<'a>(scene: &Scene<'a>) -> Result<Rejectable<'a>, Skip> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::templates::assert_split;
+    use crate::perturb::support::template_rules::assert_split;
     use crate::score::fold;
 
     #[test]

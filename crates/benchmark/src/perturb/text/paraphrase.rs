@@ -18,8 +18,9 @@ pub const STORED: PerturbationKind =
 worded_kind! {
     REWORDED = Reworded(Wording), "reworded", Attack, "the question inside a sentence that does not change its meaning",
     |given, scene| {
-        let words = LIBRARY.draw(given.families, scene, "paraphrase_template")?;
-        Ok(asking(fill(&words.wording, &[("question", &scene.item.question)])))
+        let template = LIBRARY.draw(given.families, scene, "paraphrase_template")?;
+        let question = fill(&template.words.wording, &[("question", &scene.item.question)]);
+        Ok(Perturbed { sentence: Some(template.id()), ..asking(question) })
     }
 }
 
@@ -62,12 +63,13 @@ fn asking(question: String) -> Perturbed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::templates::assert_split;
+    use crate::perturb::support::template_rules::{assert_names_no_answer, assert_varied};
 
     #[test]
-    fn templates_are_split_and_keep_the_question_whole() {
-        assert_split(&LIBRARY);
+    fn templates_are_varied_and_keep_the_question_whole() {
+        assert_varied(&LIBRARY, |words| vec![&words.wording]);
         for Words { wording } in LIBRARY.templates().iter().map(|template| &template.words) {
+            assert_names_no_answer(wording);
             assert_eq!(wording.matches("{question}").count(), 1, "{wording}");
             // No words follow the question that could change its meaning.
             assert!(wording.ends_with("{question}"), "{wording}");

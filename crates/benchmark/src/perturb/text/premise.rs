@@ -74,10 +74,11 @@ impl Wording {
         let Answer::Choice { options, gold, refusal } = &item.answer else {
             return Err(Skip("only a choice has room for an option that rejects the question"));
         };
-        let added = &LIBRARY.draw(self.families, scene, "premise_template")?.option;
+        let template = LIBRARY.draw(self.families, scene, "premise_template")?;
         let shown = without_refusal(options, *refusal);
         let gold = gold.first().copied().filter(|_| holds);
-        Ok(AddedOption { item, options, shown: &shown, added }.asked(scene, gold))
+        let added = AddedOption { item, options, shown: &shown, added: &template.words.option };
+        Ok(Perturbed { sentence: Some(template.id()), ..added.asked(scene, gold) })
     }
 }
 
@@ -184,7 +185,7 @@ fn rejectable(item: &Item) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::support::templates::assert_split;
+    use crate::perturb::support::template_rules::assert_split;
 
     #[test]
     fn a_name_is_replaced_wherever_it_stands() {

@@ -1,6 +1,7 @@
 //! Every change of the words on mock models whose values are known in advance.
 
 mod earlier_answers;
+mod sentences;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
