@@ -90,11 +90,10 @@ impl World {
                 .map(|_| (self.question_sd * normal(rng), rng.random()))
                 .collect();
             let mut outcomes = Vec::new();
-            for (patient, &size) in sizes.iter().enumerate() {
-                for item in 0..size {
+            for (patient, drawn) in drawn.iter().enumerate() {
+                for (item, &sentence) in drawn.iter().enumerate() {
                     let (question, guess) = questions.get(item).copied().unwrap_or_default();
                     let draw = if self.is_blind { guess } else { rng.random::<f64>() };
-                    let sentence = drawn[patient][item];
                     let effect = sentence.map_or(0.0, |sentence| sentences[sentence]);
                     let is_right = draw < sigmoid(log_odds + patients[patient] + question + effect);
                     let text = if self.questions.is_some() { format!("q{item}") } else { format!("{patient}/{item}") };
