@@ -89,12 +89,15 @@ impl Subgroup {
     }
 }
 
+/// Value of one item; None leaves the item out.
+type ItemValue = Box<dyn Fn(&ItemRow<'_>) -> Option<f64>>;
+
 /// A metric that is also computed within subgroups.
 struct Divided {
     id: String,
     label: &'static str,
     better: Better,
-    of_item: Box<dyn Fn(&ItemRow<'_>) -> Option<f64>>,
+    of_item: ItemValue,
 }
 
 /// Returns three metrics of each of `subgroups`; `FEATURE` is `category`, `modality` or `dataset`, and `VALUE` the
