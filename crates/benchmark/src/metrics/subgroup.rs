@@ -133,7 +133,7 @@ fn divided(table: &OutcomeTable<'_>) -> Vec<Divided> {
     if let Some((_, condition)) = table.conditions().nth(clean) {
         divided.push(Divided {
             id: format!("accuracy:{}", condition.id),
-            label: "clean accuracy",
+            label: "accuracy on unchanged questions",
             better: Better::Higher,
             of_item: Box::new(move |row| row.right(clean)),
         });
