@@ -208,3 +208,51 @@ fn a_true_gain_is_found() {
     let found = World { patients: 60, questions: Some(40), gain: 0.3, ..CROSSED }.run(60);
     assert!(found.claimed > 0.9, "{found:?}");
 }
+
+/// Prints the table of all worlds; `tests/bench/statistics` runs it. The tests above check the same worlds with fewer draws.
+#[test]
+#[ignore = "takes half an hour; tests/bench/statistics runs it"]
+#[expect(clippy::print_stdout, reason = "the table is what the test is run for")]
+fn table_of_all_worlds() {
+    let draws = 1000;
+    println!(
+        "| patients | questions | sentences | sd question / patient / sentence | gain | p < .05 | interval holds | claimed |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    for world in all_worlds() {
+        let found = world.run(draws);
+        let questions = world.questions.map_or_else(|| "own".to_owned(), |questions| questions.to_string());
+        let blind = if world.is_blind { ", blind" } else { "" };
+        println!(
+            "| {} | {questions}{blind} | {} | {} / {} / {} | {:+.3} | {:.3} | {:.3} | {:.3} |",
+            world.patients,
+            world.sentences,
+            world.question_sd,
+            world.patient_sd,
+            world.sentence_sd,
+            world.true_gain(),
+            found.rejected,
+            found.covered,
+            found.claimed
+        );
+    }
+}
+
+fn all_worlds() -> Vec<World> {
+    let mut worlds = Vec::new();
+    for (patients, questions) in [(7, 12), (20, 30), (60, 40)] {
+        let plain = World { patients, questions: Some(questions), ..CROSSED };
+        worlds.extend([0.0, 0.3, 0.7, 1.5].map(|question_sd| World { question_sd, ..plain }));
+        worlds.push(World { patient_sd: 0.7, ..plain });
+        worlds.push(World { question_sd: 0.4, patient_sd: 0.4, ..plain });
+        worlds.push(World { question_sd: 1.0, patient_sd: 1.0, ..plain });
+        worlds.push(World { is_blind: true, ..plain });
+        worlds.push(World { sentences: 8, sentence_sd: 0.7, ..plain });
+        worlds.push(World { sentences: 8, sentence_sd: 0.7, question_sd: 0.7, patient_sd: 0.7, ..plain });
+        worlds.extend([0.3, 0.6].map(|gain| World { gain, question_sd: 0.3, ..plain }));
+    }
+    for patients in [3, 6, 10, 30, 100] {
+        worlds.extend([0.0, 0.6].map(|gain| World { patients, gain, ..NESTED }));
+    }
+    worlds
+}
