@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use stepwise_data::case::{Answer, Case, Item, RegionRole};
+use stepwise_data::taxonomy::is_about_marks;
 
 use super::option_meaning::rejects_all;
 use super::presence_question::{Asked, plain_subject, takes_for_granted};
@@ -141,9 +142,11 @@ impl Presence {
 
     /// Returns the name whose presence a choice takes for granted: the longest name in the question, where it stands with
     /// "the", as in "Which lung does the pneumothorax affect?". None for questions of stage 1, for questions that ask for
-    /// presence or under a condition ("if"), and for other answers than choices.
+    /// presence or under a condition ("if"), for questions about marks, which other images do not have, and for other
+    /// answers than choices.
     fn taken_for_granted(&self, item: &Item) -> Option<String> {
-        if item.stage < 2 || asks_presence(item) || !matches!(item.answer, Answer::Choice { .. }) {
+        let is_other = asks_presence(item) || is_about_marks(&item.category);
+        if item.stage < 2 || is_other || !matches!(item.answer, Answer::Choice { .. }) {
             return None;
         }
         self.subject(&item.question).filter(|name| takes_for_granted(&item.question, name))
@@ -255,11 +258,15 @@ mod tests {
                    "answer": {"type": "choice", "options": ["left lung", "right lung"], "gold": [0]}})
         };
         let rule = about("A rule: without the nodule go on, otherwise wait. What now?");
+        // Marks belong to one image.
+        let mut mark = about("Which mark holds the nodule?");
+        mark["category"] = json!("16");
         let cases = [
             case(
                 "a",
                 &["nodule", "left lung"],
                 json!([
+                    mark,
                     asked("Is there a nodule?", true),
                     about("In which lung are the Nodules?"),
                     about("How large is a nodule?"),
@@ -283,7 +290,7 @@ mod tests {
         assert_eq!((of(3, "ground glass opacity"), of(3, "opacity")), (Some(false), Some(true)));
         // An answer about one side denies nothing of the other side.
         assert_eq!((of(4, "mass"), of(5, "mass"), of(4, "free air")), (None, Some(true), Some(true)));
-        assert_eq!(presence.about("x-ray", "nodule"), [(0, 1)]);
+        assert_eq!(presence.about("x-ray", "nodule"), [(0, 2)]);
         assert_eq!((presence.about("ct", "nodule"), presence.about("x-ray", "mass")), (&[][..], &[][..]));
     }
 }
