@@ -128,11 +128,11 @@ fn read_seeds(top: &mut Section<'_>) -> Vec<u64> {
     let Some(node) = top.take(
         "seeds",
         list(ACCEPTS, ValueKind::Integer(0, i64::MAX as u64)),
-        Some("[1, 2, 3]".into()),
-        "Seeds; every arm has one run for each. Seeds may be added at the end after the study has begun; the report \
-         marks them.",
+        Some("[1, 2, 3, 4, 5]".into()),
+        "Seeds; every arm has one run for each. Results of fewer than five are exploratory. Seeds may be added at \
+         the end after the study has begun; the report marks them.",
     ) else {
-        return vec![1, 2, 3];
+        return vec![1, 2, 3, 4, 5];
     };
     let Value::List(elements) = &node.value else {
         top.mismatch(&node, "seeds", ACCEPTS);
@@ -156,11 +156,7 @@ fn read_seeds(top: &mut Section<'_>) -> Vec<u64> {
         }
     }
     if elements.is_empty() {
-        top.report(
-            Some(&node.at),
-            "a study without seeds has no runs",
-            "write at least one seed; three or more are better",
-        );
+        top.report(Some(&node.at), "a study without seeds has no runs", "write at least one seed; a claim needs five");
     }
     seeds
 }
@@ -316,7 +312,7 @@ mod tests {
             [axes.lora]\nplain = {}\nwide = { lora.r = 64, lora.target_modules = [\"q_proj\", \"v_proj\"] }\n";
         let study = parse(text).expect("sound");
         assert_eq!((study.name.as_str(), study.output_dir.as_path()), ("order", Path::new("checkpoints/order")));
-        assert_eq!((study.seeds, study.set), (vec![1, 2, 3], vec!["train.max_steps=5".to_owned()]));
+        assert_eq!((study.seeds, study.set), (vec![1, 2, 3, 4, 5], vec!["train.max_steps=5".to_owned()]));
         let arms = |axis: &Axis| axis.arms.iter().map(|arm| (arm.name.clone(), arm.set.join(" "))).collect::<Vec<_>>();
         let pair = |name: &str, set: &str| (name.to_owned(), set.to_owned());
         assert_eq!(

@@ -376,10 +376,10 @@ fn a_study_that_changed_since_its_first_run_is_refused() {
         said.push_str(&format!("# {what}\n{}\n", place.refused("study run order.toml")));
     }
     place.write("order.toml", STUDY);
-    let template = place.read("model/chat_template.jinja");
-    place.write("model/chat_template.jinja", format!("{template} "));
-    said.push_str(&format!("# the chat template\n{}", place.refused("study run order.toml")));
-    place.write("model/chat_template.jinja", template);
+    let written = place.read("model/tokenizer_config.json");
+    place.write("model/tokenizer_config.json", format!("{written} "));
+    said.push_str(&format!("# the tokenizer\n{}", place.refused("study run order.toml")));
+    place.write("model/tokenizer_config.json", written);
     fs::write(place.path("model/model.safetensors"), b"another").expect("written");
     said.push_str(&format!("# the base\n{}", place.refused("study run order.toml")));
     insta::assert_snapshot!(said);

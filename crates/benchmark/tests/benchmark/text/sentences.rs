@@ -36,7 +36,7 @@ fn hints_of_the_fast_suite_use_eight_sentences_and_the_three_hints_of_an_item_th
     assert_eq!((spread.by_sentence.len(), biases.len()), (8, 8));
     assert_eq!(spread.by_sentence.iter().map(|effect| effect.n).sum::<usize>(), minus.n);
     // The follower believes every wrong hint, whatever its sentence, but does not recognise names and numbers in hints.
-    assert!(spread.least == -1.0 && spread.most < -0.8 && spread.sd < 0.1, "{spread:?}");
+    assert!(spread.least < -0.9 && spread.most < -0.8 && spread.sd < 0.1, "{spread:?}");
     assert_eq!(summary.estimate("misleading_susceptibility").map(|estimate| estimate.clusters), Some(8));
 }
 

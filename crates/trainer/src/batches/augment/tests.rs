@@ -65,7 +65,7 @@ fn sentences(templates: &str, split: Families) -> BTreeSet<String> {
     let mut pieces = BTreeSet::new();
     for template in of_split {
         for (key, value) in template.as_table().expect("a table") {
-            if !["family", "split", "persona"].contains(&key.as_str()) {
+            if !["family", "split", "persona", "bias"].contains(&key.as_str()) {
                 let text = value.as_str().expect("words");
                 let longest = text.split(['{', '}']).step_by(2).max_by_key(|piece| piece.len()).unwrap_or_default();
                 pieces.insert(longest.trim().to_owned());
