@@ -14,9 +14,9 @@ use super::ImportError;
 use super::chain::{Ask, Chain};
 use super::output::{IMAGE, Output};
 
-/// Names and colours of the frames.
+/// Names and colours of the frames. Red is the colour of the marks that conditions of the benchmark draw.
 const COLOURS: [(&str, Rgb<u8>); 3] =
-    [("red", Rgb([255, 40, 40])), ("green", Rgb([40, 220, 40])), ("blue", Rgb([70, 110, 255]))];
+    [("green", Rgb([40, 220, 40])), ("blue", Rgb([70, 110, 255])), ("yellow", Rgb([255, 220, 40]))];
 
 /// Most marked cases of one group.
 const PER_GROUP: usize = 2;
