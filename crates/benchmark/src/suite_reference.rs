@@ -139,7 +139,7 @@ static PARAMETERS: &[Parameter] = &[
         &[],
         "",
         Value("\"pixels\""),
-        "items to ask: answers in the pixels of the evidence, or answers that are its outline (boxes, numbers, places, sizes, forms), which \
+        "items to ask: answers in the pixels of the evidence, or answers that are its place (boxes, sides, zones), which \
          the mask shows",
     ),
     parameter("share", &[], "0 to 100", Required, "percentage of the region"),

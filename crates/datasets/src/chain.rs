@@ -137,13 +137,8 @@ impl Chain {
 
     /// Adds a question for a count that must be exact. Returns the id of the question.
     pub(super) fn count(&mut self, ask: Ask, gold: usize) -> String {
-        self.number(ask, gold, Some(0.0), None)
-    }
-
-    /// Adds a question for a count with the relative tolerance `tolerance`, for example 0.1 for 10 %. Returns the id of
-    /// the question.
-    pub(super) fn estimate(&mut self, ask: Ask, gold: usize, tolerance: f64) -> String {
-        self.number(ask, gold, None, Some(tolerance))
+        let answer = Answer::Number { gold: gold as f64, unit: None, abs_tol: Some(0.0), rel_tol: None };
+        self.push(ask, answer, Vec::new(), independent())
     }
 
     /// Adds a question without parents and evidence as another case of the same data set asks it. Returns the id of the
@@ -157,11 +152,6 @@ impl Chain {
     /// Returns the questions in the order in which they were added.
     pub(super) fn finish(self) -> Vec<Item> {
         self.items
-    }
-
-    fn number(&mut self, ask: Ask, gold: usize, abs_tol: Option<f64>, rel_tol: Option<f64>) -> String {
-        let answer = Answer::Number { gold: gold as f64, unit: None, abs_tol, rel_tol };
-        self.push(ask, answer, Vec::new(), independent())
     }
 
     fn push(&mut self, ask: Ask, answer: Answer, confusable: Vec<usize>, laterality: Laterality) -> String {

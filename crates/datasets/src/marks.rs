@@ -140,7 +140,7 @@ fn frames(picture: &RgbImage, target: &Target, dice: &mut impl Rng) -> Option<[F
     if f64::from(across) * f64::from(down) > LARGEST * f64::from(width) * f64::from(height) {
         return None;
     }
-    let least = brightness(picture, first) / 2.0;
+    let least = brightness(picture, first) / 4.0;
     let gap = margin.ceil() as u32;
     let mut placed = vec![first];
     for _ in 0..TRIES {
@@ -148,8 +148,8 @@ fn frames(picture: &RgbImage, target: &Target, dice: &mut impl Rng) -> Option<[F
         let frame = [left, top, left + across, top + down];
         let apart = placed.iter().all(|other| !touch(frame, *other, gap))
             && target.avoid.iter().all(|bounds| !touch(frame, bounds.map(|edge| edge.max(0.0) as u32), gap));
-        // A frame on the dark background is obviously empty.
-        if apart && brightness(picture, frame) >= least {
+        // A frame on the dark background, or half on it, is obviously empty.
+        if apart && quarters(frame).into_iter().all(|quarter| brightness(picture, quarter) >= least) {
             placed.push(frame);
         }
         if let [first, second, third] = placed[..] {
@@ -162,6 +162,12 @@ fn frames(picture: &RgbImage, target: &Target, dice: &mut impl Rng) -> Option<[F
 /// Whether two frames overlap or are closer than `gap` pixels.
 fn touch([a0, b0, a1, b1]: Frame, [c0, d0, c1, d1]: Frame, gap: u32) -> bool {
     a0 < c1 + gap && c0 < a1 + gap && b0 < d1 + gap && d0 < b1 + gap
+}
+
+/// Upper left, upper right, lower left and lower right quarter of a frame.
+fn quarters([x0, y0, x1, y1]: Frame) -> [Frame; 4] {
+    let (x, y) = (u32::midpoint(x0, x1), u32::midpoint(y0, y1));
+    [[x0, y0, x, y], [x, y0, x1, y], [x0, y, x, y1], [x, y, x1, y1]]
 }
 
 /// Mean grey level in a frame, 0 to 255.

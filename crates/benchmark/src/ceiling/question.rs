@@ -32,10 +32,13 @@ pub struct Asked {
     pub offered: Vec<usize>,
 }
 
+/// Stage, category and folded words of a question.
+type Key<'a> = (u8, &'a str, String);
+
 /// Returns all choice and yes/no questions of `cases`, in the order of stage, category and words. Items with the same
 /// words (up to case and white space) ask the same question.
 pub fn questions(cases: &[Case]) -> Vec<Question<'_>> {
-    let mut asked: BTreeMap<(u8, &str, String), Vec<(usize, &Item)>> = BTreeMap::new();
+    let mut asked: BTreeMap<Key<'_>, Vec<(usize, &Item)>> = BTreeMap::new();
     for (number, case) in cases.iter().enumerate() {
         for item in case.chain.iter().filter(|item| answers(item).is_some()) {
             asked.entry((item.stage, &item.category, fold(&item.question))).or_default().push((number, item));

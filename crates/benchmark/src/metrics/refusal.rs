@@ -3,7 +3,7 @@
 
 use super::metric::{Better, Metric};
 use super::outcome_table::{ItemRow, OutcomeTable, one_if};
-use super::region::asks_outlines;
+use super::region::asks_places;
 use crate::suite::Condition;
 
 /// Returns the abstention metrics, over the questions with an abstain option that is not the right answer:
@@ -26,7 +26,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         table.sums(|row| Some([one_if(declines(row, clean)?), 1.0])),
     )];
     let gone = |condition: &Condition| {
-        matches!(condition.kind, "blank" | "no_image" | "region_mask") && !asks_outlines(condition)
+        matches!(condition.kind, "blank" | "no_image" | "region_mask") && !asks_places(condition)
     };
     for (c, condition) in table.conditions().filter(|(_, condition)| gone(condition)) {
         // SF = P(an answer that does not decline, given the evidence is gone); an unparsed response is no answer

@@ -9,7 +9,7 @@ use crate::suite::Condition;
 ///
 /// - `region_grounding`, for every `region_mask` whose control is `random_mask`: accuracy lost by covering the evidence
 ///   less accuracy lost by covering an area of the same shape elsewhere;
-/// - `outline_reading`, for every such `region_mask` with `answers = "outline"`, in place of `region_grounding`: accuracy
+/// - `place_reading`, for every such `region_mask` with `answers = "place"`, in place of `region_grounding`: accuracy
 ///   with the evidence covered less accuracy with as much covered elsewhere. The cover shows these answers, so a model
 ///   that reads the cover is above 0, and nothing is known about looking at the evidence;
 /// - `visual_grounding`, for every `region_only` where the suite has a `region_mask`: accuracy with only the evidence
@@ -20,21 +20,21 @@ use crate::suite::Condition;
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();
     let mut metrics = Vec::new();
-    let mut has_outlines = false;
+    let mut has_places = false;
     for (c, condition, first) in table.variants("region_mask") {
         let Some((control, _)) = table.control(condition).filter(|(_, control)| control.kind == "random_mask") else {
             continue;
         };
-        if asks_outlines(condition) {
+        if asks_places(condition) {
             // A(region mask) - A(random mask)
             metrics.push(Metric::mean_difference(
-                OutcomeTable::name("outline_reading", condition, !has_outlines),
-                "outline reading (answers that the cover shows: accuracy with the evidence covered, less accuracy with as \
-                 much covered elsewhere)",
+                OutcomeTable::name("place_reading", condition, !has_places),
+                "place reading (answers that are the place of the cover: accuracy with the evidence covered, less accuracy \
+                 with as much covered elsewhere)",
                 Better::Neither,
                 paired(table, c, control),
             ));
-            has_outlines = true;
+            has_places = true;
             continue;
         }
         // RG = [A(0) - A(region mask)] - [A(0) - A(random mask)]
@@ -49,9 +49,9 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
         ));
     }
     let masks = table.variants("region_mask");
-    let mask = masks.iter().find(|(_, condition, first)| *first && !asks_outlines(condition)).map(|(c, _, _)| *c);
+    let mask = masks.iter().find(|(_, condition, first)| *first && !asks_places(condition)).map(|(c, _, _)| *c);
     for (c, condition, first) in table.variants("region_only") {
-        let Some(mask) = mask.filter(|_| !asks_outlines(condition)) else { continue };
+        let Some(mask) = mask.filter(|_| !asks_places(condition)) else { continue };
         // VGR = A(region only) - A(region mask)
         metrics.push(Metric::mean_difference(
             OutcomeTable::name("visual_grounding", condition, first),
@@ -63,7 +63,7 @@ pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     metrics
 }
 
-/// Returns whether a condition with a mask asks the items whose answer the outline of the mask shows.
-pub(super) fn asks_outlines(condition: &Condition) -> bool {
-    condition.parameters.get(ANSWERS).and_then(toml::Value::as_str) == Some("outline")
+/// Returns whether a condition with a mask asks the items whose answer is the place of the evidence.
+pub(super) fn asks_places(condition: &Condition) -> bool {
+    condition.parameters.get(ANSWERS).and_then(toml::Value::as_str) == Some("place")
 }

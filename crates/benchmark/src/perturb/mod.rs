@@ -33,8 +33,8 @@ use crate::rng::SuiteRng;
 
 /// Version of what the kinds of conditions do to items with given parameters; part of every suite's digest.
 /// `perturbations/2` asks no mask about what its outline shows, swaps images only between patients with the same question,
-/// presupposes absent findings in premises, shows added options at drawn places, and names wrong numbers near the right
-/// one.
+/// presupposes absent findings in premises, shows added options at drawn places, names wrong numbers near the right one,
+/// and draws no wrong mark whose size shows the answer.
 pub const PERTURBATIONS_VERSION: &str = "perturbations/2";
 
 /// Entry in the registry of conditions: one kind of condition, which a suite file names.

@@ -51,7 +51,6 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         return Err(Problem::new(source, "gives no case", advice).into());
     }
 
-    let limits = voc::terciles(smears.iter().map(|(.., smear)| smear.red().len()).filter(|count| *count > 0));
     let output = Output::create(out)?;
     let mut cases = Vec::new();
     let mut marker = Marker::new(options.seed);
@@ -79,7 +78,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
             body_region: Some("blood".into()),
             risk_tier: None,
             regions: regions(&smear),
-            chain: questions::ask(&smear, &case_id, limits, options.seed),
+            chain: questions::ask(&smear, &case_id, options.seed),
             images: vec![image],
             case_id,
         };

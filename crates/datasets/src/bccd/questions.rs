@@ -6,13 +6,9 @@ use super::voc::{CELLS, Cell, PLATELET, RED, Smear, WHITE, id};
 use crate::chain::{Ask, Chain};
 use crate::output::IMAGE;
 
-/// Relative tolerance of red cell counts. Red cells crowd, overlap and are cut by the image's edges.
-const RED_TOLERANCE: f64 = 0.1;
-
-/// Returns the question chain of the smear of case `case_id`. `limits` are the smallest red cell counts of the middle
-/// and of the upper third of all smears, by which red cells are called sparse, medium or dense. `seed` decides random
-/// draws.
-pub(super) fn ask(smear: &Smear, case_id: &str, limits: [usize; 2], seed: u64) -> Vec<Item> {
+/// Returns the question chain of the smear of case `case_id`. `seed` decides random draws. Many red cells have no box, so
+/// nothing is asked that depends on all of them.
+pub(super) fn ask(smear: &Smear, case_id: &str, seed: u64) -> Vec<Item> {
     let [width, height] = smear.size;
     let mut chain = Chain::new(seed, case_id, width, height);
     let ask = Ask::new("01", "Which imaging modality is this?").or("How was this image made?");
@@ -23,26 +19,29 @@ pub(super) fn ask(smear: &Smear, case_id: &str, limits: [usize; 2], seed: u64) -
 
     let counts = count(&mut chain, smear, &oriented);
     let white = find_white(&mut chain, smear, &oriented);
-    let described = describe(&mut chain, smear, limits, &counts, &white);
+    let described = describe(&mut chain, smear, &counts, &white);
     conclude(&mut chain, smear, &counts, &described);
     chain.finish()
 }
 
-/// Asks which cells are shown and how many. Red cells are not asked about when none is boxed, because every smear
-/// contains some. Returns the ids of the counting questions.
+/// Asks which cells are shown, and how many white cells and platelets. Red cells are not asked about when none is boxed,
+/// because every smear contains some. Returns the ids of the counting questions.
 fn count(chain: &mut Chain, smear: &Smear, oriented: &[String]) -> Vec<String> {
     let mut counts = Vec::new();
     for cell in CELLS.into_iter().filter(|cell| *cell != RED || !smear.red().is_empty()) {
         let found = smear.of(cell).len();
-        let evidence: Vec<String> = all(smear, cell);
+        let is_complete = *cell != *RED;
+        let evidence: Vec<String> = if is_complete { all(smear, cell) } else { Vec::new() };
         let on = || evidence.iter().map(String::as_str);
         let ask = Ask::new("10", format!("Does this image show a {}?", cell.label))
             .or(format!("Can a {} be seen on this image?", cell.label))
             .after(oriented)
             .on(on());
         let presence = chain.twins(ask, &format!("Is this image free of {}s?", cell.label), found > 0);
-        let ask = Ask::new("14", format!("How many {}s does this image show?", cell.label)).after([&presence]).on(on());
-        counts.push(if *cell == *RED { chain.estimate(ask, found, RED_TOLERANCE) } else { chain.count(ask, found) });
+        if is_complete {
+            let question = format!("How many {}s does this image show?", cell.label);
+            counts.push(chain.count(Ask::new("14", question).after([&presence]).on(on()), found));
+        }
     }
     counts
 }
@@ -72,7 +71,7 @@ fn find_white(chain: &mut Chain, smear: &Smear, oriented: &[String]) -> Vec<Stri
     vec![place, quarter]
 }
 
-fn describe(chain: &mut Chain, smear: &Smear, limits: [usize; 2], counts: &[String], white: &[String]) -> Vec<String> {
+fn describe(chain: &mut Chain, smear: &Smear, counts: &[String], white: &[String]) -> Vec<String> {
     let mut described = Vec::new();
     if let (Some(white_area), Some(red_area)) = (mean_area(smear.white()), mean_area(smear.red())) {
         let ratio = white_area / red_area;
@@ -93,28 +92,13 @@ fn describe(chain: &mut Chain, smear: &Smear, limits: [usize; 2], counts: &[Stri
         let step = [2.0, 3.0, 4.5].iter().filter(|limit| ratio >= **limit).count();
         described.push(chain.ordinal(ask, &scale, step));
     }
-    let red = smear.red().len();
-    let evidence = all(smear, RED);
-    let on = || evidence.iter().map(String::as_str);
-    if red > 0 {
-        let [low, high] = limits;
-        let question = format!(
-            "How densely do red blood cells cover this image? \
-             Fewer than {low} are sparse, {high} or more are dense, others are medium."
-        );
-        let ask = Ask::new("20", question).after(counts).on(on()).because(format!("{red} are boxed"));
-        let step = usize::from(red >= low) + usize::from(red >= high);
-        described.push(chain.ordinal(ask, &["sparse", "medium", "dense"], step));
-    } else {
-        // Without red cells, white cells and platelets are compared instead.
-        let step = usize::from(smear.platelets().len() >= smear.white().len())
-            + usize::from(smear.platelets().len() > smear.white().len());
-        let evidence = [all(smear, WHITE), all(smear, PLATELET)].concat();
-        let ask = Ask::new("20", "Which are there more of: white blood cells or platelets?")
-            .after(counts)
-            .on(evidence.iter().map(String::as_str));
-        described.push(chain.ordinal(ask, &["white blood cells", "equally many", "platelets"], step));
-    }
+    let step = usize::from(smear.platelets().len() >= smear.white().len())
+        + usize::from(smear.platelets().len() > smear.white().len());
+    let evidence = [all(smear, WHITE), all(smear, PLATELET)].concat();
+    let ask = Ask::new("20", "Which are there more of: white blood cells or platelets?")
+        .after(counts)
+        .on(evidence.iter().map(String::as_str));
+    described.push(chain.ordinal(ask, &["white blood cells", "equally many", "platelets"], step));
     described
 }
 

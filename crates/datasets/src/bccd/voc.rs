@@ -131,26 +131,3 @@ impl Reader<'_> {
 fn child<'a, 'b>(node: Node<'a, 'b>, name: &str) -> Option<Node<'a, 'b>> {
     node.children().find(|child| child.has_tag_name(name))
 }
-
-/// Returns the smallest counts of the middle and of the upper third of `counts`; 2 and 3 without counts. The first is
-/// at least 2 and the second larger than the first, so that no third is empty by definition.
-pub(super) fn terciles(counts: impl Iterator<Item = usize>) -> [usize; 2] {
-    let mut counts: Vec<usize> = counts.collect();
-    counts.sort_unstable();
-    let at = |third: usize| counts.get(counts.len() * third / 3).copied().unwrap_or(1);
-    // The limits leave at least the count 1 to the lower third and one count to the middle third.
-    let low = at(1).max(2);
-    [low, at(2).max(low + 1)]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::terciles;
-
-    #[test]
-    fn terciles_split_counts_into_non_empty_thirds() {
-        assert_eq!(terciles(1..=9), [4, 7]);
-        assert_eq!(terciles([5; 9].into_iter()), [5, 6]);
-        assert_eq!(terciles([].into_iter()), [2, 3]);
-    }
-}

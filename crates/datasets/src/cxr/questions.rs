@@ -9,6 +9,8 @@ use super::facts::{AP, Facts, Finding, LATERAL, PA};
 use crate::chain::{Ask, Chain, draw};
 
 const BOTH_LUNGS: &str = "both lungs";
+/// Recorded finding that other recorded diagnoses cause, so that it can be right together with them.
+const SYNDROME: &str = "ARDS";
 /// Start of questions whose answers name a side of the patient.
 const SIDES: &str = "With the patient's right on the left of the image:";
 
@@ -58,7 +60,7 @@ impl Asker<'_> {
         self.oriented.push(modality.clone());
         match self.facts.view() {
             Some(view) => {
-                let ask = Ask::new("03", "Which view is this?").or("From which side was this image taken?");
+                let ask = Ask::new("03", "Which view is this?").or("In which projection was this image taken?");
                 let ask = ask.after([&modality]);
                 let id = self.chain.choice(ask, view, &[PA, AP, LATERAL], &[PA, AP]);
                 self.oriented.push(id);
@@ -218,11 +220,15 @@ impl Asker<'_> {
     }
 
     /// Asks for the recorded diagnosis among others of the data set. Diagnoses that share a disease are not offered
-    /// together, because both could be right.
+    /// together, because both could be right; neither is a syndrome beside the diseases that cause it.
     fn conclude(&mut self) {
         let gold = &self.facts.diagnosis;
+        if gold == SYNDROME {
+            self.left_out.push(format!("diagnosis not asked: the cause of the {SYNDROME} is not recorded"));
+            return;
+        }
         let apart = |other: &str| other.split(" with ").all(|part| !gold.split(" with ").any(|own| own == part));
-        let others = self.set.diagnoses.iter().filter(|(other, _)| apart(other));
+        let others = self.set.diagnoses.iter().filter(|(other, _)| *other != SYNDROME && apart(other));
         let pool: Vec<(&str, usize)> = others.map(|(other, count)| (other.as_str(), *count)).collect();
         let mut others: Vec<&str> = Vec::new();
         for other in draw(&pool, pool.len(), &mut self.chain.dice("diagnoses")) {

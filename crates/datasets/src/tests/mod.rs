@@ -89,7 +89,7 @@ impl Set {
     }
 }
 
-/// Reads the data set in a folder and asserts that it passes every check, that each case has all four stages, and that the
+/// Reads the data set in a folder and asserts that it passes every check, that each case has its stages, and that the
 /// questions about marks are about their marks.
 fn sound(folder: &Path) -> Dataset {
     let (dataset, problems) = check_file(folder, &CheckOptions { files: Files::Contents, ..CheckOptions::default() });
@@ -100,7 +100,9 @@ fn sound(folder: &Path) -> Dataset {
         if case.case_id.ends_with("-marks") {
             marks_are_sound(case);
         } else {
-            assert!(stages.into_iter().eq(1..=4), "{} lacks a stage", case.case_id);
+            // No conclusion is asked for where the source does not record one.
+            let last = if case.source.dataset.starts_with("covid") { 3 } else { 4 };
+            assert!((1..=last).all(|stage| stages.contains(&stage)), "{} lacks a stage", case.case_id);
         }
         assert!(case.chain.is_sorted_by_key(|item| item.stage), "{}: stages are out of order", case.case_id);
         assert!(case.chain.iter().all(|item| item.stage == 1 || !item.parents.is_empty()), "{}", case.case_id);

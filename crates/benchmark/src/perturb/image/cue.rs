@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
+use stepwise_data::case::{Item, RegionRole};
 
 use crate::perturb::support::evidence::{Evidence, evidence};
 use crate::perturb::support::geometry::{Rect, displaced};
 use crate::perturb::support::mark::{Figure, Marks, Shape, Style};
+use crate::perturb::support::outline_answer::{is_in_outline, is_place};
 use crate::perturb::support::registry::plain_kind;
 use crate::perturb::{Perturbed, Scene, ShownImages, Skip};
 
@@ -20,6 +22,9 @@ plain_kind! {
 plain_kind! {
     WRONG = WrongCue(Style), "cue_wrong", Attack, "a mark of the same size is drawn where the evidence is not",
     |given, scene| {
+        if is_in_outline(scene.case, scene.item) && !is_place(scene.item) {
+            return Err(Skip("a mark of this size shows the answer at any place"));
+        }
         let style = given;
         let mut rng = scene.draw("cue_wrong");
         let way = way(scene);
@@ -111,8 +116,22 @@ fn found(scene: &Scene<'_>) -> Result<Vec<Evidence>, Skip> {
     if scene.item.stage < 2 {
         return Err(Skip("cues are for stages 2 to 4"));
     }
-    let evidence = evidence(scene.case, scene.item);
+    let evidence = evidence(scene.case, &pointed(scene));
     if evidence.is_empty() { Err(Skip("no evidence region")) } else { Ok(evidence) }
+}
+
+/// Returns the item without evidence in normal anatomy, if any of its evidence is something else: a mark points at the
+/// finding and not at the lungs that its size is compared with.
+fn pointed(scene: &Scene<'_>) -> Item {
+    let is_anatomy = |id: &String| {
+        let region = scene.case.regions.iter().find(|region| region.id == *id);
+        region.is_some_and(|region| matches!(region.role, RegionRole::Organ | RegionRole::Body))
+    };
+    let mut item = scene.item.clone();
+    if item.evidence.iter().any(|id| !is_anatomy(id)) {
+        item.evidence.retain(|id| !is_anatomy(id));
+    }
+    item
 }
 
 fn drawing(marks: Marks) -> Perturbed {

@@ -5,6 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
+use stepwise_data::case::{Region, RegionRole};
 use stepwise_data::prompt::Place;
 use stepwise_data::taxonomy::is_about_marks;
 
@@ -63,6 +64,10 @@ impl Claiming {
     fn claiming(&self, scene: &Scene<'_>, named: Named) -> Result<Perturbed, Skip> {
         if scene.item.stage != 3 && !is_about_marks(&scene.item.category) {
             return Err(Skip("claims are made of stage 3 and of questions about marks"));
+        }
+        let is_mark = |region: &Region| region.role == RegionRole::Reference && region.label.ends_with("mark");
+        if scene.case.regions.iter().any(is_mark) {
+            return Err(Skip("the image has marks of its own, and the claim would not say which it means"));
         }
         let style = Style { shape: self.shape, width: self.width, colour: self.colour };
         let marks = true_marks(scene, &style)?;

@@ -3,7 +3,7 @@
 //!
 //! The difference between their effects is region grounding: the extra loss of accuracy when the covered pixels are
 //! the evidence. Items whose answer is in the outline of the evidence are left out, because the cover shows the answer;
-//! `answers = "outline"` asks these items alone.
+//! `answers = "place"` asks those of these items alone whose answer is the place of the evidence.
 
 use std::sync::Arc;
 

@@ -3,10 +3,11 @@
 
 use image::{Rgb, RgbImage};
 use serde::Deserialize;
+use stepwise_data::taxonomy::is_about_marks;
 
 use super::evidence::{Marked, evidence};
 use super::geometry::{Rect, displaced, union_area};
-use super::outline_answer::is_in_outline;
+use super::outline_answer::{is_in_outline, is_place};
 use crate::perturb::{Edit, Scene, Skip};
 
 /// Name of the parameter that selects items by what their answers are read from; every kind of mask has it, and
@@ -20,9 +21,10 @@ pub enum AnswersIn {
     /// Items whose answer is in the pixels of the evidence.
     #[default]
     Pixels,
-    /// Items whose answer is in the outline of the evidence, which the mask shows, see [`is_in_outline`]. Conditions
-    /// with this value measure how far a model reads the mask, and not how far it looks at the evidence.
-    Outline,
+    /// Items whose answer is the place of the evidence, which the mask shows, see [`is_place`]. Conditions with this
+    /// value measure how far a model reads the mask, and not how far it looks at the evidence. Sizes and numbers are
+    /// left out, because a mask of the same form elsewhere shows them too.
+    Place,
 }
 
 /// Parameters of a condition that masks a part of an image; the same keys for every kind of mask.
@@ -57,10 +59,17 @@ impl Masking {
         if evidence.is_empty() {
             return Err(Skip("no evidence region"));
         }
-        match (self.answers, is_in_outline(scene.case, scene.item)) {
-            (AnswersIn::Pixels, true) => return Err(Skip("the outline of the mask would show the answer")),
-            (AnswersIn::Outline, false) => return Err(Skip("the outline of the mask does not show the answer")),
-            _ => {}
+        if is_about_marks(&scene.item.category) {
+            return Err(Skip("the mask would cover a mark that the question is about"));
+        }
+        match self.answers {
+            AnswersIn::Pixels if is_in_outline(scene.case, scene.item) => {
+                return Err(Skip("the outline of the mask would show the answer"));
+            }
+            AnswersIn::Place if !is_place(scene.item) => {
+                return Err(Skip("the answer is not the place of the mask"));
+            }
+            AnswersIn::Pixels | AnswersIn::Place => {}
         }
         evidence
             .into_iter()

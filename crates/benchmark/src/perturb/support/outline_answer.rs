@@ -3,8 +3,19 @@
 
 use stepwise_data::case::{Answer, Case, Item};
 
-/// Categories whose answers are places, numbers, sizes, forms or relations of regions, in Stepwise's own taxonomy.
-const CATEGORIES: [&str; 10] = ["06", "07", "12", "13", "14", "16", "17", "18", "21", "22"];
+/// Categories whose answers are places of regions, in Stepwise's own taxonomy.
+const PLACES: [&str; 6] = ["06", "07", "12", "13", "16", "22"];
+
+/// Categories whose answers are numbers, sizes or forms of regions.
+const FORMS: [&str; 4] = ["14", "17", "18", "21"];
+
+/// Returns whether the answer to `item` is the place of its evidence: a box, or an item of a category of places. An outline
+/// that is moved to another place shows another answer. The answers to all other items in the outline, such as sizes and
+/// numbers, move with it.
+#[must_use]
+pub fn is_place(item: &Item) -> bool {
+    matches!(item.answer, Answer::Box { .. }) || PLACES.contains(&item.category.as_str())
+}
 
 /// Returns whether the answer to `item` of `case` can be read from the outline of its evidence. True for:
 ///
@@ -28,7 +39,7 @@ pub fn is_in_outline(case: &Case, item: &Item) -> bool {
 }
 
 fn is_geometry(item: &Item) -> bool {
-    is_number(item) || matches!(item.answer, Answer::Box { .. }) || CATEGORIES.contains(&item.category.as_str())
+    is_number(item) || is_place(item) || FORMS.contains(&item.category.as_str())
 }
 
 fn is_number(item: &Item) -> bool {
@@ -77,6 +88,8 @@ mod tests {
         let read: Vec<&str> =
             case.chain.iter().filter(|item| is_in_outline(&case, item)).map(|item| item.id.as_str()).collect();
         assert_eq!(read, ["zone", "count", "measure", "density", "rule"]);
+        let places: Vec<&str> = case.chain.iter().filter(|item| is_place(item)).map(|item| item.id.as_str()).collect();
+        assert_eq!(places, ["zone"]);
         let elsewhere = Item { id: "other".into(), ..case.chain[2].clone() };
         assert!(is_in_outline(&case, &elsewhere), "an item outside the chain has its own answer and category");
     }

@@ -57,7 +57,8 @@ impl<'a> QuestionPrinter<'a> {
         let grids: Vec<_> = shown.iter().map(|image| self.processor.grid(image.width, image.height)).collect();
         let encoded = self.processor.encode(&prompt.conversation, &grids, true).map_err(Failure::input)?;
         say!("{}", marked(self.processor, &encoded.ids, &vec![false; encoded.ids.len()]));
-        say!("right answer: {}", gold_text(case, item));
+        let of = if matches!(perturbed.pictures, ShownImages::Of(_)) { " of the case's own image" } else { "" };
+        say!("right answer{of}: {}", gold_text(case, item));
         if let Some(named) = &perturbed.named {
             say!("named answer: {}", named.text);
         }
