@@ -22,7 +22,8 @@ impl VlmPipeline {
     /// the end of its turn, as training supervises it. Equal prefixes and tiles are computed once.
     ///
     /// # Errors
-    /// Errors of [`Processor::encode_options`](crate::processor::Processor::encode_options), and [`PipelineError::TooLong`].
+    /// Errors of [`Processor::encode_options`](crate::processor::Processor::encode_options), [`PipelineError::TooLong`] and
+    /// [`PipelineError::NotANumber`].
     pub fn score(
         &self,
         asked: &[(EncodableExample, Vec<String>)],
@@ -38,16 +39,16 @@ impl VlmPipeline {
                 answers.into_iter().map(|token_ids| OptionScore { token_ids, loglikelihood: 0.0 }).collect::<Vec<_>>(),
             );
             if waiting.tokens >= ROWS_AT_ONCE * 4 {
-                self.settle(std::mem::take(&mut waiting), &mut scores, pass);
+                self.settle(std::mem::take(&mut waiting), &mut scores, pass)?;
             }
         }
-        self.settle(waiting, &mut scores, pass);
+        self.settle(waiting, &mut scores, pass)?;
         Ok(scores)
     }
 
-    fn settle(&self, waiting: Scoring, scores: &mut [Vec<OptionScore>], pass: &Pass) {
+    fn settle(&self, waiting: Scoring, scores: &mut [Vec<OptionScore>], pass: &Pass) -> Result<(), PipelineError> {
         if waiting.sequences.is_empty() {
-            return;
+            return Ok(());
         }
         let options: Vec<(usize, usize)> = {
             let first = scores.len() - waiting.examples;
@@ -60,8 +61,12 @@ impl VlmPipeline {
         let logprobs = self.model.logprobs(&layout, features, pass);
         for (prediction, logprob) in layout.predictions.iter().zip(logprobs) {
             let (asked, option) = options[prediction.sequence];
+            if logprob.is_nan() {
+                return Err(PipelineError::NotANumber);
+            }
             scores[asked][option].loglikelihood += f64::from(logprob);
         }
+        Ok(())
     }
 }
 

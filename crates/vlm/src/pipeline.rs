@@ -48,6 +48,12 @@ pub enum PipelineError {
         /// `max_position_embeddings` of the model.
         positions: usize,
     },
+    /// The model computes values that are not numbers (NaN), although its weights are numbers: a value overflows, or the
+    /// configuration does not fit the weights.
+    #[error(
+        "the outputs of the model are not numbers (NaN) -> check weights and configuration of the model and its adapter, or train with a lower `learning_rate`"
+    )]
+    NotANumber,
     /// A pixel gradient is undefined for this input, for the reason in the field.
     #[error("{0}")]
     NoGradient(&'static str),
@@ -183,7 +189,8 @@ impl VlmPipeline {
     /// the model has no position left.
     ///
     /// # Errors
-    /// Errors of [`Processor::encode`], and [`PipelineError::TooLong`] where there is no position for an answer.
+    /// Errors of [`Processor::encode`], [`PipelineError::TooLong`] where there is no position for an answer, and
+    /// [`PipelineError::NotANumber`].
     pub fn generate(
         &self,
         example: &EncodableExample,
@@ -197,7 +204,12 @@ impl VlmPipeline {
         let mut tiles = TileSet::default();
         let prompt = tiles.sequence(&encoded, &example.images, encoded.ids.clone(), Vec::new());
         let features = self.features(&tiles, pass);
-        Ok(generate(&self.model, &prompt, features, self.processor.ends(), max_new_tokens, *pass))
+        let generated = generate(&self.model, &prompt, features, self.processor.ends(), max_new_tokens, *pass);
+        // Without a number among the logits, no token is likelier than negative infinity.
+        match generated.logprobs.iter().all(|logprob| logprob.is_finite()) {
+            true => Ok(generated),
+            false => Err(PipelineError::NotANumber),
+        }
     }
 
     /// Returns the features of all tiles of a set, `[tiles * features_per_tile, text width]`; `None` for no tiles. If

@@ -114,7 +114,7 @@ fn every_command_warns_of_a_best_that_leads_nowhere() {
                    checkpoint\n";
     for (line, ran) in all(&place) {
         assert!(ran.stderr.contains(warning), "{line}: {}", ran.stderr);
-        let taken = "run/checkpoint-11 is taken: the newest (`last`), because `best` leads nowhere";
+        let taken = "run/checkpoint-11 is taken: the newest (`last`), because `best` leads nowhere or is missing";
         assert!(ran.stderr.contains(taken), "{line}: {}", ran.stderr);
     }
     let refused = place.refused("export run/best other --format peft");
@@ -123,9 +123,37 @@ fn every_command_warns_of_a_best_that_leads_nowhere() {
 
 #[cfg(unix)]
 #[test]
-fn without_a_best_the_newest_checkpoint_is_taken_and_said() {
+fn without_the_link_the_recorded_best_is_taken_and_said() {
     let place = place();
     std::fs::remove_file(place.path("run/best")).expect("removed");
+    for (line, ran) in all(&place) {
+        let taken = "run/checkpoint-5 is taken: the recorded best, epoch 1, step 5: robust_accuracy";
+        assert!(ran.stderr.contains(taken), "{line}: {}", ran.stderr);
+    }
+    std::fs::remove_dir_all(place.path("run/checkpoint-5")).expect("removed");
+    std::fs::remove_dir_all(place.path("out")).expect("removed");
+    for (line, ran) in all(&place) {
+        let warning = "warning: run/best: is missing, and so is checkpoint-5, the checkpoint of the best epoch -> ";
+        assert!(ran.stderr.contains(warning), "{line}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("run/checkpoint-11 is taken: the newest (`last`), because "),
+            "{line}: {}",
+            ran.stderr
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn without_a_chosen_epoch_the_newest_checkpoint_is_taken_and_said() {
+    let place = place();
+    std::fs::remove_file(place.path("run/best")).expect("removed");
+    for step in [5, 11] {
+        let state = format!("run/checkpoint-{step}/trainer_state.json");
+        let mut json: Value = serde_json::from_str(&place.read(&state)).expect("JSON");
+        json["selection"]["best"] = Value::Null;
+        place.write(&state, json.to_string());
+    }
     for (line, ran) in all(&place) {
         assert!(ran.stderr.contains("run/checkpoint-11 is taken: the newest (`last`); "), "{line}: {}", ran.stderr);
     }

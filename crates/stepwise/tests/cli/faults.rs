@@ -362,3 +362,21 @@ fn a_run_whose_every_step_is_lost_ends_although_it_may_skip() {
         insta::assert_snapshot!(name, ran.error());
     }
 }
+
+/// Weights can be numbers while the outputs are not; an answer made of them would be empty, and its accuracy 0.
+#[test]
+fn outputs_that_are_not_numbers_are_no_answers() {
+    let place = Workplace::new();
+    let mut broken: Value = serde_json::from_str(&place.read("model/config.json")).expect("JSON");
+    broken["text_config"]["rms_norm_eps"] = (-1.0).into();
+    place.write("model/config.json", broken.to_string());
+    for line in [
+        "ask --model_name_or_path model --question Why?",
+        "ask --model_name_or_path model --question Why? --options yes no",
+        "eval model --suite suite.toml --max-cases 1 --no-cache",
+    ] {
+        let ran = place.run(line);
+        assert!(ran.code.is_some_and(|code| code != 0), "{line}: {}", ran.stdout);
+        assert!(ran.stderr.contains("the outputs of the model are not numbers (NaN) -> "), "{line}: {}", ran.stderr);
+    }
+}

@@ -26,12 +26,15 @@ pub struct Delivered {
 pub enum Reason {
     /// `best` leads to the checkpoint. The choice is None where the state of the checkpoint does not record it.
     Best(Option<Best>),
-    /// `last` leads to the checkpoint, and `best` does not exist. `evaluated` is false before the first benchmark.
+    /// `best` does not exist, as in a copy of the run without its links; the newest checkpoint records this choice.
+    Recorded(Best),
+    /// `last` leads to the checkpoint, and no epoch was chosen. `evaluated` is false before the first benchmark.
     NoBest {
         /// Whether an epoch was evaluated, so that no evaluated epoch fulfils the guard.
         evaluated: bool,
     },
-    /// `best` leads nowhere; `last` leads to the checkpoint.
+    /// `best` leads nowhere, or does not exist and the checkpoint of the chosen epoch is missing too; `last` leads to the
+    /// checkpoint.
     BestLost,
     /// No link leads to a checkpoint; this is the newest one.
     Newest,
@@ -45,17 +48,30 @@ pub fn preferred<T>(best: Option<T>, newest: Option<T>) -> Option<T> {
 }
 
 impl Delivered {
-    /// Finds the delivered checkpoint in the folder of a run: `best`, else `last`, else the newest checkpoint. `None`
-    /// if the run has no checkpoint.
+    /// Finds the delivered checkpoint in the folder of a run: `best`, else the choice that the newest checkpoint records,
+    /// else `last`, else the newest checkpoint. `None` if the run has no checkpoint.
     #[must_use]
     pub fn of_run(run: &Path) -> Option<Self> {
         let (best, last) = (Link::read(run, BEST), Link::read(run, LAST));
-        let warnings: Vec<String> = [&best, &last].iter().filter_map(|link| link.warning(run)).collect();
-        let newest = || {
-            let step = steps(run).ok()?.pop()?;
-            Some((step, run.join(name(step)), Reason::Newest))
-        };
-        let best_is_lost = matches!(best, Link::Lost(..));
+        let mut warnings: Vec<String> = [&best, &last].iter().filter_map(|link| link.warning(run)).collect();
+        let newest_step = steps(run).ok().and_then(|mut steps| steps.pop());
+        let newest = || newest_step.map(|step| (step, run.join(name(step)), Reason::Newest));
+        let mut best_is_lost = matches!(best, Link::Lost(..));
+        let mut recorded = None;
+        if let (Link::Absent, Some(choice)) = (&best, newest_step.and_then(|step| chosen(run, step))) {
+            let folder = run.join(name(choice.step));
+            if TrainerState::read(&folder).is_ok() {
+                recorded = Some((choice.step, folder, Reason::Recorded(choice)));
+            } else {
+                best_is_lost = true;
+                warnings.push(format!(
+                    "{}: is missing, and so is {}, the checkpoint of the best epoch -> restore that folder, or name \
+                     another checkpoint",
+                    run.join(BEST).display(),
+                    name(choice.step)
+                ));
+            }
+        }
         let of_best = best.found().map(|(step, folder)| {
             let choice = TrainerState::read(&folder).ok().and_then(|state| state.selection.best);
             (step, folder, Reason::Best(choice.filter(|best| best.step == step)))
@@ -68,7 +84,7 @@ impl Delivered {
             };
             (step, folder, reason)
         });
-        let (step, folder, reason) = preferred(of_best, of_last.or_else(newest))?;
+        let (step, folder, reason) = preferred(of_best.or(recorded), of_last.or_else(newest))?;
         Some(Self { folder, step, reason, warnings })
     }
 
@@ -76,7 +92,7 @@ impl Delivered {
     /// run in the folder `run`. None if it was written within an epoch, or the log cannot be read.
     #[must_use]
     pub fn epoch(&self, run: &Path) -> Option<u32> {
-        if let Reason::Best(Some(best)) = &self.reason {
+        if let Reason::Best(Some(best)) | Reason::Recorded(best) = &self.reason {
             return Some(best.epoch);
         }
         let ends = tested_steps(&run.join("trainer_log.jsonl")).ok()?;
@@ -87,7 +103,7 @@ impl Delivered {
     #[must_use]
     pub fn label(&self) -> String {
         let how = match self.reason {
-            Reason::Best(_) => BEST,
+            Reason::Best(_) | Reason::Recorded(_) => BEST,
             Reason::NoBest { .. } | Reason::BestLost => LAST,
             Reason::Newest => "newest",
         };
@@ -102,6 +118,7 @@ impl fmt::Display for Delivered {
         match &self.reason {
             Reason::Best(Some(best)) => write!(f, "`best`, {best}"),
             Reason::Best(None) => write!(f, "`best` leads to it"),
+            Reason::Recorded(best) => write!(f, "the recorded best, {best}; the link `best` is missing"),
             Reason::NoBest { evaluated: true } => {
                 write!(
                     f,
@@ -111,10 +128,15 @@ impl fmt::Display for Delivered {
             Reason::NoBest { evaluated: false } => {
                 write!(f, "the newest (`last`); no evaluated epoch was chosen, so there is no `best`")
             }
-            Reason::BestLost => write!(f, "the newest (`last`), because `best` leads nowhere"),
+            Reason::BestLost => write!(f, "the newest (`last`), because `best` leads nowhere or is missing"),
             Reason::Newest => write!(f, "the newest checkpoint, because neither `best` nor `last` leads to one"),
         }
     }
+}
+
+/// Epoch that the checkpoint of this step records as the best one so far.
+fn chosen(run: &Path, step: u64) -> Option<Best> {
+    TrainerState::read(&run.join(name(step))).ok()?.selection.best
 }
 
 /// What a link of a run leads to.
