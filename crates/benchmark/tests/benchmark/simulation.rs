@@ -211,7 +211,7 @@ fn a_true_gain_is_found() {
 
 /// Prints the table of all worlds; `tests/bench/statistics` runs it. The tests above check the same worlds with fewer draws.
 #[test]
-#[ignore = "takes half an hour; tests/bench/statistics runs it"]
+#[ignore = "takes a quarter of an hour; tests/bench/statistics runs it"]
 #[expect(clippy::print_stdout, reason = "the table is what the test is run for")]
 fn table_of_all_worlds() {
     let draws = 1000;
