@@ -142,19 +142,3 @@ fn without_the_link_the_recorded_best_is_taken_and_said() {
         );
     }
 }
-
-#[cfg(unix)]
-#[test]
-fn without_a_chosen_epoch_the_newest_checkpoint_is_taken_and_said() {
-    let place = place();
-    std::fs::remove_file(place.path("run/best")).expect("removed");
-    for step in [5, 11] {
-        let state = format!("run/checkpoint-{step}/trainer_state.json");
-        let mut json: Value = serde_json::from_str(&place.read(&state)).expect("JSON");
-        json["selection"]["best"] = Value::Null;
-        place.write(&state, json.to_string());
-    }
-    for (line, ran) in all(&place) {
-        assert!(ran.stderr.contains("run/checkpoint-11 is taken: the newest (`last`); "), "{line}: {}", ran.stderr);
-    }
-}
