@@ -379,12 +379,22 @@ fn the_best_checkpoint_is_delivered_and_else_the_newest_with_the_reason() {
     );
     assert_eq!(Delivered::of_run(run.path()).map(|found| found.label()), Some("checkpoint-4, best".to_owned()));
 
+    // A copy without the link: the recorded choice is taken.
+    fs::remove_file(run.path().join(BEST)).expect("removed");
+    let (step, reason, warnings) = told(run.path());
+    assert_eq!((step, warnings.len()), (4, 0));
+    assert!(
+        reason.contains("the recorded best, epoch 1, step 4: ") && reason.contains("`best` is missing"),
+        "{reason}"
+    );
+    link(run.path(), BEST, 4).expect("linked");
+
     // `best` leads nowhere: the newest is taken, and that is said.
     fs::remove_dir_all(run.path().join("checkpoint-4")).expect("removed");
     let (step, reason, warnings) = told(run.path());
     assert_eq!(
         (step, reason.as_str()),
-        (12, "run/checkpoint-12 is taken: the newest (`last`), because `best` leads nowhere")
+        (12, "run/checkpoint-12 is taken: the newest (`last`), because `best` leads nowhere or is missing")
     );
     assert_eq!(
         warnings,
