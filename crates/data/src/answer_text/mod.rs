@@ -3,6 +3,7 @@
 
 mod characters;
 mod emphasis;
+mod faults;
 mod primes;
 mod signs;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use unicode_normalization::UnicodeNormalization;
 use characters::{is_mark, is_of_word, is_separator};
 
 pub use characters::{canonical, is_invisible};
+pub use faults::{TextFault, answer_fault, control_fault, text_fault};
 
 /// Returns an answer text in normalised form. Texts with the same result are the same answer: "X-ray." and "x ray",
 /// "5%" and "5 %", composed and decomposed "é", "µm" with either mu.
