@@ -456,7 +456,7 @@ fn a_file_that_cannot_be_read_is_an_error_with_its_path() {
     let path = folder.path().join("latin1.toml");
     std::fs::write(&path, b"seed = 1 # caf\xe9").expect("writable");
     let error = Recipe::load(&path, &[]).expect_err("not UTF-8");
-    assert!(error.to_string().contains("is not UTF-8 from byte 15 on"), "{error}");
+    assert!(error.to_string().contains("is not UTF-8 from byte 15 on -> save the file as UTF-8 text"), "{error}");
 }
 
 proptest::proptest! {
