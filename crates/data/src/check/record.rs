@@ -101,6 +101,10 @@ fn check_region(case: &Case, region: &Region, at: &str, faults: &mut Faults) {
 fn check_path(path: &str, field: &str, faults: &mut Faults) {
     if let Some(fault) = control_fault(path) {
         faults.text(field, Some(fault));
+    } else if path.contains('\\') {
+        // The same words for every path, so that the problems of all cases are one line.
+        let what = "has a backslash, so it does not lead into the data set's folder";
+        faults.add(field, what, "write `/` between folders");
     } else if !is_inside(path) {
         let what = format!("\"{path}\" does not lead into the data set's folder");
         faults.add(field, what, "use a relative path with `/` and without `..`");
