@@ -23,7 +23,11 @@ const FULL: &str = include_str!("../../../recipes/suites/full.toml");
 #[derive(Debug, thiserror::Error)]
 pub enum SuiteError {
     /// The file cannot be read.
-    #[error("{}: {source} -> name `fast`, `full` or the path of a suite file", path.display())]
+    #[error(
+        "{}: {source} -> {}",
+        path.display(),
+        bounded::advice(source, "name `fast`, `full` or the path of a suite file")
+    )]
     Read {
         /// The file.
         path: PathBuf,

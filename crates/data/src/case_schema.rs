@@ -223,7 +223,7 @@ fn check_fields(groups: &[&[Field]], object: &Map<String, Value>, at: &str, othe
     for Field(name, need, kind) in fields() {
         match (object.get(*name), need) {
             (None, Required) => {
-                faults.push(fault(&join(at, name), "is missing".into(), format!("add it: {}", kind.name())));
+                faults.push(fault(&join(at, name), "is missing".into(), format!("add it: {}", meaning(name, kind))));
             }
             (None, _) | (Some(Value::Null), Nullable) => {}
             (Some(value), _) => kind.check(value, &join(at, name), faults),
@@ -234,6 +234,19 @@ fn check_fields(groups: &[&[Field]], object: &Map<String, Value>, at: &str, othe
             let near = did_you_mean(key, fields().map(|field| field.0));
             faults.push(fault(&join(at, key), format!("is not a known key{near}"), "rename or remove it".into()));
         }
+    }
+}
+
+/// Words for the digest of a file.
+pub(crate) const SHA256: &str =
+    "the file's SHA-256 as 64 lower-case hexadecimal digits, as `sha256sum FILE` or `shasum -a 256 FILE` prints it";
+
+/// Words for the value of a key: how to make it if it is computed from a file, else the name of its type.
+fn meaning(key: &str, kind: &Kind) -> String {
+    match key {
+        "sha256" => SHA256.into(),
+        "width" | "height" => format!("{}, the {key} of the image file in pixels", kind.name()),
+        _ => kind.name(),
     }
 }
 
@@ -317,6 +330,20 @@ mod tests {
         assert_eq!(faults(&full()), []);
         let case: Case = serde_json::from_value(full()).expect("reads");
         assert_eq!(serde_json::to_value(case).expect("writes"), full(), "a key of the type is missing in the test");
+    }
+
+    #[test]
+    fn a_missing_key_is_explained_by_the_meaning_of_its_value() {
+        for (key, advice) in [
+            ("sha256", "add it: the file's SHA-256 as 64 lower-case hexadecimal digits, as `sha256sum FILE` or"),
+            ("width", "add it: a whole number from 0 to 4294967295, the width of the image file in pixels"),
+            ("path", "add it: a text"),
+        ] {
+            let mut case = full();
+            case["images"][0].as_object_mut().expect("an object").remove(key);
+            let found = faults(&case);
+            assert!(found.len() == 1 && found[0].advice.starts_with(advice), "{found:?}");
+        }
     }
 
     #[test]

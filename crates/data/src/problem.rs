@@ -66,11 +66,25 @@ impl From<&Problem> for Located {
         let places = [problem.row, problem.column].into_iter().flatten().map(|place| format!(":{place}"));
         let field = if problem.field.is_empty() { String::new() } else { format!("{}: ", problem.field) };
         Self {
-            place: format!("{}{}", problem.file.display(), places.collect::<String>()),
+            place: printable(&format!("{}{}", problem.file.display(), places.collect::<String>())),
             row: problem.row,
-            text: format!("{field}{} -> {}", problem.what, problem.advice),
+            text: printable(&format!("{field}{} -> {}", problem.what, problem.advice)),
         }
     }
+}
+
+/// Writes control characters other than line feeds and tabs as escapes, because a terminal acts on those that a file
+/// names.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && !matches!(character, '\n' | '\t') {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// All problems of an input, displayed as [`problem_groups::lines`]: equal problems of many rows are one line. Never empty
@@ -101,6 +115,12 @@ pub(crate) fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a s
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_of_an_input_are_shown_as_escapes() {
+        let problem = Problem::new("cases.jsonl", "there is no region \"\u{1b}[31m\"", "name one").in_field("a\u{9b}b");
+        assert_eq!(problem.to_string(), "cases.jsonl: a\\u{9b}b: there is no region \"\\u{1b}[31m\" -> name one");
+    }
 
     #[test]
     fn a_problem_is_written_from_file_to_advice() {

@@ -102,7 +102,8 @@ impl Taxonomy {
     /// schema, or breaks a rule of the taxonomy. All broken rules are reported at once.
     pub fn load(path: &Path) -> Result<Self, Problems> {
         let text = bounded::text(path).map_err(|error| {
-            Problem::new(path, format!("cannot be read: {error}"), "check that the file exists and may be read")
+            let advice = bounded::advice(&error, "check that the file exists and may be read");
+            Problem::new(path, format!("cannot be read: {error}"), advice)
         })?;
         let taxonomy: Self = toml::from_str(&text).map_err(|error| {
             let problem = Problem::new(path, error.message(), "compare with recipes/taxonomy/stepwise-31.toml");

@@ -179,7 +179,7 @@ pub(super) fn list(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, I
 /// When the file cannot be read, is larger than [`bounded::LARGEST`] or is not UTF-8.
 pub(super) fn read_text(path: &Path) -> Result<String, ImportError> {
     bounded::text(path).map_err(|error| {
-        let advice = "check that the file exists, may be read and is UTF-8";
+        let advice = bounded::advice(&error, "check that the file exists, may be read and is UTF-8");
         Problem::new(path, format!("cannot be read: {error}"), advice).into()
     })
 }

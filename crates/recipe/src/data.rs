@@ -7,6 +7,7 @@ use stepwise_config::document::Value;
 use stepwise_config::kind::{INTEGER_MAX, ValueKind};
 use stepwise_config::problem::Location;
 use stepwise_config::section::{Section, Words};
+use stepwise_data::answer_text::{TextFault, answer_fault};
 use stepwise_data::case::Split;
 
 /// Table `[data]` of a recipe: the cases for training and evaluation.
@@ -111,16 +112,27 @@ pub(super) fn read(mut section: Section<'_>, run_seed: u64) -> Data {
         eval_split: section.choice("eval_split", EVAL_SPLITS, Split::Validation, "Split that the benchmark evaluates after every epoch. Checkpoints are selected on it: keep `test` for a final \
              `stepwise eval --split test --suite full`."),
         max_samples: section.integer_or("max_samples", None, 1.., "Uses at most this many training cases."),
-        abstain_option: section.text(
-            "abstain_option",
-            None,
-            "Abstain option, such as \"cannot tell\", that is added to every choice question without one, in training and in the \
-             benchmark. `augment` trains it as the right answer where the evidence is gone; `silent_failure` and `false_refusal` \
-             measure its use.",
-        ),
+        abstain_option: abstain_option(&mut section),
     };
     section.finish();
     data
+}
+
+/// Reads `abstain_option`, which must be a sound answer by the rules for the options of cases.
+fn abstain_option(section: &mut Section<'_>) -> Option<String> {
+    let at = section.at("abstain_option");
+    let words = section.text(
+        "abstain_option",
+        None,
+        "Abstain option, such as \"cannot tell\", that is added to every choice question without one, in training and in the \
+             benchmark. `augment` trains it as the right answer where the evidence is gone; `silent_failure` and `false_refusal` \
+             measure its use.",
+    )?;
+    if let Some(TextFault { what, advice }) = answer_fault(&words) {
+        section.report(at.as_ref(), format!("`abstain_option` {what}"), advice);
+        return None;
+    }
+    Some(words)
 }
 
 /// Reads `dataset`: one folder or a list of folders. None when it is not written or names no valid folder.

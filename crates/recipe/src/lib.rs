@@ -92,7 +92,11 @@ pub struct Recipe {
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     /// The file cannot be read, or is not UTF-8.
-    #[error("{}: {source} -> check the path of the recipe, a TOML file in UTF-8", path.display())]
+    #[error(
+        "{}: {source} -> {}",
+        path.display(),
+        stepwise_data::io::bounded::advice(source, "check the path of the recipe, a TOML file in UTF-8")
+    )]
     Read {
         /// Path of the file.
         path: PathBuf,

@@ -19,6 +19,24 @@ fn a_short_recipe_resolves_to_a_complete_one() {
     insta::assert_snapshot!(parse(LEAST, &[]).expect("valid").to_toml());
 }
 
+#[test]
+fn the_abstain_option_follows_the_rules_of_options() {
+    let with = |words: &str| format!("data.abstain_option={words:?}");
+    for (words, problem) in [
+        (" cannot tell", "`abstain_option` starts or ends with white space or an invisible character"),
+        ("cannot tell\u{200b}", "`abstain_option` starts or ends with white space or an invisible character"),
+        ("?", "`abstain_option` \"?\" is no answer to the parser, which ignores punctuation"),
+        ("(-)", "`abstain_option` \"(-)\" is no answer to the parser"),
+        ("cannot\u{1b}[1m tell", "`abstain_option` contains the control character U+001B"),
+    ] {
+        let argument = with(words).replace("\\u{200b}", "\\u200b").replace("\\u{1b}", "\\u001b");
+        let refused = message(LEAST, &[&argument]);
+        assert!(refused.contains(problem), "{words:?}: {refused}");
+    }
+    let recipe = parse(LEAST, &[&with("none of these")]).expect("valid");
+    assert_eq!(recipe.data.abstain_option.as_deref(), Some("none of these"));
+}
+
 const LONG: &str = r#"
 model_name_or_path = "base"
 output_dir = "out"
@@ -438,7 +456,7 @@ fn a_file_that_cannot_be_read_is_an_error_with_its_path() {
     let path = folder.path().join("latin1.toml");
     std::fs::write(&path, b"seed = 1 # caf\xe9").expect("writable");
     let error = Recipe::load(&path, &[]).expect_err("not UTF-8");
-    assert!(error.to_string().contains("is not UTF-8 from byte 15 on"), "{error}");
+    assert!(error.to_string().contains("is not UTF-8 from byte 15 on -> save the file as UTF-8 text"), "{error}");
 }
 
 proptest::proptest! {

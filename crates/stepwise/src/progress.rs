@@ -17,6 +17,7 @@ pub struct ConsoleProgress {
     bar: ProgressBar,
     heartbeat: Heartbeat,
     task: String,
+    warnings: Vec<String>,
 }
 
 impl ConsoleProgress {
@@ -28,7 +29,12 @@ impl ConsoleProgress {
         let bar = ProgressBar::with_draw_target(Some(0), target);
         let style = ProgressStyle::with_template("{msg:<22} {wide_bar} {pos}/{len} {elapsed} eta {eta}");
         let bar = style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style));
-        Self { bar, heartbeat: Heartbeat::start(task), task: String::new() }
+        Self { bar, heartbeat: Heartbeat::start(task), task: String::new(), warnings: Vec::new() }
+    }
+
+    /// Returns the warnings so far.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Shows the preflight tables of a run, and a warning if memory may not suffice.
@@ -120,6 +126,7 @@ impl Progress for ConsoleProgress {
     }
 
     fn warning(&mut self, text: &str) {
+        self.warnings.push(text.to_owned());
         self.line(&format!("warning: {text}"));
     }
 }

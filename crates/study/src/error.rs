@@ -12,7 +12,11 @@ use crate::budget::Unequal;
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
     /// The study or its base recipe cannot be read, or is not UTF-8.
-    #[error("{}: {source} -> check the path of the study, or of its `base`: TOML files in UTF-8", path.display())]
+    #[error(
+        "{}: {source} -> {}",
+        path.display(),
+        stepwise_data::io::bounded::advice(source, "check the path of the study, or of its `base`: TOML files in UTF-8")
+    )]
     Read {
         /// Path of the study or of its base recipe.
         path: PathBuf,

@@ -8,10 +8,10 @@ use stepwise_data::prompt::{AnswerForm, BOX_GRID, Prompt, letter};
 use super::fold;
 
 /// Version of the rules in this file and of [`fold`]. The version is part of every suite's digest, and it is stored
-/// in summaries and with every parsed response. `parse/3` keeps every sign that changes the meaning (`%`, `*`, `°`,
-/// arrows, the point of "1.5") and unifies spellings of the same characters. `parse/2` kept `<`, `+`, `-` and the like;
-/// `parse/1` dropped all signs as punctuation.
-pub const PARSER_VERSION: &str = "parse/3";
+/// in summaries and with every parsed response. `parse/4` reads quotes after a digit as primes ("5'"). `parse/3` keeps
+/// every sign that changes the meaning (`%`, `*`, `°`, arrows, the point of "1.5") and unifies spellings of the same
+/// characters. `parse/2` kept `<`, `+`, `-` and the like; `parse/1` dropped all signs as punctuation.
+pub const PARSER_VERSION: &str = "parse/4";
 
 /// Parses a number with or without `unit`, the unit of the question, and with or without a full stop at the end. None
 /// where the response is anything else, exponents and separators included.
@@ -155,6 +155,12 @@ mod tests {
             ["t2.", "T2*", "**B. T2***", "(B) T2*", "A. T2*", "C. \u{2212}1.5", "1.5", "**A**"].map(told),
             [Some(0), Some(1), Some(1), Some(1), None, Some(2), None, Some(0)]
         );
+        let typed =
+            Answer::Choice { options: ["5'", "5\"", "5"].map(Into::into).to_vec(), gold: vec![0], refusal: None };
+        let shown =
+            Prompt { options: ["5'", "5\"", "5"].map(Into::into).to_vec(), stored: vec![0, 1, 2], ..prompt.clone() };
+        let primed = |reply| option(reply, &shown, &typed, AnswerForm::Text);
+        assert_eq!(["5'", "5′", "B. 5″", "\"5\"", "5"].map(primed), [Some(0), Some(0), Some(1), Some(2), Some(2)]);
         let yes_no = Prompt { options: vec!["yes".into(), "no".into()], stored: vec![0, 1], ..prompt };
         let said = |reply| option(reply, &yes_no, &Answer::Yesno { gold: true, pair_of: None }, AnswerForm::Text);
         assert_eq!(["Yes.", "NO", "Normal", "None", "a"].map(said), [Some(0), Some(1), None, None, None]);

@@ -98,14 +98,14 @@ fn outcomes_of_different_questions_are_not_compared() {
     let mut older = a.clone();
     older.iter_mut().for_each(|outcome| outcome.scoring.clear());
     let (mut read, mut read_before) = (a.clone(), a.clone());
-    for (outcomes, version) in [(&mut read, "parse/3"), (&mut read_before, "parse/2")] {
+    for (outcomes, version) in [(&mut read, "parse/4"), (&mut read_before, "parse/2")] {
         outcomes.iter_mut().for_each(|outcome| {
             (outcome.scores, outcome.scoring, outcome.parser) = (Vec::new(), String::new(), version.to_owned());
         });
     }
     for (one, other, said) in [
         (&older, &a, "scoring: is `options/1` in A and `options/2` in B (and 35 more) -> evaluate both again"),
-        (&read_before, &read, "parser: is `parse/2` in A and `parse/3` in B (and 35 more) -> evaluate both again"),
+        (&read_before, &read, "parser: is `parse/2` in A and `parse/4` in B (and 35 more) -> evaluate both again"),
     ] {
         let error = compare(&suite, side("a", one), side("b", other), &[]).expect_err("refused").to_string();
         assert!(error.contains(said) && error.lines().count() == 1, "{error}");

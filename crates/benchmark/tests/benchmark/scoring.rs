@@ -99,7 +99,7 @@ fn a_preference_for_a_letter_decides_one_order_and_not_the_average() {
         let summary = summary(&plan, &run, None);
         expect(&summary, "accuracy:clean", expected);
         expect(&summary, "accuracy:fgsm", expected);
-        assert_eq!((summary.scoring, summary.parser.as_str()), (scoring, "parse/3"));
+        assert_eq!((summary.scoring, summary.parser.as_str()), (scoring, "parse/4"));
         assert_eq!(summary.scoring_version, "options/2");
     }
 }

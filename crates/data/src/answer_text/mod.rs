@@ -3,6 +3,8 @@
 
 mod characters;
 mod emphasis;
+mod faults;
+mod primes;
 mod signs;
 #[cfg(test)]
 mod tests;
@@ -12,6 +14,7 @@ use unicode_normalization::UnicodeNormalization;
 use characters::{is_mark, is_of_word, is_separator};
 
 pub use characters::{canonical, is_invisible};
+pub use faults::{TextFault, answer_fault, control_fault, text_fault};
 
 /// Returns an answer text in normalised form. Texts with the same result are the same answer: "X-ray." and "x ray",
 /// "5%" and "5 %", composed and decomposed "é", "µm" with either mu.
@@ -19,14 +22,14 @@ pub use characters::{canonical, is_invisible};
 /// Characters are first unified by [`canonical`]. Letters become lower case; runs of white space and of punctuation
 /// that only dresses a text (full stops, commas, quotes, brackets, hyphens between words, question and exclamation
 /// marks, markdown emphasis) become one space. Everything else is kept, because it changes the meaning: all words,
-/// signs such as `<`, `+`, `%`, `°`, `*`, `/` and arrows, superscripts and subscripts, the point of "1.5", and the
-/// minus of "-2", of "HER2-" and of "-ve". A text that consists of dress alone, such as "?" or "(-)", gives the empty
+/// signs such as `<`, `+`, `%`, `°`, `*`, `/` and arrows, superscripts and subscripts, the point of "1.5", primes, also
+/// those typed as quotes after a digit ("5'"), and the minus of "-2", of "HER2-" and of "-ve". A text that consists of dress alone, such as "?" or "(-)", gives the empty
 /// text.
 #[must_use]
 pub fn fold(text: &str) -> String {
     // Composed first, so that composed and decomposed texts are one text from here on.
     let composed: String = text.nfc().collect();
-    let unified = emphasis::removed(&canonical(&composed));
+    let unified = primes::unified(&emphasis::removed(&canonical(&composed)));
     let characters: Vec<char> = unified.trim().chars().collect();
     let at = |place: usize| characters.get(place).copied();
     let mut folded = String::with_capacity(text.len());

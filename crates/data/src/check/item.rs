@@ -1,7 +1,7 @@
 //! Rules of a question chain: stages, categories, parents, evidence, wordings and the effect of a left-right flip.
 
 use super::{Faults, answer, region_ids};
-use crate::answer_text::fold;
+use crate::answer_text::{control_fault, fold};
 use crate::case::{Answer, Case, Item, Laterality};
 use crate::taxonomy::Taxonomy;
 
@@ -16,6 +16,7 @@ pub(super) fn check_chain(case: &Case, taxonomy: Option<&Taxonomy>, faults: &mut
         let at = format!("chain[{index}]");
         faults.not_blank(&format!("{at}.id"), &item.id);
         faults.plain(&format!("{at}.question"), &item.question);
+        faults.text(&format!("{at}.rationale"), item.rationale.as_deref().and_then(control_fault));
         check_kind(item, taxonomy, &at, faults);
         check_parents(case, index, &at, faults);
         for (place, id) in item.evidence.iter().enumerate() {

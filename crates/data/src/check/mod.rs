@@ -12,7 +12,7 @@ mod tests;
 
 use std::path::Path;
 
-use crate::answer_text::{fold, is_invisible};
+use crate::answer_text::{TextFault, answer_fault, control_fault, text_fault};
 use crate::case::Case;
 use crate::dataset::{Dataset, Lines};
 use crate::problem::{Problem, Problems};
@@ -127,32 +127,28 @@ impl Faults<'_> {
         self.problems.push(Problem::new(&self.dataset.file, what, advice).at_row(self.row).in_field(field));
     }
 
-    /// Reports a text that is empty or blank.
+    /// Reports a name that is empty or blank, or that contains a control character.
     fn not_blank(&mut self, field: &str, text: &str) {
         if text.trim().is_empty() {
             self.add(field, "is empty", "fill it in");
+        } else {
+            self.text(field, control_fault(text));
         }
     }
 
-    /// Reports a text of a question or answer that is empty, or that starts or ends with white space or an invisible
-    /// character: those change the tokens of the text, and so the scores of options. Returns whether the text shows
-    /// anything.
-    fn plain(&mut self, field: &str, text: &str) -> bool {
-        let bare = text.trim_matches(|character: char| character.is_whitespace() || is_invisible(character));
-        if bare.is_empty() {
-            self.add(field, "is empty", "fill it in");
-        } else if bare.len() < text.len() {
-            let what = "starts or ends with white space or an invisible character";
-            self.add(field, what, "remove it, because it changes what the model is shown and scored on");
-        }
-        !bare.is_empty()
+    /// Reports the fault of a text of a question ([`text_fault`]).
+    fn plain(&mut self, field: &str, text: &str) {
+        self.text(field, text_fault(text));
     }
 
-    /// Reports an answer that [`Faults::plain`] reports, or of which the parser of answers keeps nothing.
+    /// Reports the fault of an answer ([`answer_fault`]).
     fn answer(&mut self, field: &str, text: &str) {
-        if self.plain(field, text) && fold(text).is_empty() {
-            let what = format!("{text:?} is no answer to the parser, which ignores punctuation");
-            self.add(field, what, "write the answer in words");
+        self.text(field, answer_fault(text));
+    }
+
+    fn text(&mut self, field: &str, fault: Option<TextFault>) {
+        if let Some(TextFault { what, advice }) = fault {
+            self.add(field, what, advice);
         }
     }
 

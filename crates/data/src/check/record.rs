@@ -1,7 +1,9 @@
 //! Rules of a case apart from its question chain: names, source, images and regions.
 
 use super::Faults;
+use crate::answer_text::control_fault;
 use crate::case::{Case, Image, Region, SCHEMA, Shape};
+use crate::case_schema::SHA256;
 use crate::dhash::parse_phash;
 use crate::image::MAX_DIMENSION;
 use crate::io::contained::is_inside;
@@ -21,6 +23,9 @@ pub(super) fn check(case: &Case, faults: &mut Faults) {
         ("source.licence", &case.source.licence),
     ] {
         faults.not_blank(field, text);
+    }
+    for (field, text) in [("body_region", &case.body_region), ("source.revision", &case.source.revision)] {
+        faults.text(field, text.as_deref().and_then(control_fault));
     }
     if case.images.is_empty() {
         faults.add("images", "there is no image", "add at least one");
@@ -44,7 +49,7 @@ fn check_image(image: &Image, at: &str, faults: &mut Faults) {
         }
     }
     if image.sha256.len() != 64 || !image.sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-        faults.add(format!("{at}.sha256"), "is not 64 lower-case hexadecimal digits", "write the SHA-256 of the file");
+        faults.add(format!("{at}.sha256"), "is not 64 lower-case hexadecimal digits", format!("write {SHA256}"));
     }
     if image.phash.as_deref().is_some_and(|phash| parse_phash(phash).is_none()) {
         let advice = "write the image's difference hash, or leave it out";
@@ -94,7 +99,13 @@ fn check_region(case: &Case, region: &Region, at: &str, faults: &mut Faults) {
 }
 
 fn check_path(path: &str, field: &str, faults: &mut Faults) {
-    if !is_inside(path) {
+    if let Some(fault) = control_fault(path) {
+        faults.text(field, Some(fault));
+    } else if path.contains('\\') {
+        // The same words for every path, so that the problems of all cases are one line.
+        let what = "has a backslash, so it does not lead into the data set's folder";
+        faults.add(field, what, "write `/` between folders");
+    } else if !is_inside(path) {
         let what = format!("\"{path}\" does not lead into the data set's folder");
         faults.add(field, what, "use a relative path with `/` and without `..`");
     }

@@ -43,9 +43,16 @@ pub enum ImageError {
         /// Height in pixels.
         height: u32,
     },
-    /// The file ends before the image does, or lacks parts of the image.
+    /// The file ends before the image does.
     #[error("{}: cannot be decoded: the file is cut off -> copy it again from its source", .0.display())]
     CutOff(PathBuf),
+    /// The compressed data are damaged or parts of them are missing, but the file has its end.
+    #[error(
+        "{}: cannot be decoded: the file has its end, but its compressed data are damaged or lack a part -> copy it \
+         again from its source",
+        .0.display()
+    )]
+    Damaged(PathBuf),
     /// The file is damaged, or uses a feature that is not supported.
     #[error("{}: cannot be decoded: {source} -> the file may be damaged; save it again as PNG", path.display())]
     Decode {

@@ -33,6 +33,15 @@ pub fn text(path: &Path) -> io::Result<String> {
     encoding::text(bytes(path)?).map_err(|problem| io::Error::new(io::ErrorKind::InvalidData, problem))
 }
 
+/// Returns advice on an error of [`text`]: to save the file as UTF-8 if it has another encoding, else `otherwise`.
+#[must_use]
+pub fn advice<'a>(error: &io::Error, otherwise: &'a str) -> &'a str {
+    match error.kind() {
+        io::ErrorKind::InvalidData => "save the file as UTF-8 text, or name another file",
+        _ => otherwise,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +57,9 @@ mod tests {
         assert_eq!(bytes(&path).expect_err("too large").kind(), io::ErrorKind::FileTooLarge);
         std::fs::write(&path, b"ab\xff").expect("written");
         assert_eq!(text(&path).expect_err("no text").to_string(), "is not UTF-8 from byte 3 on");
+        let unread = [text(&path), text(&folder.path().join("absent"))].map(|read| read.expect_err("no text"));
+        let advised = unread.each_ref().map(|error| advice(error, "check the path"));
+        assert_eq!(advised, ["save the file as UTF-8 text, or name another file", "check the path"]);
         std::fs::write(&path, b"\xef\xbb\xbf{}").expect("written");
         assert_eq!(text(&path).expect("a text"), "{}", "without its byte order mark");
         std::fs::write(&path, b"\xff\xfe{\0}\0").expect("written");

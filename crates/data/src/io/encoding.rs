@@ -26,7 +26,7 @@ pub fn text(bytes: Vec<u8>) -> Result<String, String> {
 }
 
 /// Returns the name of the encoding or format that a file which is not UTF-8 text has, by its first bytes: UTF-16,
-/// UTF-32, gzip, ZIP or Parquet. None for any other start, which may be UTF-8.
+/// UTF-32, gzip, ZIP, Parquet, PNG, JPEG or PDF. None for any other start, which may be UTF-8.
 #[must_use]
 pub fn other_kind(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
@@ -37,6 +37,9 @@ pub fn other_kind(bytes: &[u8]) -> Option<&'static str> {
         [0x1F, 0x8B, ..] => Some("compressed by gzip"),
         [b'P', b'K', 3, 4, ..] => Some("a ZIP archive"),
         [b'P', b'A', b'R', b'1', ..] => Some("a Parquet file"),
+        [0x89, b'P', b'N', b'G', ..] => Some("a PNG image"),
+        [0xFF, 0xD8, 0xFF, ..] => Some("a JPEG image"),
+        [b'%', b'P', b'D', b'F', ..] => Some("a PDF file"),
         _ => None,
     }
 }

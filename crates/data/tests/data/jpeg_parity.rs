@@ -70,6 +70,19 @@ fn a_cut_file_is_refused_by_name() {
 }
 
 #[test]
+fn a_file_that_is_damaged_inside_is_not_called_cut_off() {
+    for path in small_set() {
+        let whole = fs::read(&path).expect("a file");
+        // Bytes before the end marker are missing, as where data inside the file were lost.
+        let mut lacking = whole[..whole.len() - 8].to_vec();
+        lacking.extend([0xff, 0xd9]);
+        let error = decode_image(&lacking, &path).expect_err("damaged");
+        assert!(!matches!(error, ImageError::CutOff(_)), "{error}");
+        assert!(error.to_string().contains("damaged"), "{error}");
+    }
+}
+
+#[test]
 fn bytes_behind_the_end_marker_do_not_matter() {
     for path in small_set() {
         let mut bytes = fs::read(&path).expect("a file");

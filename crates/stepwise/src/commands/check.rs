@@ -9,7 +9,7 @@ use stepwise_data::case::Split;
 use stepwise_data::check::{CheckOptions, CheckSummary, Files, OneAnswerQuestion, check_file, summary};
 use stepwise_data::problem::{Problem, Problems};
 use stepwise_data::taxonomy::Taxonomy;
-use stepwise_recipe::Recipe;
+use stepwise_recipe::{Recipe, RecipeError};
 use stepwise_trainer::cases::{Cases, word};
 use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
 use stepwise_trainer::learner::Learner;
@@ -18,7 +18,6 @@ use stepwise_trainer::preflight::{Preflight, images};
 use crate::exit::{CommandResult, Failure};
 use crate::heartbeat::Heartbeat;
 use crate::progress::ConsoleProgress;
-use crate::table::Table;
 use crate::{device, preflight_tables};
 
 /// Arguments of `check`.
@@ -86,34 +85,76 @@ pub fn run(args: &Args) -> CommandResult {
     }
 }
 
-/// Loads the recipe, its cases and its model, and prints the preflight tables. Runs no training step and
-/// writes no file.
+/// Checks a recipe and prints the preflight tables, or JSON that also lists the warnings and problems. Runs no training
+/// step and writes no file.
 fn recipe(args: &Args) -> CommandResult {
     if args.taxonomy.is_some() {
         let problem = "--taxonomy applies to case files only, and this is a recipe -> leave it out";
         return Err(Failure::input(problem));
     }
-    let recipe = Recipe::load(&args.path, &args.overrides).map_err(Failure::input)?;
     let mut progress = ConsoleProgress::new("loading cases and model");
-    let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
-    let run_plan = RunPlan::new(&recipe, &cases.train).map_err(Failure::input)?;
-    let suite = recipe_suite(&recipe).map_err(Failure::input)?;
-    check_rules(&recipe, suite.as_ref()).map_err(Failure::input)?;
-    let chosen = device::choose(Some("cpu"))?;
-    images::check(&cases, &mut progress).map_err(Failure::input)?;
-    let mut learner = Learner::new(&recipe, &chosen.device, &mut progress).map_err(Failure::input)?;
-    let preflight = Preflight::new(&recipe, &cases, &run_plan, &mut learner, &mut progress).map_err(Failure::input)?;
-    let warning = preflight_tables::warning(&preflight.memory);
+    let found = match Recipe::load(&args.path, &args.overrides) {
+        Ok(recipe) => preflight(&recipe, &mut progress).map_err(|failure| (told(args, &failure), failure)),
+        Err(error) => Err((unread(args, &error), Failure::input(error))),
+    };
+    let memory_warning = found.as_ref().ok().and_then(|preflight| preflight_tables::warning(&preflight.memory));
     if args.json {
-        let tables: Vec<_> = preflight_tables::all(&preflight).iter().map(Table::json).collect();
-        say!("{}", json!({ "recipe": args.path, "tables": tables, "memory_warning": warning }));
-        return Ok(());
+        let tables: Vec<_> = found.iter().flat_map(preflight_tables::all).map(|table| table.json()).collect();
+        let problems = found.as_ref().err().map(|(problems, _)| problems.as_slice()).unwrap_or_default();
+        say!(
+            "{}",
+            json!({
+                "recipe": args.path, "tables": tables, "memory_warning": memory_warning,
+                "warnings": progress.warnings(), "problems": problems,
+            })
+        );
     }
-    say!("{}", preflight_tables::text(&preflight));
-    if let Some(warning) = warning {
-        tell!("warning: {warning}");
+    let preflight = found.map_err(|(_, failure)| failure)?;
+    if !args.json {
+        say!("{}", preflight_tables::text(&preflight));
+        if let Some(warning) = memory_warning {
+            tell!("warning: {warning}");
+        }
     }
     Ok(())
+}
+
+/// Loads the cases and the model of a recipe, and measures the run.
+fn preflight(recipe: &Recipe, progress: &mut ConsoleProgress) -> Result<Preflight, Failure> {
+    let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
+    let run_plan = RunPlan::new(recipe, &cases.train).map_err(Failure::input)?;
+    let suite = recipe_suite(recipe).map_err(Failure::input)?;
+    check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;
+    let chosen = device::choose(Some("cpu"))?;
+    images::check(&cases, progress).map_err(Failure::input)?;
+    let mut learner = Learner::new(recipe, &chosen.device, progress).map_err(Failure::input)?;
+    Preflight::new(recipe, &cases, &run_plan, &mut learner, progress).map_err(Failure::input)
+}
+
+/// Problems of a recipe file as JSON, each with its place.
+fn unread(args: &Args, error: &RecipeError) -> Vec<serde_json::Value> {
+    let RecipeError::Invalid { problems, .. } = error else { return told(args, &Failure::input(error)) };
+    let as_json = |problem: &stepwise_config::problem::Problem| {
+        let place = problem.excerpt.as_ref();
+        json!({
+            "file": place.map_or_else(|| args.path.display().to_string(), |place| place.source.clone()),
+            "row": place.map(|place| place.line), "column": place.map(|place| place.column), "field": "",
+            "problem": problem.message, "advice": problem.help,
+        })
+    };
+    problems.iter().map(as_json).collect()
+}
+
+/// Lines of a failure as problems in JSON, without a place in the recipe.
+fn told(args: &Args, failure: &Failure) -> Vec<serde_json::Value> {
+    let (Failure::Input(text) | Failure::Run(text) | Failure::Held(text)) = failure else { return Vec::new() };
+    let as_json = |line: &str| {
+        let (problem, advice) = line.split_once(" -> ").map_or((line, None), |(what, advice)| (what, Some(advice)));
+        json!({
+            "file": args.path, "row": null, "column": null, "field": "", "problem": problem, "advice": advice,
+        })
+    };
+    text.lines().filter(|line| !line.trim().is_empty()).map(as_json).collect()
 }
 
 fn as_json(problem: &Problem) -> serde_json::Value {

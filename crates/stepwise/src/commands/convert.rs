@@ -43,7 +43,9 @@ fn tools() -> clap::builder::PossibleValuesParser {
 /// [`Failure::Run`] when the output cannot be written.
 pub fn run(args: &Args) -> CommandResult {
     let path = args.file.display();
-    let unreadable = |error: io::Error| Failure::input(format!("{path}: {error} -> check the path of the recipe"));
+    let unreadable = |error: io::Error| {
+        Failure::input(format!("{path}: {error} -> {}", bounded::advice(&error, "check the path of the recipe")))
+    };
     let text = text(&args.file).map_err(unreadable)?;
     if let Some(out) = args.out.as_ref().filter(|out| out.exists()) {
         return Err(Failure::input(format!(

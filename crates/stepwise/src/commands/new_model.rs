@@ -39,8 +39,9 @@ pub fn run(args: &Args) -> CommandResult {
         None => FreshConfig::default(),
         Some(path) => {
             let failed = |problem: String| Failure::input(format!("{}: {problem}", path.display()));
-            let text =
-                bounded::text(path).map_err(|error| failed(format!("{error} -> check the path of the sizes")))?;
+            let text = bounded::text(path).map_err(|error| {
+                failed(format!("{error} -> {}", bounded::advice(&error, "check the path of the sizes")))
+            })?;
             toml::from_str(&text)
                 .map_err(|error| failed(format!("{} -> correct the sizes", error.to_string().trim_end())))?
         }

@@ -26,6 +26,29 @@ fn a_sound_data_set_is_counted() {
 }
 
 #[test]
+fn json_lists_the_problems_and_warnings_of_a_recipe() {
+    let place = Workplace::new();
+    place.edit("recipe.toml", "wrong.toml", "learning_rate = 5e-3", "learning_rat = 5e-3\nlogging_steps_ = 1");
+    place.write("latin1.toml", b"seed = 1 # caf\xe9");
+    for (line, problem, count) in [
+        ("check wrong.toml --json", "learning_rat", 2),
+        ("check latin1.toml --json", "is not UTF-8 from byte 15 on", 1),
+        ("check recipe.toml --set model_name_or_path=nowhere --json", "nowhere", 1),
+    ] {
+        let ran = place.run(line);
+        assert_eq!(ran.code, Some(2), "{line}");
+        let found = ran.json();
+        let problems = found["problems"].as_array().expect("a list");
+        assert_eq!((problems.len(), &found["tables"]), (count, &json!([])), "{line}: {found}");
+        assert!(problems[0]["problem"].as_str().expect("text").contains(problem), "{line}: {found}");
+        assert!(problems[0]["advice"].is_string(), "{line}: {found}");
+    }
+    let sound = place.done("check recipe.toml --set train.warmup_steps=50 --json").json();
+    assert_eq!(sound["problems"], json!([]));
+    assert!(sound["warnings"][0].as_str().expect("a text").contains("steps are warm-up"), "{sound}");
+}
+
+#[test]
 fn json_has_a_summary_and_the_problems() {
     let place = place();
     let sound = place.done("check cases/cases.jsonl --json").json();

@@ -168,7 +168,7 @@ fn published_rules_stand_beside_the_strict_score() {
     // Option scoring gives no response text, so no published rule can be applied.
     insta::assert_snapshot!(TRAINED.0.done("eval run --max-cases 1 --compat").shown());
     let generated = TRAINED.0.done("eval run --max-cases 2 --scoring generate --compat --json").json();
-    assert_eq!((&generated["scoring"], &generated["parser"]), (&"generate".into(), &"parse/3".into()));
+    assert_eq!((&generated["scoring"], &generated["parser"]), (&"generate".into(), &"parse/4".into()));
     let rules = generated["compat"].as_array().expect("a list");
     let of = |id: &str| rules.iter().find(|rule| rule["id"] == id).expect("a rule");
     for rule in rules.iter().filter(|rule| rule.get("skipped").is_none()) {

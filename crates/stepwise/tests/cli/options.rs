@@ -65,7 +65,7 @@ fn an_option_that_begins_the_models_answer_does_not_win() {
         let line =
             format!("eval run --data cases --split test --suite suite.toml --scoring {scoring} --json --no-cache");
         let summary = place.done(&line).json();
-        assert_eq!((&summary["scoring_version"], &summary["parser"]), (&json!("options/2"), &json!("parse/3")));
+        assert_eq!((&summary["scoring_version"], &summary["parser"]), (&json!("options/2"), &json!("parse/4")));
         (summary["conditions"][0]["accuracy"].as_f64(), summary["conditions"][0]["n"].as_u64())
     };
     for scoring in ["generate", "loglikelihood"] {

@@ -32,7 +32,7 @@ const MAX_SCANS: usize = 100;
 pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Orientation), ImageError> {
     let header = header(bytes, path)?;
     let failed = |error| match error {
-        JpegError::UnexpectedEof => ImageError::CutOff(path.to_owned()),
+        JpegError::UnexpectedEof => incomplete(bytes, path),
         error => ImageError::decode(path, error),
     };
     let limits = DecodeLimits {
@@ -45,11 +45,17 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Orienta
     let decoder = Decoder::new_with_limits(bytes, limits).map_err(failed)?;
     let decoded = decoder.with_output_format(PixelFormat::Rgb).decode_image().map_err(failed)?;
     if !scans::are_complete(bytes) {
-        return Err(ImageError::CutOff(path.to_owned()));
+        return Err(incomplete(bytes, path));
     }
     let picture = RgbImage::from_raw(header.width, header.height, decoded.data)
         .ok_or_else(|| ImageError::decode(path, "its parts state different sizes"))?;
     Ok((picture.into(), header.orientation))
+}
+
+/// Makes the error of a file whose compressed data do not give the whole image: cut off without an end marker, else
+/// damaged.
+fn incomplete(bytes: &[u8], path: &Path) -> ImageError {
+    if segments::reach_end(bytes) { ImageError::Damaged(path.to_owned()) } else { ImageError::CutOff(path.to_owned()) }
 }
 
 /// Reads the header of a JPEG file. Returns width and height as stored, and the orientation for display. `path` is for

@@ -16,6 +16,17 @@ pub(super) fn starts_frame(marker: u8) -> bool {
     matches!(marker, 0xc0..=0xcf) && ![0xc4, 0xc8, 0xcc].contains(&marker)
 }
 
+/// Returns whether the segments of a file lead to an end marker.
+pub(super) fn reach_end(bytes: &[u8]) -> bool {
+    let mut segments = Segments(bytes);
+    while let Ok(Some((marker, _))) = segments.next() {
+        if marker == EOI {
+            return true;
+        }
+    }
+    false
+}
+
 /// Reader of marker segments. The compressed data of scans are skipped.
 pub(super) struct Segments<R>(pub(super) R);
 
