@@ -23,6 +23,9 @@ pub(super) const PACKING: &str =
 pub(super) const ANSWERS: &str = "only answers are supervised";
 pub(super) const NOT_CUT: &str = "nothing is truncated: a longer conversation is an error before the run";
 pub(super) const METHOD: &str = "Stepwise does not have this method";
+pub(super) const FREEZING: &str = "whole parts are frozen here, not single parameters -> `freeze_vision_tower` and \
+                                   `freeze_multi_modal_projector` in `[lora]` or `[full]`, and `freeze_language_model` \
+                                   in `[full]`, freeze them";
 pub(super) const MODEL: &str = "the model is used as its folder describes it";
 pub(super) const DATA: &str = "Stepwise trains on case files -> convert the data (`stepwise data import`, or write your own \
                                `cases.jsonl`) and name its folder as `[data] dataset`";

@@ -114,7 +114,7 @@ pub(super) static TABLE: Table = Table {
         Group { why: "the type is read from the model's folder", changes: false, keys: &["model_type"] },
         Group { why: MODEL, changes: false, keys: &["init_strategy", "local_repo_path"] },
         Group {
-            why: METHOD,
+            why: FREEZING,
             changes: true,
             keys: &[
                 "freeze_parameters",
@@ -122,11 +122,9 @@ pub(super) static TABLE: Table = Table {
                 "freeze_parameters_ratio",
                 "trainable_parameters",
                 "trainable_parameters_regex",
-                "target_parameters",
-                "enable_dft_loss",
-                "use_swift_lora",
             ],
         },
+        Group { why: METHOD, changes: true, keys: &["target_parameters", "enable_dft_loss", "use_swift_lora"] },
         Group {
             why: NETWORK,
             changes: false,

@@ -1,5 +1,6 @@
 //! Tests of whole translated files, of refusals, and of rules that hold for every file.
 
+mod freezing;
 mod refusals;
 mod rules;
 
