@@ -183,13 +183,16 @@ pub(in crate::convert) static TABLE: Table = Table {
             keys: &["overrides_of_model_config", "overrides_of_model_kwargs", "model_config", "rope_scaling"],
         },
         Group { why: PIXELS, changes: true, keys: &["image_size", "image_resize_algorithm"] },
-        Group { why: PACKING, changes: true, keys: &["sample_packing", "batch_flattening", "group_by_length"] },
+        Group { why: PACKING, changes: true, keys: &["sample_packing"] },
         Group {
-            why: PACKING,
+            why: PADDING,
+            changes: false,
+            keys: &["batch_flattening", "pad_to_sequence_len", "pad_to_multiple_of"],
+        },
+        Group {
+            why: UNPACKED,
             changes: false,
             keys: &[
-                "pad_to_sequence_len",
-                "pad_to_multiple_of",
                 "sample_packing_group_size",
                 "sample_packing_bin_size",
                 "sample_packing_sequentially",
@@ -210,6 +213,7 @@ pub(in crate::convert) static TABLE: Table = Table {
             keys: &[
                 "relora",
                 "lisa_n_layers",
+                "group_by_length",
                 "neftune_noise_alpha",
                 "noisy_embedding_alpha",
                 "lr_scheduler_kwargs",

@@ -1,6 +1,7 @@
 //! Tests of whole translated files, of refusals, and of rules that hold for every file.
 
 mod freezing;
+mod packing;
 mod refusals;
 mod rules;
 
