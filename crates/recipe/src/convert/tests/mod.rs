@@ -4,6 +4,7 @@ mod freezing;
 mod packing;
 mod refusals;
 mod rules;
+mod scripts;
 
 use std::io;
 use std::path::Path;
