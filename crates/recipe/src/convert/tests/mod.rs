@@ -5,6 +5,7 @@ mod packing;
 mod refusals;
 mod rules;
 mod scripts;
+mod variables;
 
 use std::io;
 use std::path::Path;
