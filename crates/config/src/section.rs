@@ -287,8 +287,21 @@ impl<'a> Section<'a> {
         default: T,
         help: &'static str,
     ) -> T {
+        self.choice_with_advice(key, words, &[], default, help)
+    }
+
+    /// Reads one of `words` like [`Section::choice`]. `foreign` holds words of other tools, in lower case, each with what
+    /// to write here: the advice of the problem that is reported for them, in any case.
+    pub fn choice_with_advice<T: Copy + PartialEq>(
+        &mut self,
+        key: &'static str,
+        words: Words<T>,
+        foreign: Words<&'static str>,
+        default: T,
+        help: &'static str,
+    ) -> T {
         let standard = words.iter().find(|(_, choice)| *choice == default);
-        self.read_choice(key, words, default, standard.map(|(word, _)| format!("\"{word}\"")), help)
+        self.read_choice(key, words, foreign, default, standard.map(|(word, _)| format!("\"{word}\"")), help)
     }
 
     /// Reads one of `words` like [`Section::choice`], with the same `default`; `otherwise` describes the default in the
@@ -301,13 +314,14 @@ impl<'a> Section<'a> {
         otherwise: &str,
         help: &'static str,
     ) -> T {
-        self.read_choice(key, words, default, Some(otherwise.to_owned()), help)
+        self.read_choice(key, words, &[], default, Some(otherwise.to_owned()), help)
     }
 
     fn read_choice<T: Copy>(
         &mut self,
         key: &'static str,
         words: Words<T>,
+        foreign: Words<&'static str>,
         default: T,
         otherwise: Option<String>,
         help: &'static str,
@@ -324,9 +338,11 @@ impl<'a> Section<'a> {
         if let Some((_, choice)) = words.iter().find(|(word, _)| word == written) {
             return *choice;
         }
-        let help = match nearest(written, words.iter().map(|(word, _)| *word)) {
-            Some(word) => format!("did you mean \"{word}\"? `{key}` is {accepts}"),
-            None => format!("`{key}` is {accepts}"),
+        let advice = foreign.iter().find(|(word, _)| written.trim().eq_ignore_ascii_case(word));
+        let help = match (advice, nearest(written, words.iter().map(|(word, _)| *word))) {
+            (Some((_, advice)), _) => format!("write {advice}"),
+            (None, Some(word)) => format!("did you mean \"{word}\"? `{key}` is {accepts}"),
+            (None, None) => format!("`{key}` is {accepts}"),
         };
         self.report(Some(&node.at), format!("`{key}` cannot be \"{written}\""), help);
         default

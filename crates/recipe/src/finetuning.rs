@@ -131,15 +131,29 @@ enum Kind {
 
 const FINETUNING_TYPES: Words<Kind> = &[("lora", Kind::Lora), ("full", Kind::Full)];
 
+/// Names of other tools for a kind of training, each with its keys here.
+const FOREIGN_TYPES: Words<&str> = &[
+    ("qlora", "`finetuning_type = \"lora\"`, and `load_in_4bit = true` in `[train]`"),
+    ("qdora", "`finetuning_type = \"lora\"`, `use_dora = true` in `[lora]` and `load_in_4bit = true` in `[train]`"),
+    ("dora", "`finetuning_type = \"lora\"`, and `use_dora = true` in `[lora]`"),
+    ("rslora", "`finetuning_type = \"lora\"`, and `use_rslora = true` in `[lora]`"),
+    ("lora+", "`finetuning_type = \"lora\"`, and `loraplus_lr_ratio` in `[lora]`"),
+    ("loraplus", "`finetuning_type = \"lora\"`, and `loraplus_lr_ratio` in `[lora]`"),
+    ("pissa", "`finetuning_type = \"lora\"`, and `init_lora_weights = \"pissa\"` in `[lora]`"),
+    ("freeze", "`finetuning_type = \"full\"`, and the `freeze_` keys of the parts that stay frozen in `[full]`"),
+    ("sft", "\"lora\" or \"full\": the training is always supervised fine-tuning"),
+];
+
 const VISION: &str = "Freezes the vision tower. Image features are cached if the connector is frozen too.";
 const CONNECTOR: &str = "Freezes the connector between vision tower and decoder.";
 
 /// Reads `finetuning_type` and its table, `[lora]` or `[full]`. Wrong values are reported, as is the table of the other
 /// kind when it is written.
 pub(super) fn read(top: &mut Section<'_>) -> Tuning {
-    let kind = top.choice(
+    let kind = top.choice_with_advice(
         "finetuning_type",
         FINETUNING_TYPES,
+        FOREIGN_TYPES,
         Kind::Lora,
         "Whether low-rank adapters or the model's own weights are trained.",
     );
@@ -315,4 +329,36 @@ fn pattern(section: &mut Section<'_>, key: &'static str, most: u64, help: &'stat
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::Recipe;
+
+    fn help(set: &str) -> String {
+        let text = "model_name_or_path = \"m\"\ndata.dataset = \"d\"\n".to_owned();
+        Recipe::parse(Path::new("r.toml"), text, &[set.to_owned()]).expect_err("must be refused").to_string()
+    }
+
+    /// Names of other tools name all keys that they stand for; a misspelt word still leads to the nearest one.
+    #[test]
+    fn names_of_other_tools_lead_to_the_keys_here() {
+        for (set, keys) in [
+            ("finetuning_type=qlora", &["\"lora\"", "`load_in_4bit = true` in `[train]`"][..]),
+            ("finetuning_type=QLoRA", &["\"lora\"", "`load_in_4bit = true` in `[train]`"]),
+            ("finetuning_type=dora", &["\"lora\"", "`use_dora = true` in `[lora]`"]),
+            ("finetuning_type=rslora", &["\"lora\"", "`use_rslora = true` in `[lora]`"]),
+            ("finetuning_type=loraplus", &["\"lora\"", "`loraplus_lr_ratio`"]),
+            ("finetuning_type=pissa", &["\"lora\"", "`init_lora_weights = \"pissa\"`"]),
+            ("finetuning_type=freeze", &["\"full\"", "`freeze_`"]),
+            ("finetuning_type=lorra", &["did you mean \"lora\"?"]),
+            ("train.lr_scheduler_type=linear_with_warmup", &["\"linear\"", "`warmup_steps`"]),
+            ("train.load_in_8bit=true", &["not supported yet", "`load_in_4bit = true`"]),
+        ] {
+            let found = help(set);
+            assert!(keys.iter().all(|key| found.contains(key)), "{set}: {found}");
+        }
+    }
 }

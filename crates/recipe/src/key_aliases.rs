@@ -116,6 +116,7 @@ const UNSUPPORTED: &[(&str, Option<&str>)] = &[
         Some("the processor scales every image to one size; `do_image_splitting = false` gives fewer tokens"),
     ),
     ("load_best_model_at_end", Some("the epoch that `metric_for_best_model` selects is always linked as `best`")),
+    ("load_in_8bit", Some("`load_in_4bit = true` holds the weights in four bits, `bf16 = true` in bfloat16")),
     ("neftune_noise_alpha", None),
     ("optim", Some("the optimiser is AdamW")),
     ("overwrite_output_dir", Some("name another `output_dir`, or continue with `--resume`")),

@@ -123,6 +123,12 @@ const LR_SCHEDULERS: Words<LrScheduler> = &[
     ("constant_with_warmup", LrScheduler::ConstantWithWarmup),
 ];
 
+/// Names of other tools for a schedule, each with its keys here.
+const FOREIGN_SCHEDULERS: Words<&str> = &[
+    ("cosine_with_warmup", "`lr_scheduler_type = \"cosine\"`, and `warmup_steps` or `warmup_ratio`"),
+    ("linear_with_warmup", "`lr_scheduler_type = \"linear\"`, and `warmup_steps` or `warmup_ratio`"),
+];
+
 const ANSWER_FORMS: Words<AnswerForm> = &[("text", AnswerForm::Text), ("letter", AnswerForm::Letter)];
 
 /// Range of finite numbers above zero, for keys such as learning rates.
@@ -273,8 +279,13 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
 }
 
 fn read_schedule(section: &mut Section<'_>) -> (LrScheduler, Warmup) {
-    let shape =
-        section.choice("lr_scheduler_type", LR_SCHEDULERS, LrScheduler::Cosine, "Shape of the learning-rate schedule.");
+    let shape = section.choice_with_advice(
+        "lr_scheduler_type",
+        LR_SCHEDULERS,
+        FOREIGN_SCHEDULERS,
+        LrScheduler::Cosine,
+        "Shape of the learning-rate schedule.",
+    );
     let usual = if shape == LrScheduler::Constant { 0.0 } else { 0.03 };
     let Some((warmup, at)) = warmup::read(section, ["from `warmup_ratio`", "0.03, or 0 for `constant`"]) else {
         return (shape, Warmup::Ratio(usual));

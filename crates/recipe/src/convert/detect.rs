@@ -70,9 +70,15 @@ impl<'a> File<'a> {
         Some((entry, entry.value.text()?.to_lowercase()))
     }
 
+    /// The entry at `key` with its value in lower case. None when the value is a variable that is not known: the default
+    /// of the tool is used then.
+    fn choice(&self, key: &str) -> Option<(&'a Entry, String)> {
+        self.word(key).filter(|(entry, _)| entry.value.unresolved().is_none())
+    }
+
     /// A kind of tuning that is none of `known`.
     fn other_tuning(&self, keys: &[&str], known: &[&str]) -> Option<Found> {
-        let (entry, word) = keys.iter().find_map(|key| self.word(key))?;
+        let (entry, word) = keys.iter().find_map(|key| self.choice(key))?;
         (!known.contains(&word.as_str())).then(|| found(entry, OtherTuning))
     }
 
@@ -81,7 +87,7 @@ impl<'a> File<'a> {
         if let Some(found) = quantised.or_else(|| self.on(&["export_dir"], Merge)) {
             return Some(found);
         }
-        if let Some((entry, stage)) = self.word("stage")
+        if let Some((entry, stage)) = self.choice("stage")
             && stage != "sft"
         {
             return Some(found(entry, Purpose::of_word(&stage).unwrap_or(OtherTuning)));
@@ -140,7 +146,7 @@ impl<'a> File<'a> {
         if let Some((entry, kind)) = self.word("rlhf_type") {
             return Some(found(entry, Purpose::of_word(&kind).unwrap_or(Preference)));
         }
-        if let Some((entry, task)) = self.word("task_type")
+        if let Some((entry, task)) = self.choice("task_type")
             && task != "causal_lm"
         {
             return Some(found(entry, Head));
@@ -212,7 +218,7 @@ impl<'a> File<'a> {
             "loss_weights",
             "beta",
         ];
-        if let Some((entry, kind)) = self.word("loss_type")
+        if let Some((entry, kind)) = self.choice("loss_type")
             && !["nll", "chunked_nll", "dft"].contains(&kind.as_str())
             && !self.has(&["num_generations", "reward_funcs"])
         {

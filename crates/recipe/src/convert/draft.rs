@@ -26,6 +26,8 @@ pub(super) struct Draft<'a> {
     dataset: Option<String>,
     /// Keys whose values could not be carried over.
     refused: Vec<(&'a str, &'a str)>,
+    /// Variables without a value, each at the key that takes it.
+    unknown: IndexMap<(&'a str, &'a str), String>,
     /// Values by section and key, each with an optional remark.
     values: IndexMap<(&'a str, &'a str), (toml::Value, Option<String>)>,
 }
@@ -35,7 +37,15 @@ impl<'a> Draft<'a> {
     /// a recipe, `entries` are the keys of the other tool's file, and `dataset` is the folder of cases; None writes a
     /// placeholder.
     pub fn new(full: bool, reference: &'a Reference, entries: &'a [Entry], dataset: Option<String>) -> Self {
-        Self { full, reference, entries, dataset, refused: Vec::new(), values: IndexMap::new() }
+        Self {
+            full,
+            reference,
+            entries,
+            dataset,
+            refused: Vec::new(),
+            unknown: IndexMap::new(),
+            values: IndexMap::new(),
+        }
     }
 
     /// Returns the value of `key` in the other tool's file, the last one where the key is repeated. None when the key
@@ -115,12 +125,29 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Keeps [`Self::put_default`] from setting a key whose value in the file is not known. Does nothing for a key that
-    /// recipes do not have.
-    pub fn refuse(&mut self, section: &str, name: &str) {
+    /// Notes that the file sets a key to `variable`, which has no value: [`Self::put_default`] names it in its remark.
+    /// Does nothing for a key that recipes do not have.
+    pub fn put_unknown(&mut self, section: &str, name: &str, variable: String) {
         if let Some(key) = self.key(section, name) {
-            self.refused.push((key.section.as_str(), key.name));
+            self.unknown.insert((key.section.as_str(), key.name), variable);
         }
+    }
+
+    /// Returns the line of the recipe that sets a key, with its remark in brackets. None when the draft does not set it.
+    pub fn shown(&self, section: &str, name: &str) -> Option<String> {
+        let key = self.key(section, name)?;
+        let (value, remark) = self.values.get(&(key.section.as_str(), key.name))?;
+        let remark = remark.as_ref().map_or_else(String::new, |remark| format!(" ({remark})"));
+        Some(format!("`{} = {}`{remark}", key.name, written(value)))
+    }
+
+    /// Returns the default of a key that the draft does not set, in words. None when the key has no default or does not
+    /// belong to the kind of fine-tuning.
+    pub fn default(&self, section: &str, name: &str) -> Option<String> {
+        let key = self.key(section, name)?;
+        let other = ["lora", "full"].contains(&key.section.as_str()) && key.section != self.tuning();
+        let default = key.default.as_ref().filter(|_| !other)?;
+        Some(format!("the default of `{}`, {default},", key.name))
     }
 
     /// Sets a key to `written`, a value in TOML, and puts `remark` behind it as a comment. Replaces an earlier value
@@ -147,7 +174,11 @@ impl<'a> Draft<'a> {
         {
             return false;
         }
-        self.put_remarked(section, name, written, format!("{whose}'s default"));
+        let remark = match self.unknown.get(&(key.section.as_str(), key.name)) {
+            Some(variable) => format!("{whose}'s default in place of {variable}"),
+            None => format!("{whose}'s default"),
+        };
+        self.put_remarked(section, name, written, remark);
         true
     }
 

@@ -56,10 +56,16 @@ pub enum ConvertError {
         advice: String,
     },
     /// The translation is not a valid recipe.
-    #[error("{}: the keys that can be carried over make no valid recipe -> correct the file, or the keys below:\n{error}", path.display())]
+    #[error(
+        "{}: the keys that can be carried over make no valid recipe -> correct the file, or the keys below:\n{}{error}",
+        path.display(),
+        causes.iter().map(|cause| format!("{cause}\n")).collect::<String>()
+    )]
     Refused {
         /// The file.
         path: PathBuf,
+        /// Keys of the file that were not carried over and are missing there, each with its place and the reason.
+        causes: Vec<String>,
         /// Problems of the translation.
         error: RecipeError,
     },

@@ -87,8 +87,7 @@ fn of_script(path: &Path, text: &str, from: Option<Tool>, files: Read<'_>) -> Re
         problem,
         advice: advice.to_owned(),
     };
-    let (found, strays) = commands(text)
-        .map_err(|broken| wrong(Some(broken.line), broken.problem, "close it, or give the command alone"))?;
+    let (found, strays) = commands(text).map_err(|broken| wrong(Some(broken.line), broken.problem, broken.advice))?;
     let trains = |command: &&Command| match command.program {
         Program::Training(_) => true,
         Program::Script => from.is_some(),

@@ -24,7 +24,7 @@ use std::io;
 use std::path::Path;
 
 use super::preset::comment;
-use super::{Recipe, reference};
+use super::{Recipe, RecipeError, reference};
 use draft::Draft;
 use input::Input;
 use stepwise_config::nearest::nearest;
@@ -94,32 +94,36 @@ pub fn convert(path: &Path, text: &str, request: &Request<'_>) -> Result<Convert
     let Input { tool, entries, environment, processes, line, mut notes } =
         input::read(path, text, request.from, request.read)?;
     let reference = reference();
-    let full = tool.is_full(&entries);
+    let known = known(&entries);
+    let full = tool.is_full(&known);
     let folder = request.data.map(|(folder, _)| folder.to_owned());
-    let mut draft = Draft::new(full, &reference, &entries, folder);
+    let mut draft = Draft::new(full, &reference, &known, folder);
     if full {
         draft.put("", "finetuning_type", &Yaml::Text("full".to_owned()));
     }
-    let mut keys: Vec<Translated> = environment
-        .iter()
-        .map(|(name, _)| Translated {
-            place: place(&path.display().to_string(), line),
-            key: format!("${name}"),
-            fate: variable(name),
-        })
-        .collect();
+    let mut fates = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let again = entries[index + 1..].iter().find(|later| later.key == entry.key);
-        let fate = match again {
-            Some(later) => Fate::Ignored(format!("{} gives it again", place(&later.file, later.line))),
+        fates.push(match again {
+            Some(later) => Some(Fate::Ignored(format!("{} gives it again", place(&later.file, later.line)))),
             None => fate(tool, entry, &mut draft),
-        };
-        keys.push(Translated { place: place(&entry.file, entry.line), key: entry.key.clone(), fate });
+        });
     }
     let defaults = tool.defaults(&draft).into_iter();
     let added = defaults.filter(|(section, name, value)| draft.put_default(section, name, value, tool.name())).count();
     notes.extend(batch::put(tool, &mut draft, processes, request.data.map(|(_, questions)| questions)));
     notes.extend(differences(tool, &draft));
+    let of_command = environment.iter().map(|(name, _)| Translated {
+        place: place(&path.display().to_string(), line),
+        key: format!("${name}"),
+        fate: variable(name),
+    });
+    let of_file = entries.iter().zip(fates).map(|(entry, fate)| Translated {
+        place: place(&entry.file, entry.line),
+        key: entry.key.clone(),
+        fate: fate.unwrap_or_else(|| unknown_value(tool, entry, &draft)),
+    });
+    let keys: Vec<Translated> = of_command.chain(of_file).collect();
     if added > 0 {
         notes.push(format!("defaults of {} that differ here are written out and marked: {added}", tool.name()));
     }
@@ -132,7 +136,7 @@ pub fn convert(path: &Path, text: &str, request: &Request<'_>) -> Result<Convert
     let recipe = format!("{head}{}", draft.text());
     match Recipe::parse(Path::new("recipe.toml"), recipe.clone(), &[]) {
         Ok(_) => Ok(Converted { tool, recipe, keys, notes }),
-        Err(error) => Err(ConvertError::Refused { path: path.into(), error }),
+        Err(error) => Err(ConvertError::Refused { path: path.into(), causes: causes(tool, &keys, &error), error }),
     }
 }
 
@@ -140,22 +144,31 @@ fn place(file: &str, line: usize) -> String {
     format!("{file}:{line}")
 }
 
-fn fate(tool: Tool, Entry { key, value, .. }: &Entry, draft: &mut Draft<'_>) -> Fate {
+/// The entries without the keys whose last value names a variable without a value: the draft takes them for absent.
+fn known(entries: &[Entry]) -> Vec<Entry> {
+    let last = |key: &str| entries.iter().rev().find(|entry| entry.key == key);
+    let known = |entry: &&Entry| last(&entry.key).is_some_and(|last| last.value.unresolved().is_none());
+    entries.iter().filter(known).cloned().collect()
+}
+
+/// What becomes of a key. None when its value is not known and would be used: [`unknown_value`] says what is used
+/// instead, once the draft is complete.
+fn fate(tool: Tool, Entry { key, value, .. }: &Entry, draft: &mut Draft<'_>) -> Option<Fate> {
     let meaning = tool.table().meaning(key);
     if *value == Yaml::Null {
-        return Fate::Unset;
+        return Some(Fate::Unset);
     }
-    if let Some(name) = unresolved(value) {
+    if let (Some(name), Some(Meaning::Same(..) | Meaning::Rule(_))) = (value.unresolved(), &meaning) {
         if let Some(Meaning::Same(section, ours)) = meaning {
-            draft.refuse(section, ours);
-            if ours == "model_name_or_path" {
+            draft.put_unknown(section, ours, name);
+            if ours == MODEL && draft.shown(section, ours).is_none() {
                 let written = toml::Value::from(value.text().unwrap_or_default()).to_string();
                 draft.put_remarked(section, ours, &written, "replace by the folder of the model".to_owned());
             }
         }
-        return Fate::Left(format!("{name} has no value in the file -> write the value in its place"));
+        return None;
     }
-    match meaning {
+    Some(match meaning {
         Some(Meaning::Same(section, ours)) => draft.put(section, ours, value),
         Some(Meaning::Rule(rule)) => rule(value, draft),
         Some(Meaning::Group(group)) if !group.changes => Fate::Ignored(group.why.to_owned()),
@@ -174,24 +187,37 @@ fn fate(tool: Tool, Entry { key, value, .. }: &Entry, draft: &mut Draft<'_>) -> 
             let help = near.map_or_else(String::new, |near| format!(" -> did you mean `{near}`?"));
             Fate::Unknown(format!("{} has no such key, as far as Stepwise knows it{help}", tool.name()))
         }
-    }
+    })
 }
 
-/// The variable or command in a value that the script does not define, such as `$MODEL`.
-fn unresolved(value: &Yaml) -> Option<String> {
-    let text = match value {
-        Yaml::Text(text) => text,
-        Yaml::List(elements) => return elements.iter().find_map(unresolved),
-        _ => return None,
+/// Key of a recipe that has no default.
+const MODEL: &str = "model_name_or_path";
+
+/// What becomes of a key whose value names a variable without a value: the complete draft shows the value that is used
+/// instead.
+fn unknown_value(tool: Tool, entry: &Entry, draft: &Draft<'_>) -> Fate {
+    let name = entry.value.unresolved().unwrap_or_default();
+    let used = match tool.table().meaning(&entry.key) {
+        Some(Meaning::Same(_, MODEL)) => String::new(),
+        Some(Meaning::Same(section, ours)) => match draft.shown(section, ours).or_else(|| draft.default(section, ours))
+        {
+            Some(used) => format!("; {used} is used"),
+            None => "; nothing is set".to_owned(),
+        },
+        _ => format!("; the default of {} is used", tool.name()),
     };
-    let at = text.find("$(").or_else(|| text.find("${")).or_else(|| text.find('`')).or_else(|| {
-        let bytes = text.as_bytes();
-        (0..bytes.len()).find(|&at| {
-            bytes[at] == b'$'
-                && bytes.get(at + 1).is_some_and(|next| next.is_ascii_alphabetic() || b"_@*".contains(next))
-        })
-    })?;
-    Some(format!("`{}`", &text[at..]))
+    Fate::Left(format!("{name} has no single value in the file{used} -> write the value in its place"))
+}
+
+/// Keys that were not carried over and that a problem of the translation is about, each with its place and the reason.
+fn causes(tool: Tool, keys: &[Translated], error: &RecipeError) -> Vec<String> {
+    let RecipeError::Invalid { problems, .. } = error else { return Vec::new() };
+    let cause = |Translated { place, key, fate }: &Translated| {
+        let (Some(Meaning::Same(_, ours)), Fate::Left(why)) = (tool.table().meaning(key), fate) else { return None };
+        let about = problems.iter().any(|problem| problem.message.contains(&format!("`{ours}`")));
+        about.then(|| format!("{place}: {key}: {why}"))
+    };
+    keys.iter().filter_map(cause).collect()
 }
 
 /// What becomes of an environment variable that a script sets for its command.

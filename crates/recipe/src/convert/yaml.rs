@@ -156,6 +156,24 @@ impl Yaml {
         }
     }
 
+    /// Returns the variable or command in a value that the script does not define, such as `$MODEL`, in code marks; in a
+    /// list the first one. None when there is none.
+    pub fn unresolved(&self) -> Option<String> {
+        let text = match self {
+            Self::Text(text) => text,
+            Self::List(elements) => return elements.iter().find_map(Self::unresolved),
+            _ => return None,
+        };
+        let bytes = text.as_bytes();
+        let variable = |at: &usize| {
+            let next = bytes.get(at + 1).copied().unwrap_or_default();
+            bytes[*at] == b'$' && (next.is_ascii_alphanumeric() || b"_@*".contains(&next))
+        };
+        let at = text.find("$(").or_else(|| text.find("${")).or_else(|| text.find('`'));
+        let at = at.or_else(|| (0..bytes.len()).find(variable))?;
+        Some(format!("`{}`", text[at..].lines().next().unwrap_or_default()))
+    }
+
     /// Returns the elements of a list as strings, or the parts of a scalar between commas and spaces. Empty elements
     /// are left out. None for null, a table, and a list with an element that is not a scalar.
     pub fn list(&self) -> Option<Vec<String>> {

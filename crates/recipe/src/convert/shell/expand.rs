@@ -14,6 +14,26 @@ pub(super) enum Value {
     List(Vec<String>),
 }
 
+impl Value {
+    /// Returns the text, or the words of a list between spaces.
+    fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::List(words) => words.join(" "),
+        }
+    }
+}
+
+/// Name and value of a word `NAME=VALUE` or `NAME+=VALUE`; the name keeps its `+`. None for other words.
+pub(super) fn assignment(word: &str) -> Option<(String, String)> {
+    let (name, value) = word.split_once('=')?;
+    let plain = name.trim_end_matches('+');
+    let valid = !plain.is_empty()
+        && !plain.starts_with(|first: char| first.is_ascii_digit())
+        && plain.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    valid.then(|| (name.to_owned(), value.to_owned()))
+}
+
 /// Longest text after expansion, in bytes, so that a script cannot fill the memory.
 const MOST: usize = 1 << 20;
 
@@ -21,15 +41,16 @@ const MOST: usize = 1 << 20;
 const LONGEST: usize = 4096;
 const DEEPEST: usize = 4;
 
-/// Replaces `$NAME`, `${NAME}`, `${NAME:-default}`, `"${NAME[@]}"`, `$((1 + 2))` and `$(expr 1 + 2)` in a statement by
-/// their values, except inside single quotes. Quotes stay. Variables without a value, other commands and expressions
+/// Replaces `$NAME`, `${NAME}`, `"${NAME[@]}"`, `$((1 + 2))` and `$(expr 1 + 2)` in a statement by their values, except
+/// inside single quotes, and so `${NAME:-word}`, `${NAME:=word}`, which also sets the variable in `variables`,
+/// `${NAME:+word}` and `${NAME:?word}`, each also without the colon. Quotes stay. Variables without a value, other commands and expressions
 /// nested more than four deep stay as they are. Text beyond about 1 MiB of the result is cut off, so that a script
 /// cannot fill the memory.
-pub(super) fn expanded(text: &str, variables: &Variables) -> String {
+pub(super) fn expanded(text: &str, variables: &mut Variables) -> String {
     nested(text, variables, 0)
 }
 
-fn nested(text: &str, variables: &Variables, depth: usize) -> String {
+fn nested(text: &str, variables: &mut Variables, depth: usize) -> String {
     if depth > DEEPEST {
         return text.to_owned();
     }
@@ -85,14 +106,10 @@ fn quoted(words: &[String]) -> String {
 }
 
 /// The value of the variable or sum that begins with `$` at `at`, and the position behind it. None when it has none.
-fn value(letters: &[char], at: usize, variables: &Variables, depth: usize) -> Option<(String, usize)> {
-    let text = |value: &Value| match value {
-        Value::Text(text) => text.clone(),
-        Value::List(words) => words.join(" "),
-    };
+fn value(letters: &[char], at: usize, variables: &mut Variables, depth: usize) -> Option<(String, usize)> {
     match letters.get(at + 1)? {
         '(' => {
-            let end = closing(letters, at + 1)?;
+            let end = closing(letters, at + 1, ('(', ')'))?;
             let inner: String = letters[at + 2..end].iter().collect();
             let inner = nested(&inner, variables, depth + 1);
             let sum = match inner.trim().strip_prefix('(').and_then(|sum| sum.strip_suffix(')')) {
@@ -102,24 +119,41 @@ fn value(letters: &[char], at: usize, variables: &Variables, depth: usize) -> Op
             Some((arithmetic(&sum)?.to_string(), end + 1))
         }
         '{' => {
-            let end = (at + 2..letters.len().min(at + LONGEST)).find(|index| letters[*index] == '}')?;
+            let end = closing(letters, at + 1, ('{', '}'))?;
             let inner: String = letters[at + 2..end].iter().collect();
-            let name: String = inner.chars().take_while(|letter| is_name(*letter)).collect();
-            let rest = &inner[name.len()..];
-            let found = variables.get(&name).map(text);
-            let value = match (found, rest) {
-                (Some(value), "" | "[@]" | "[*]") => value,
-                (Some(value), rest) if rest.starts_with(":-") && value.is_empty() => rest[2..].to_owned(),
-                (Some(value), rest) if rest.starts_with([':', '-']) && rest.contains('-') => value,
-                (None, rest) => rest.strip_prefix(":-").or_else(|| rest.strip_prefix('-'))?.to_owned(),
-                _ => return None,
-            };
-            Some((value.trim_matches('"').to_owned(), end + 1))
+            Some((parameter(&inner, variables, depth)?, end + 1))
         }
         letter if is_name(*letter) && !letter.is_ascii_digit() => {
             let name: String = letters[at + 1..].iter().take_while(|letter| is_name(**letter)).collect();
-            let value = variables.get(&name).map(text)?;
+            let value = variables.get(&name).map(Value::text)?;
             Some((value, at + 1 + name.chars().count()))
+        }
+        _ => None,
+    }
+}
+
+/// The value of `${inner}`. None when it has none or the operator is not read, as in `${NAME%.*}`.
+fn parameter(inner: &str, variables: &mut Variables, depth: usize) -> Option<String> {
+    let name: String = inner.chars().take_while(|letter| is_name(*letter)).collect();
+    let rest = &inner[name.len()..];
+    let found = variables.get(&name).map(Value::text);
+    if ["", "[@]", "[*]"].contains(&rest) {
+        return found;
+    }
+    let (found, rest) = match rest.strip_prefix(':') {
+        Some(rest) => (found.filter(|value| !value.is_empty()), rest),
+        None => (found, rest),
+    };
+    let operator = rest.chars().next().filter(|_| !name.is_empty())?;
+    let mut word = || nested(&rest[1..], variables, depth + 1).trim_matches('"').to_owned();
+    match (operator, found) {
+        ('-' | '=' | '?', Some(value)) => Some(value),
+        ('-', None) | ('+', Some(_)) => Some(word()),
+        ('+', None) => Some(String::new()),
+        ('=', None) => {
+            let word = word();
+            variables.insert(name, Value::Text(word.clone()));
+            Some(word)
         }
         _ => None,
     }
@@ -129,19 +163,17 @@ fn is_name(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || letter == '_'
 }
 
-/// Position of the `)` that closes the `(` at `at`.
-fn closing(letters: &[char], at: usize) -> Option<usize> {
+/// Position of the bracket that closes the one at `at`; `pair` holds both kinds.
+fn closing(letters: &[char], at: usize, pair: (char, char)) -> Option<usize> {
     let mut open = 0_usize;
     for (index, letter) in letters.iter().enumerate().skip(at).take(LONGEST) {
-        match letter {
-            '(' => open += 1,
-            ')' => {
-                open = open.saturating_sub(1);
-                if open == 0 {
-                    return Some(index);
-                }
+        if *letter == pair.0 {
+            open += 1;
+        } else if *letter == pair.1 {
+            open = open.saturating_sub(1);
+            if open == 0 {
+                return Some(index);
             }
-            _ => {}
         }
     }
     None
@@ -219,7 +251,7 @@ mod tests {
     #[test]
     fn variables_lists_and_sums() {
         let text = |text: &str| Value::Text(text.to_owned());
-        let variables = Variables::from([
+        let mut variables = Variables::from([
             ("N".to_owned(), text("4")),
             ("DIR".to_owned(), text("a b")),
             ("ARGS".to_owned(), Value::List(vec!["--a".to_owned(), "b c".to_owned()])),
@@ -229,9 +261,13 @@ mod tests {
             ("\"${ARGS[@]}\"", "--a 'b c'"),
             ("$(expr 16 / $N) $((16/N + 1)) $((2 * (3)))", "4 5 $((2 * (3)))"),
             ("${M:-7} ${N:-7} $M ${M} \\$N", "7 4 $M ${M} \\$N"),
+            ("${N:=7} ${N-7} ${N+7} ${N:?none} ${L+7}${L:+7}", "4 4 7 4 "),
+            ("${M:?none} ${N%.*} ${N:0:1} ${N/4/5} ${#N}", "${M:?none} ${N%.*} ${N:0:1} ${N/4/5} ${#N}"),
+            ("${A:=2} $A ${B=$N} ${B} ${C:-${D:=${N}}} $D", "2 2 4 4 4 4"),
+            ("\"${E:=a b}\" $E", "\"a b\" a b"),
             ("$(date) `date` $((1/0)) $", "$(date) `date` $((1/0)) $"),
         ] {
-            assert_eq!(expanded(written, &variables), wanted, "{written}");
+            assert_eq!(expanded(written, &mut variables), wanted, "{written}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Recognises the tool and the purpose of a command.
 
+use super::expand::assignment;
 use crate::convert::purpose::Purpose;
 use crate::convert::tool::Tool;
 
@@ -39,7 +40,14 @@ const V1: &[Tool] = &[Tool::LlamaFactoryV1];
 /// are empty or name no known tool, launcher or Python script.
 pub(super) fn command(line: usize, words: &[(usize, String)], environment: Vec<(String, String)>) -> Option<Command> {
     let word = |index: usize| words.get(index).map_or("", |(_, word)| word.as_str());
-    let first = word(0).rsplit('/').next().unwrap_or_default();
+    let first = base(word(0));
+    if WRAPPERS.contains(&first) {
+        let mut starting = (1..words.len()).filter(|index| starts(base(word(*index))));
+        return starting.find_map(|start| {
+            let set = words[1..start].iter().filter_map(|(_, word)| assignment(word));
+            command(line, &words[start..], environment.iter().cloned().chain(set).collect())
+        });
+    }
     let made = |program: Program, count: usize, launcher: Vec<String>| Command {
         line,
         name: words[..count.min(words.len())].iter().map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" "),
@@ -59,12 +67,7 @@ pub(super) fn command(line: usize, words: &[(usize, String)], environment: Vec<(
     if let Some(program) = direct {
         return Some(made(program, 2, Vec::new()));
     }
-    let launches = match first {
-        "accelerate" => word(1) == "launch",
-        "torchrun" | "deepspeed" | "uv" | "mpirun" | "horovodrun" | "xvfb-run" | "numactl" | "conda" | "poetry" => true,
-        python => python.starts_with("python"),
-    };
-    if !launches {
+    if !launches(first) || (first == "accelerate" && word(1) != "launch") {
         return None;
     }
     let mut index = 1;
@@ -77,8 +80,11 @@ pub(super) fn command(line: usize, words: &[(usize, String)], environment: Vec<(
             index = count;
             continue;
         }
-        if !module && ["swift", "trl", "axolotl", "llamafactory-cli", "megatron"].contains(&name) {
-            return command(line, &words[index..], environment).map(|command| Command { launcher, ..command });
+        if !module
+            && TOOLS.contains(&base(name))
+            && let Some(command) = command(line, &words[index..], environment.clone())
+        {
+            return Some(Command { launcher, ..command });
         }
         if module || name.ends_with(".py") {
             let (program, more) = script(name, word(count));
@@ -94,6 +100,46 @@ pub(super) fn command(line: usize, words: &[(usize, String)], environment: Vec<(
         index += 1;
     }
     None
+}
+
+/// Programs that run the program named behind their options, and do not decide the number of training processes.
+const WRAPPERS: &[&str] = &[
+    "srun",
+    "sudo",
+    "env",
+    "time",
+    "nohup",
+    "exec",
+    "command",
+    "nice",
+    "ionice",
+    "stdbuf",
+    "timeout",
+    "taskset",
+    "setsid",
+    "unbuffer",
+    "singularity",
+    "apptainer",
+];
+
+/// Commands of the tools.
+const TOOLS: &[&str] = &["swift", "megatron", "llamafactory-cli", "lmf", "trl", "axolotl"];
+
+/// Programs that start Python scripts and modules.
+fn launches(name: &str) -> bool {
+    let launchers =
+        ["accelerate", "torchrun", "deepspeed", "uv", "mpirun", "horovodrun", "xvfb-run", "numactl", "conda", "poetry"];
+    launchers.contains(&name) || name.starts_with("python")
+}
+
+/// Whether a training command can begin with the program `name`.
+fn starts(name: &str) -> bool {
+    TOOLS.contains(&name) || launches(name)
+}
+
+/// Name of a program without its folder.
+fn base(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or_default()
 }
 
 /// Modules that start another one.
@@ -168,10 +214,14 @@ fn script(name: &str, next: &str) -> (Program, usize) {
     {
         return (known(llama_factory(next)), 1);
     }
+    if dotted == "trl" || dotted.ends_with("trl.cli") || dotted.ends_with("trl.cli.main") {
+        return (known(trl(next)), 1);
+    }
     if dotted.contains("swift.cli.") {
         let tools: &'static [Tool] =
             if dotted.contains("megatron") { &[Tool::MegatronSwift] } else { &[Tool::MsSwift] };
-        return (known(swift(last, tools)), 0);
+        // `swift/cli/main.py` takes the command as an argument.
+        return if last == "main" { (known(swift(next, tools)), 1) } else { (known(swift(last, tools)), 0) };
     }
     if dotted.ends_with("src.train")
         || dotted.ends_with("src.train_bash")
@@ -198,25 +248,23 @@ impl Command {
                 let (name, value) =
                     word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
                 if names.contains(&name.trim_start_matches('_')) {
-                    let value = value.map(str::to_owned).or_else(|| words.next().cloned())?;
-                    return value.parse::<u64>().ok().filter(|count| *count >= 1);
+                    return value.map(str::to_owned).or_else(|| words.next().cloned());
                 }
             }
             None
         };
         let variable = |name: &str| {
             let (_, value) = self.environment.iter().rev().find(|(set, _)| set == name)?;
-            Some(value.as_str())
+            Some(value.clone())
         };
-        let number =
-            |name: &str| variable(name).and_then(|value| value.parse::<u64>().ok()).filter(|count| *count >= 1);
+        // None where the script gives no number that can be read, such as `$N` or `auto`.
+        let number = |value: String| value.parse::<u64>().ok().filter(|count| *count >= 1);
         if let Some(count) = option(&["num_processes", "n"]) {
-            return Some(count);
+            return number(count);
         }
-        let nodes = option(&["nnodes"]).or_else(|| number("NNODES")).unwrap_or(1);
-        let each = option(&["nproc_per_node", "num_gpus"]).or_else(|| number("NPROC_PER_NODE"));
-        if let Some(each) = each {
-            return Some(each.saturating_mul(nodes));
+        let nodes = option(&["nnodes"]).or_else(|| variable("NNODES")).map_or(Some(1), number);
+        if let Some(each) = option(&["nproc_per_node", "num_gpus"]).or_else(|| variable("NPROC_PER_NODE")) {
+            return Some(number(each)?.saturating_mul(nodes?));
         }
         let swift = matches!(self.program, Program::Training(tools) if tools.contains(&Tool::MsSwift));
         if swift {

@@ -7,6 +7,9 @@ pub(super) struct Statement {
     pub line: usize,
     /// Text of the statement, without comments.
     pub text: String,
+    /// Line in which the statement ends because a blank stands behind its last `\`. None where no such line is and
+    /// where it is the last one of the script.
+    pub cut: Option<usize>,
 }
 
 /// State of the characters that were read.
@@ -33,12 +36,13 @@ pub(super) fn statements(script: &str) -> Vec<Statement> {
     let (mut state, mut text, mut line, mut start) = (Reader::default(), String::new(), 1, 1);
     let mut letters = script.chars().peekable();
     let mut before = '\n';
-    let mut end = |text: &mut String, start: usize| {
+    let mut end = |text: &mut String, start: usize, cut: Option<usize>| {
         if !text.trim().is_empty() {
-            found.push(Statement { line: start, text: std::mem::take(text) });
+            found.push(Statement { line: start, text: std::mem::take(text), cut });
         }
         text.clear();
     };
+    let mut cut = None;
     while let Some(letter) = letters.next() {
         if letter == '\n' {
             line += 1;
@@ -55,6 +59,9 @@ pub(super) fn statements(script: &str) -> Vec<Statement> {
                 let mut next = letters.next();
                 if next == Some('\r') && letters.peek() == Some(&'\n') {
                     next = letters.next();
+                }
+                if !state.quoted() && next.is_some_and(blank) && rest_is_blank(letters.clone()) {
+                    cut = Some(line);
                 }
                 match next {
                     // A continued line: its end divides words.
@@ -76,12 +83,12 @@ pub(super) fn statements(script: &str) -> Vec<Statement> {
                 continue;
             }
             '\n' | ';' if !state.quoted() => {
-                end(&mut text, start);
+                end(&mut text, start, cut.take());
                 before = letter;
                 continue;
             }
             '|' | '&' if !state.quoted() && !(letter == '&' && (before == '>' || letters.peek() == Some(&'>'))) => {
-                end(&mut text, start);
+                end(&mut text, start, cut.take());
                 before = letter;
                 continue;
             }
@@ -90,8 +97,22 @@ pub(super) fn statements(script: &str) -> Vec<Statement> {
         text.push(letter);
         before = letter;
     }
-    end(&mut text, start);
+    end(&mut text, start, None);
     found
+}
+
+fn blank(letter: char) -> bool {
+    letter.is_whitespace() && letter != '\n'
+}
+
+/// Whether nothing but blanks or a comment stands in the rest of the line, and another line follows.
+fn rest_is_blank(letters: impl Iterator<Item = char>) -> bool {
+    let mut letters = letters.skip_while(|letter| blank(*letter));
+    match letters.next() {
+        Some('\n') => true,
+        Some('#') => letters.any(|letter| letter == '\n'),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -113,5 +134,22 @@ mod tests {
             (6, "echo ok"),
         ];
         assert_eq!(found, wanted.map(|(line, text)| (line, text.to_owned())));
+    }
+
+    #[test]
+    fn blanks_behind_a_backslash_end_the_statement() {
+        for (script, wanted) in [
+            ("a \\ \n--b\n", Some(1)),
+            ("a \\\n--b \\\t \r\n--c\n", Some(2)),
+            ("a \\\u{a0}\n--b\n", Some(1)),
+            ("a \\ # remark\n--b\n", Some(1)),
+            ("a \\\n--b\n", None),
+            ("a \\\r\n--b\n", None),
+            ("a my\\ file\n", None),
+            ("a 'x \\ \n y'\n", None),
+            ("a \\ ", None),
+        ] {
+            assert_eq!(statements(script)[0].cut, wanted, "{script:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use shlex::Shlex;
 
-use super::expand::{Value, Variables, expanded};
+use super::expand::{Value, Variables, assignment, expanded};
 use super::program::{Command, command};
 use super::statements::{Statement, statements};
 
@@ -13,6 +13,8 @@ pub(in crate::convert) struct Broken {
     pub line: usize,
     /// What is wrong.
     pub problem: String,
+    /// What to do.
+    pub advice: &'static str,
 }
 
 /// Reads the commands of known tools in `script`, in order, with the variables that the script defines before them put
@@ -20,13 +22,14 @@ pub(in crate::convert) struct Broken {
 /// branches and loops are read as if they ran once.
 ///
 /// # Errors
-/// When a statement that names a known tool has a quote that is not closed.
+/// When a statement that names a known tool has a quote that is not closed, or a blank behind a `\` at the end of one of
+/// its lines, where the shell ends the command.
 pub(in crate::convert) fn commands(script: &str) -> Result<(Vec<Command>, Vec<usize>), Broken> {
     let mut variables = Variables::new();
     let mut exported: Vec<(String, String)> = Vec::new();
     let (mut found, mut strays) = (Vec::new(), Vec::new());
-    for Statement { line, text } in statements(script) {
-        if let Some((name, words, more)) = list(&text, &variables) {
+    for Statement { line, text, cut } in statements(script) {
+        if let Some((name, words, more)) = list(&text, &mut variables) {
             let before = match variables.get(&name) {
                 Some(Value::List(before)) if more => before.clone(),
                 _ => Vec::new(),
@@ -34,9 +37,10 @@ pub(in crate::convert) fn commands(script: &str) -> Result<(Vec<Command>, Vec<us
             variables.insert(name, Value::List([before, words].concat()));
             continue;
         }
-        let Some(words) = split(line, &expanded(&text, &variables)) else {
+        let Some(words) = split(line, &expanded(&text, &mut variables)) else {
             if looks_known(&text) {
-                return Err(Broken { line, problem: "a quote is not closed".to_owned() });
+                let advice = "close it, or give the command alone";
+                return Err(Broken { line, problem: "a quote is not closed".to_owned(), advice });
             }
             continue;
         };
@@ -69,14 +73,18 @@ pub(in crate::convert) fn commands(script: &str) -> Result<(Vec<Command>, Vec<us
             continue;
         }
         let environment: Vec<(String, String)> = exported.iter().cloned().chain(assigned).collect();
-        found.extend(command(line, rest, environment));
+        let command = command(line, rest, environment);
+        if let (Some(command), Some(line)) = (&command, cut) {
+            let problem = format!("a blank behind the `\\` ends `{}` in this line, as in the shell", command.name);
+            return Err(Broken { line, problem, advice: "remove what stands behind the `\\`" });
+        }
+        found.extend(command);
     }
     Ok((found, strays))
 }
 
 /// Words that stand before a command and do not change it.
-const KEYWORDS: &[&str] =
-    &["then", "do", "else", "{", "(", "!", "time", "nohup", "exec", "sudo", "command", "env", "srun", "eval", "-E"];
+const KEYWORDS: &[&str] = &["then", "do", "else", "{", "(", "!", "eval"];
 
 /// Words of a statement, each with its line. None when a quote is not closed.
 fn split(line: usize, text: &str) -> Option<Vec<(usize, String)>> {
@@ -88,18 +96,8 @@ fn split(line: usize, text: &str) -> Option<Vec<(usize, String)>> {
     (!lexer.had_error).then_some(words)
 }
 
-/// `NAME=VALUE` of a word.
-fn assignment(word: &str) -> Option<(String, String)> {
-    let (name, value) = word.split_once('=')?;
-    let plain = name.trim_end_matches('+');
-    let valid = !plain.is_empty()
-        && !plain.starts_with(|first: char| first.is_ascii_digit())
-        && plain.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    valid.then(|| (name.to_owned(), value.to_owned()))
-}
-
 /// Name and words of a list such as `ARGS=(--a b)`, and whether they are added to the list.
-fn list(text: &str, variables: &Variables) -> Option<(String, Vec<String>, bool)> {
+fn list(text: &str, variables: &mut Variables) -> Option<(String, Vec<String>, bool)> {
     let (name, rest) = text.trim().split_once('=')?;
     let inner = rest.strip_prefix('(')?.strip_suffix(')')?;
     let (name, more) = match name.strip_suffix('+') {

@@ -6,7 +6,7 @@ use super::reasons::*;
 use crate::convert::draft::Draft;
 use crate::convert::fate::Fate;
 use crate::convert::rules::*;
-use crate::convert::table::{Group, Table};
+use crate::convert::table::{Group, TUNING, Table};
 use crate::convert::yaml::Yaml;
 
 /// Keys of Axolotl.
@@ -61,6 +61,7 @@ pub(in crate::convert) static TABLE: Table = Table {
         ("save_steps", save_steps),
         ("saves_per_epoch", saves_per_epoch),
         ("plugins", plugins),
+        ("freeze_mm_modules", freeze_encoders),
         ("val_set_size", |value, _| {
             Fate::ignored_if(value.number() == Some(0.0), "the split of each case decides what is evaluated")
         }),
@@ -182,13 +183,16 @@ pub(in crate::convert) static TABLE: Table = Table {
             keys: &["overrides_of_model_config", "overrides_of_model_kwargs", "model_config", "rope_scaling"],
         },
         Group { why: PIXELS, changes: true, keys: &["image_size", "image_resize_algorithm"] },
-        Group { why: PACKING, changes: true, keys: &["sample_packing", "batch_flattening", "group_by_length"] },
+        Group { why: PACKING, changes: true, keys: &["sample_packing"] },
         Group {
-            why: PACKING,
+            why: PADDING,
+            changes: false,
+            keys: &["batch_flattening", "pad_to_sequence_len", "pad_to_multiple_of"],
+        },
+        Group {
+            why: UNPACKED,
             changes: false,
             keys: &[
-                "pad_to_sequence_len",
-                "pad_to_multiple_of",
                 "sample_packing_group_size",
                 "sample_packing_bin_size",
                 "sample_packing_sequentially",
@@ -202,14 +206,14 @@ pub(in crate::convert) static TABLE: Table = Table {
         },
         Group { why: EIGHT_BITS, changes: true, keys: &["load_in_8bit", "gptq"] },
         Group { why: "four-bit weights use the method of bitsandbytes", changes: true, keys: &["bnb_config_kwargs"] },
+        Group { why: FREEZING, changes: true, keys: &["unfrozen_parameters"] },
         Group {
             why: METHOD,
             changes: true,
             keys: &[
                 "relora",
                 "lisa_n_layers",
-                "unfrozen_parameters",
-                "freeze_mm_modules",
+                "group_by_length",
                 "neftune_noise_alpha",
                 "noisy_embedding_alpha",
                 "lr_scheduler_kwargs",
@@ -518,6 +522,19 @@ fn target_linear(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     match value.flag() {
         Some(true) => draft.put("lora", "target_modules", &Yaml::Text("all-linear".to_owned())),
         _ => Fate::ignored("`lora_target_modules` names the layers"),
+    }
+}
+
+/// Freezes vision tower and connector where the flag is true. False is ignored: the tool then freezes neither, which its
+/// defaults write out.
+fn freeze_encoders(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    match value.flag() {
+        Some(true) => match draft.put(TUNING, "freeze_vision_tower", value) {
+            Fate::Carried => draft.put(TUNING, "freeze_multi_modal_projector", value),
+            other => other,
+        },
+        Some(false) => Fate::ignored("vision tower and connector are trained"),
+        None => Fate::left("true or false is expected; the default of the tool is used: false"),
     }
 }
 

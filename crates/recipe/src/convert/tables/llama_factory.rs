@@ -59,7 +59,8 @@ pub(in crate::convert) static TABLE: Table = Table {
             changes: false,
             keys: &["enable_thinking", "preserve_thinking", "split_special_tokens", "use_fast_tokenizer"],
         },
-        Group { why: PACKING, changes: true, keys: &["packing", "neat_packing", "block_diag_attn"] },
+        Group { why: PACKING, changes: true, keys: &["packing", "neat_packing"] },
+        Group { why: UNPACKED, changes: false, keys: &["block_diag_attn"] },
         Group { why: "all turns of a conversation are supervised", changes: true, keys: &["mask_history"] },
         Group {
             why: TOKENIZER,

@@ -18,11 +18,16 @@ pub(super) const TOKENIZER: &str = "the tokenizer of the model's folder is used 
 pub(super) const PIXELS: &str =
     "the processor scales every image to one size; `do_image_splitting = false` gives fewer tokens";
 pub(super) const OTHER_MEDIA: &str = "cases hold images and text only";
-pub(super) const PACKING: &str =
-    "nothing is packed: questions about one image share its prefix, and the loss is the same as without";
+pub(super) const PACKING: &str = "nothing is packed: questions about one image share its prefix. A packed row holds several \
+                                  conversations, so a step there holds more conversations than rows";
+pub(super) const UNPACKED: &str = "it sets how rows are packed; nothing is packed here";
+pub(super) const PADDING: &str = "it sets the padding of a batch, which the loss leaves out there and here";
 pub(super) const ANSWERS: &str = "only answers are supervised";
 pub(super) const NOT_CUT: &str = "nothing is truncated: a longer conversation is an error before the run";
 pub(super) const METHOD: &str = "Stepwise does not have this method";
+pub(super) const FREEZING: &str = "whole parts are frozen here, not single parameters -> `freeze_vision_tower` and \
+                                   `freeze_multi_modal_projector` in `[lora]` or `[full]`, and `freeze_language_model` \
+                                   in `[full]`, freeze them";
 pub(super) const MODEL: &str = "the model is used as its folder describes it";
 pub(super) const DATA: &str = "Stepwise trains on case files -> convert the data (`stepwise data import`, or write your own \
                                `cases.jsonl`) and name its folder as `[data] dataset`";

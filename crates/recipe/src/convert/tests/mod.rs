@@ -1,7 +1,11 @@
 //! Tests of whole translated files, of refusals, and of rules that hold for every file.
 
+mod freezing;
+mod packing;
 mod refusals;
 mod rules;
+mod scripts;
+mod variables;
 
 use std::io;
 use std::path::Path;
