@@ -246,8 +246,10 @@ mod tests {
     #[test]
     fn files_without_cases_are_refused() {
         assert_eq!(load("").expect_err("refused"), ["cases.jsonl: contains no case -> write one case on each line"]);
-        let [problem] = &load(b"\x89PNG\xff".as_slice()).expect_err("refused")[..] else { panic!("one problem") };
+        let [problem] = &load(b"\x88\xff".as_slice()).expect_err("refused")[..] else { panic!("one problem") };
         assert!(problem.starts_with("cases.jsonl:1:1: is not UTF-8"), "{problem}");
+        let [image] = &load(b"\x89PNG\xff".as_slice()).expect_err("refused")[..] else { panic!("one problem") };
+        assert!(image.starts_with("cases.jsonl: is a PNG image, not UTF-8 text"), "{image}");
         let [array] = &load(format!("[\n  {LINE},\n  {LINE}\n]")).expect_err("refused")[..] else {
             panic!("one problem")
         };

@@ -43,7 +43,7 @@ fn json_lists_the_problems_and_warnings_of_a_recipe() {
         assert!(problems[0]["problem"].as_str().expect("text").contains(problem), "{line}: {found}");
         assert!(problems[0]["advice"].is_string(), "{line}: {found}");
     }
-    let sound = place.done("check recipe.toml --set train.warmup_steps=50 --json").json();
+    let sound = place.done("check recipe.toml --set train.warmup_ratio=0.99 --json").json();
     assert_eq!(sound["problems"], json!([]));
     assert!(sound["warnings"][0].as_str().expect("a text").contains("steps are warm-up"), "{sound}");
 }
