@@ -44,11 +44,11 @@ def pinned(requirements: Path) -> dict[str, str]:
 
 def check_versions(requirements: Path) -> None:
     """Exits if a package version is not the pinned one, because reference values depend on versions."""
-    found = versions()
+    found = {name: (importlib.metadata.version(name), version) for name, version in pinned(requirements).items()}
     wrong = [
-        f"{name} is {found[name]}, pinned is {version}"
-        for name, version in pinned(requirements).items()
-        if found[name].split("+")[0] != version
+        f"{name} is {installed}, pinned is {version}"
+        for name, (installed, version) in found.items()
+        if installed.split("+")[0] != version
     ]
     if wrong:
         raise SystemExit("; ".join(wrong) + f" -> pip install -r {requirements}")
