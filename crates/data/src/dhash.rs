@@ -12,29 +12,41 @@ use image::RgbImage;
 /// ordered row by row from the top left, the most significant first. An image without pixels has the hash 0.
 #[must_use]
 pub fn phash(picture: &RgbImage) -> u64 {
-    let sums = luma_sums(picture, 9, 8);
+    difference_bits(&luma_sums(picture, 9, 8))
+}
+
+/// Returns the bits of [`phash`] of a grid of 9 x 8 sums.
+pub(crate) fn difference_bits(sums: &[u64]) -> u64 {
     let bits = sums.chunks_exact(9).flat_map(|row| row.windows(2).map(|pair| pair[0] < pair[1]));
     bits.fold(0, |hash, bit| hash << 1 | u64::from(bit))
 }
 
-/// Sums the luma over a grid of `wide` x `high` equal areas and returns the sums row by row.
-///
-/// The edges of the areas may cut pixels. Overlaps are counted in 1/`wide` of a pixel across and 1/`high` of a pixel
-/// down, so all of them are whole numbers and equal images give equal sums on every machine. Luma is that of ITU-R
-/// BT.601 in thousandths; each sum is `width * height` times the mean luma of its area.
+/// Sums the luma over a grid of `wide` x `high` equal areas, as [`grid_sums`] does. Luma is that of ITU-R BT.601 in
+/// thousandths; each sum is `width * height` times the mean luma of its area. An image without pixels has sums of 0.
 pub(crate) fn luma_sums(picture: &RgbImage, wide: u32, high: u32) -> Vec<u64> {
-    let (width, height) = picture.dimensions();
+    let luma = |pixel: &[u8]| 299 * u64::from(pixel[0]) + 587 * u64::from(pixel[1]) + 114 * u64::from(pixel[2]);
+    let rows = picture.as_raw().chunks_exact(3 * picture.width().max(1) as usize);
+    grid_sums(rows.map(|row| row.chunks_exact(3).map(luma)), picture.dimensions(), (wide, high))
+}
+
+/// Sums values, given as the rows of an image of `size` (width and height), over a grid of `cells` (across and down)
+/// equal areas and returns the sums row by row.
+///
+/// The edges of the areas may cut pixels. Overlaps are counted in 1/across of a pixel across and 1/down of a pixel
+/// down, so all of them are whole numbers and equal images give equal sums on every machine.
+pub(crate) fn grid_sums(
+    rows: impl Iterator<Item = impl Iterator<Item = u64>>,
+    size: (u32, u32),
+    cells: (u32, u32),
+) -> Vec<u64> {
+    let ((width, height), (wide, high)) = (size, cells);
     let mut sums = vec![0u64; (wide * high) as usize];
-    if width == 0 || height == 0 {
-        return sums;
-    }
     let across: Vec<Vec<(usize, u64)>> = (0..width).map(|x| overlaps(x, width, wide)).collect();
-    for (y, pixels) in (0..height).zip(picture.as_raw().chunks_exact(3 * width as usize)) {
+    for (y, values) in (0..height).zip(rows) {
         let mut row = vec![0u64; wide as usize];
-        for (pixel, columns) in pixels.chunks_exact(3).zip(&across) {
-            let luma = 299 * u64::from(pixel[0]) + 587 * u64::from(pixel[1]) + 114 * u64::from(pixel[2]);
+        for (value, columns) in values.zip(&across) {
             for (column, length) in columns {
-                row[*column] += length * luma;
+                row[*column] += length * value;
             }
         }
         for (line, length) in overlaps(y, height, high) {
@@ -78,10 +90,15 @@ pub fn hamming(one: u64, other: u64) -> u32 {
     (one ^ other).count_ones()
 }
 
-/// Finds all pairs of hashes that differ in at most `bits` bits; `bits` is below 64. Returns pairs of indices into
-/// `hashes` in ascending order, the smaller index of each pair first; empty when no two hashes are that near.
-#[must_use]
-pub fn pairs_within(hashes: &[u64], bits: u32) -> Vec<(usize, usize)> {
+/// Finds all pairs of a hash of `ones` and a hash of `others` that differ in at most `bits` bits, below 64. Only pairs of
+/// indices for which `wanted` is true are compared. Returns pairs of an index into `ones` and an index into `others`, in
+/// ascending order; empty when no two hashes are that near.
+pub fn pairs_between(
+    ones: &[u64],
+    others: &[u64],
+    bits: u32,
+    wanted: impl Fn(usize, usize) -> bool,
+) -> Vec<(usize, usize)> {
     // Hashes that differ in at most n bits agree in at least one of n + 1 bands of bits, so only these are compared.
     let bands = bits + 1;
     let edge = |band: u32| 64 * band / bands;
@@ -89,17 +106,15 @@ pub fn pairs_within(hashes: &[u64], bits: u32) -> Vec<(usize, usize)> {
     for band in 0..bands.min(64) {
         let width = edge(band + 1) - edge(band);
         let mask = if width == 64 { u64::MAX } else { (1 << width) - 1 };
+        let key = |hash: u64| hash >> edge(band) & mask;
         let mut buckets: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-        for (index, hash) in hashes.iter().enumerate() {
-            buckets.entry(hash >> edge(band) & mask).or_default().push(index);
+        for (index, hash) in others.iter().enumerate() {
+            buckets.entry(key(*hash)).or_default().push(index);
         }
-        for bucket in buckets.values() {
-            for (place, one) in bucket.iter().enumerate() {
-                let others = bucket[place + 1..].iter();
-                pairs.extend(
-                    others.filter(|other| hamming(hashes[*one], hashes[**other]) <= bits).map(|other| (*one, *other)),
-                );
-            }
+        for (one, hash) in ones.iter().enumerate() {
+            let near = buckets.get(&key(*hash)).into_iter().flatten();
+            let near = near.filter(|other| hamming(*hash, others[**other]) <= bits && wanted(one, **other));
+            pairs.extend(near.map(|other| (one, *other)));
         }
     }
     pairs.sort_unstable();
@@ -156,7 +171,7 @@ mod tests {
             }
             let all = (0..hashes.len()).flat_map(|i| (i + 1..hashes.len()).map(move |j| (i, j)));
             let expected: Vec<(usize, usize)> = all.filter(|(i, j)| hamming(hashes[*i], hashes[*j]) <= bits).collect();
-            prop_assert_eq!(pairs_within(&hashes, bits), expected);
+            prop_assert_eq!(pairs_between(&hashes, &hashes, bits, |one, other| one < other), expected);
         }
 
         #[test]

@@ -67,7 +67,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         return Err(Problem::new(source, "contains no slice with a box", advice).into());
     }
 
-    let output = Output::create(out)?;
+    let mut output = Output::create(out)?;
     let (mut cases, mut strata) = (Vec::new(), Vec::new());
     let mut marker = Marker::new(options.seed);
     for slice in &slices {
@@ -76,13 +76,13 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         let file = source.join(folder).join(format!("{}.jpg", slice.number));
         let image = output.image(&file, &format!("{folder}-{:04}.jpg", slice.number), None)?;
         let case = case(slice, case_id, image, options.seed);
-        let marked = marker.marked(&output, &case, &target(slice, &case))?;
+        let marked = marker.marked(&mut output, &case, &target(slice, &case))?;
         for case in [Some(case), marked].into_iter().flatten() {
             cases.push(case);
             strata.push(folder.to_owned());
         }
     }
-    skipped.extend(sides::split(options.seed, output.root(), &mut cases, &strata));
+    skipped.extend(sides::split(options.seed, &output, &mut cases, &strata));
     output.finish(cases, skipped)
 }
 

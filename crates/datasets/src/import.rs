@@ -23,6 +23,8 @@ pub struct ImportReport {
     /// Notes on what was left out or moved to another side of the split, and why; one line each. Empty when
     /// nothing was.
     pub skipped: Vec<String>,
+    /// Warnings about images with few grey levels, each as a line; empty when there are none.
+    pub warnings: Vec<String>,
 }
 
 /// Errors of an import. No case file was written; images and masks may have been written.

@@ -66,7 +66,7 @@ impl Marker {
     /// When the image of the case cannot be read or the marked image cannot be written.
     pub(super) fn marked(
         &mut self,
-        output: &Output,
+        output: &mut Output,
         case: &Case,
         target: &Target,
     ) -> Result<Option<Case>, ImportError> {

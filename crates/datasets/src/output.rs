@@ -1,6 +1,7 @@
 //! Output folder of an import. Images and masks are written first and `cases.jsonl` last, so that the case file never
 //! names a missing file.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -8,10 +9,11 @@ use std::path::{Path, PathBuf};
 use image::{GrayImage, ImageFormat, ImageResult, RgbImage};
 use stepwise_data::case::{Case, Image};
 use stepwise_data::dataset::{CASE_FILE, Dataset};
-use stepwise_data::dhash::{phash, phash_hex};
-use stepwise_data::image::{Mask, decode_image, read_file, sha256_hex};
+use stepwise_data::dhash::phash_hex;
+use stepwise_data::image::{Mask, decode_image, range_warnings, read_file, sha256_hex};
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::bounded;
+use stepwise_data::near_duplicates::Fingerprint;
 use stepwise_data::problem::Problem;
 
 use super::{ImportError, ImportReport};
@@ -22,6 +24,8 @@ pub(super) const IMAGE: &str = "i0";
 /// Output folder of an import that is being written.
 pub(super) struct Output {
     root: PathBuf,
+    /// Fingerprints of the images written so far, by path relative to the folder.
+    fingerprints: BTreeMap<String, Fingerprint>,
 }
 
 impl Output {
@@ -35,7 +39,7 @@ impl Output {
             let advice = "choose another folder, or remove this file first";
             return Err(Problem::new(cases, "already exists", advice).into());
         }
-        let output = Self { root: root.to_owned() };
+        let output = Self { root: root.to_owned(), fingerprints: BTreeMap::new() };
         fs::create_dir_all(root.join("images")).map_err(|error| unwritable(&root.join("images"), &error))?;
         Ok(output)
     }
@@ -45,12 +49,17 @@ impl Output {
         &self.root
     }
 
+    /// Returns the fingerprint of an image of a case of this import; None if the image was not written.
+    pub(super) fn fingerprint(&self, image: &Image) -> Option<&Fingerprint> {
+        self.fingerprints.get(&image.path)
+    }
+
     /// Copies an image file byte for byte to `images/<name>`, where it replaces an earlier file, and returns its
     /// record. `orientation` is recorded as it is, None where it is not known.
     ///
     /// # Errors
     /// When the source cannot be read or decoded, or the copy cannot be written.
-    pub(super) fn image(&self, source: &Path, name: &str, orientation: Option<&str>) -> Result<Image, ImportError> {
+    pub(super) fn image(&mut self, source: &Path, name: &str, orientation: Option<&str>) -> Result<Image, ImportError> {
         let bytes = read_file(source)?;
         let picture = decode_image(&bytes, source)?;
         self.stored(&bytes, &picture, name, orientation)
@@ -62,7 +71,7 @@ impl Output {
     /// # Errors
     /// When the image cannot be encoded or written.
     pub(super) fn drawn(
-        &self,
+        &mut self,
         picture: &RgbImage,
         name: &str,
         orientation: Option<&str>,
@@ -72,7 +81,7 @@ impl Output {
     }
 
     fn stored(
-        &self,
+        &mut self,
         bytes: &[u8],
         picture: &RgbImage,
         name: &str,
@@ -80,11 +89,14 @@ impl Output {
     ) -> Result<Image, ImportError> {
         let path = format!("images/{name}");
         self.write(&path, bytes)?;
+        let fingerprint = Fingerprint::of(picture);
+        let hash = fingerprint.hash;
+        self.fingerprints.insert(path.clone(), fingerprint);
         Ok(Image {
             id: IMAGE.into(),
             path,
             sha256: sha256_hex(bytes),
-            phash: Some(phash_hex(phash(picture))),
+            phash: Some(phash_hex(hash)),
             width: picture.width(),
             height: picture.height(),
             orientation: orientation.map(str::to_owned),
@@ -136,6 +148,7 @@ impl Output {
             items: cases.iter().map(|case| case.chain.len()).sum(),
             regions: cases.iter().map(|case| case.regions.len()).sum(),
             skipped,
+            warnings: range_warnings(self.fingerprints.iter().map(|(path, found)| (path.as_str(), found.levels))),
         };
         Dataset::new(&self.root.join(CASE_FILE), cases).save()?;
         Ok(report)

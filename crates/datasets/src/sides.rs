@@ -1,13 +1,12 @@
 //! Split of imported cases into train, validation and test.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use stepwise_data::case::{Case, Split};
-use stepwise_data::dhash::parse_phash;
-use stepwise_data::image::load_image;
-use stepwise_data::near_duplicates::{Thumbnail, near_duplicates};
+use stepwise_data::near_duplicates::{Fingerprint, near_duplicates};
 use stepwise_data::split::{Group, Shares, assign, join};
+
+use super::output::Output;
 
 /// Shares of train, validation and test for a source without a split of its own.
 const SHARES: Shares = [0.7, 0.15, 0.15];
@@ -19,10 +18,10 @@ const LEAST_GROUPS: usize = 5;
 /// 15 % each for validation and test. Groups with near-duplicate images go to the same side; strata of fewer than five
 /// groups are split together, because a small one would go to one side entirely.
 ///
-/// `strata` holds the stratum of each case; `root` is the folder of the images. Returns one line for each group that
+/// `strata` holds the stratum of each case; `output` has the images. Returns one line for each group that
 /// was joined to another one.
-pub(super) fn split(seed: u64, root: &Path, cases: &mut [Case], strata: &[String]) -> Vec<String> {
-    let places = joined(root, cases);
+pub(super) fn split(seed: u64, output: &Output, cases: &mut [Case], strata: &[String]) -> Vec<String> {
+    let places = joined(output, cases);
     let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
     let ids: Vec<String> = places.iter().map(|place| cases[*place].group_id.clone()).collect();
     for (id, stratum) in ids.iter().zip(strata) {
@@ -49,9 +48,9 @@ pub(super) fn split(seed: u64, root: &Path, cases: &mut [Case], strata: &[String
 
 /// Keeps the split of the source, but moves, in place, cases of one group and near-duplicates of a validation or test
 /// case to the side of that case (test before validation), so that no image is used for both training and evaluation.
-/// `root` is the folder of the images. Returns one line for each case that was moved.
-pub(super) fn keep(root: &Path, cases: &mut [Case]) -> Vec<String> {
-    let places = joined(root, cases);
+/// `output` has the images. Returns one line for each case that was moved.
+pub(super) fn keep(output: &Output, cases: &mut [Case]) -> Vec<String> {
+    let places = joined(output, cases);
     let mut sides: BTreeMap<usize, Split> = BTreeMap::new();
     for (case, place) in cases.iter().zip(&places) {
         let side = sides.entry(*place).or_insert(case.split);
@@ -69,20 +68,16 @@ pub(super) fn keep(root: &Path, cases: &mut [Case]) -> Vec<String> {
 
 /// Returns for each case the index of the first case that must be on the same side, because it belongs to the same
 /// group or is linked by near-duplicates.
-fn joined(root: &Path, cases: &[Case]) -> Vec<usize> {
+fn joined(output: &Output, cases: &[Case]) -> Vec<usize> {
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     let groups: Vec<usize> =
         cases.iter().enumerate().map(|(place, case)| *first.entry(&case.group_id).or_insert(place)).collect();
     let mut images = Vec::new();
     for (case, group) in cases.iter().zip(&groups) {
-        for image in &case.images {
-            images.extend(image.phash.as_deref().and_then(parse_phash).map(|hash| (*group, &image.path, hash)));
-        }
+        images.extend(case.images.iter().filter_map(|image| Some((*group, output.fingerprint(image)?))));
     }
-    let hashes: Vec<u64> = images.iter().map(|image| image.2).collect();
-    // An error is not expected here, because the images were decoded when they were copied.
-    let thumbnail = |place: usize| load_image(&root.join(images[place].1)).ok().as_ref().map(Thumbnail::of);
-    let pairs = near_duplicates(&hashes, |one, other| images[one].0 != images[other].0, thumbnail);
-    let joined = join(cases.len(), pairs.into_iter().map(|(one, other)| (images[one].0, images[other].0)));
+    let fingerprints: Vec<&Fingerprint> = images.iter().map(|image| image.1).collect();
+    let pairs = near_duplicates(&fingerprints, |one, other| images[one].0 != images[other].0);
+    let joined = join(cases.len(), pairs.into_iter().map(|pair| (images[pair.one].0, images[pair.other].0)));
     groups.into_iter().map(|group| joined[group]).collect()
 }

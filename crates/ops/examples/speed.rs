@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use stepwise_ops::{AttentionPlan, PackedWeight, Precision, Segment, Weight, attention, linear};
+use stepwise_ops::{AttentionPlan, Heads, PackedWeight, Precision, Segment, Weight, attention, linear};
 
 /// Number of timed runs. The fastest counts, because other load on the machine only adds time.
 const ROUNDS: usize = 15;
@@ -65,13 +65,14 @@ fn attend(name: &str, plan: AttentionPlan, pairs: usize, [heads, kv_heads]: [usi
         return;
     }
     let plan = Arc::new(plan);
+    let layer = Heads::new(heads, kv_heads);
     let (q, k) = (values([plan.queries(), heads * 64]), values([plan.keys(), kv_heads * 64]));
     let operations = 4 * pairs * heads * 64;
-    let seconds = fastest(|| drop(attention(q.clone(), k.clone(), k.clone(), &plan, heads, kv_heads)));
+    let seconds = fastest(|| drop(attention(q.clone(), k.clone(), k.clone(), &plan, layer)));
     report(&format!("{name}, forward"), operations, seconds);
     let seconds = fastest(|| {
         let leaf = |x: &Tensor<2>| x.clone().autodiff().require_grad();
-        drop(attention(leaf(&q), leaf(&k), leaf(&k), &plan, heads, kv_heads).sum().backward());
+        drop(attention(leaf(&q), leaf(&k), leaf(&k), &plan, layer).sum().backward());
     });
     report(&format!("{name}, forward and backward"), operations / 2 * 7, seconds);
 }
@@ -87,8 +88,12 @@ fn main() {
     products("decoder, gate", 1000, 576, 1536);
     products("decoder, down", 200, 1536, 576);
     attend("tower attention, 2 tiles", AttentionPlan::sequences(&[1024; 2], false), 2 * 1024 * 1024, [12, 12]);
+    let windows = AttentionPlan::sequences(&[64; 256], false);
+    attend("tower attention, 256 windows of 64", windows, 256 * 64 * 64, [16, 16]);
     let causal = |length: usize| length * (length + 1) / 2;
     attend("decoder attention, 8 of 160", AttentionPlan::sequences(&[160; 8], true), 8 * causal(160), [9, 3]);
+    let sliding = AttentionPlan::sequences(&[2048], true).with_window(256);
+    attend("decoder attention, 2048 with a window of 256", sliding, causal(256) + (2048 - 256) * 256, [9, 3]);
     let mut chain = vec![Segment { len: 100, parent: None, silent: false }];
     chain.extend((0..8).map(|_| Segment { len: 50, parent: Some(0), silent: false }));
     let pairs = causal(100) + 8 * (50 * 100 + causal(50));

@@ -13,15 +13,18 @@ use crate::matmul::{Into, Target, View, product};
 use crate::values::values_of;
 use crate::{cpu, simd};
 
-/// Rows per chunk: logits of 64 rows over 49,280 tokens take 12.6 MB.
-const ROWS: usize = 64;
+/// Number of rows whose logits [`cross_entropy`] and [`token_logprobs`] hold at once on the CPU. Logits of 64 rows take
+/// 12.6 MB over a vocabulary of 49,280 tokens and 67 MB over 262,208.
+pub const LOGIT_ROWS: usize = 64;
 
 /// Returns the loss `sum_i weights[i] * -log softmax(hidden[i] head^T)[targets[i]]`, shape `[1]`, and the unweighted
 /// negative log-likelihood of every row in nats.
 ///
 /// `hidden` is `[rows, features]`, `head` is `[vocabulary, features]`, and `targets` are token ids. With weights of 1
 /// the loss is the summed negative log-likelihood. Other weights, also negative ones, give any linear function of the
-/// log-probabilities. The loss has gradients with respect to `hidden` and `head`; the list of terms has none.
+/// log-probabilities. The loss has gradients with respect to `hidden` and `head`; the list of terms has none. On the CPU
+/// the logits of at most [`LOGIT_ROWS`] rows exist at once, because the gradients are computed with the loss. On other
+/// backends the autodiff graph of a tracked argument keeps the logits of all rows.
 ///
 /// # Panics
 /// When `targets` or `weights` do not have one value per row of `hidden`, or a target is outside the vocabulary.
@@ -50,8 +53,8 @@ pub fn cross_entropy(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32], weight
 
 /// Returns `log softmax(hidden[row] head^T)[token]` for each `(row, token)` of `asked`, in the order of `asked`, in
 /// nats and without a graph. Rows count from 0; a row may occur several times or not at all. `hidden` is
-/// `[rows, features]`, `head` is `[vocabulary, features]`. On the CPU each row is multiplied with `head` once, however
-/// many of its tokens are requested.
+/// `[rows, features]`, `head` is `[vocabulary, features]`. The logits of at most [`LOGIT_ROWS`] rows exist at once. On
+/// the CPU each row is multiplied with `head` once, however many of its tokens are requested.
 ///
 /// # Panics
 /// When a row is outside `hidden` or a token is outside the vocabulary.
@@ -75,7 +78,7 @@ pub fn token_logprobs(hidden: Tensor<2>, head: Tensor<2>, asked: &[(usize, u32)]
     let head = View::new(cpu::slice(&head), vocabulary, features);
     let mut logits = Vec::new();
     let mut logprobs = vec![0.0; asked.len()];
-    for (hidden, of_row) in cpu::slice(&hidden).chunks(ROWS * features).zip(of_row.chunks(ROWS)) {
+    for (hidden, of_row) in cpu::slice(&hidden).chunks(LOGIT_ROWS * features).zip(of_row.chunks(LOGIT_ROWS)) {
         chunk_logits(&mut logits, hidden, head, of_row.len(), features, vocabulary);
         let found: Vec<(usize, f32)> = logits
             .par_chunks_mut(vocabulary)
@@ -94,12 +97,20 @@ pub fn token_logprobs(hidden: Tensor<2>, head: Tensor<2>, asked: &[(usize, u32)]
     logprobs
 }
 
+/// Log-probabilities of `targets`, one for each row of `hidden`, by Burn's operations in chunks of rows.
 fn composed_logprobs(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32]) -> Tensor<1> {
-    let rows = targets.len();
     let device = hidden.device().without_autodiff();
-    let targets: Vec<i64> = targets.iter().map(|target| i64::from(*target)).collect();
-    let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [rows, 1]), &device);
-    log_softmax(hidden.matmul(head.transpose()), 1).gather(1, targets).reshape([rows])
+    let chunk = |at: usize| {
+        let targets = &targets[at..targets.len().min(at + LOGIT_ROWS)];
+        let ids = targets.iter().map(|target| i64::from(*target)).collect();
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [targets.len(), 1]), &device);
+        let logits = hidden.clone().narrow(0, at, targets.len()).matmul(head.clone().transpose());
+        log_softmax(logits, 1).gather(1, ids).reshape([targets.len()])
+    };
+    if targets.len() <= LOGIT_ROWS {
+        return chunk(0);
+    }
+    Tensor::cat((0..targets.len()).step_by(LOGIT_ROWS).map(chunk).collect(), 0)
 }
 
 fn chunk_logits(
@@ -130,9 +141,9 @@ fn forward(
     let mut d_head = wanted[1].then(|| vec![0.0; vocabulary * features]);
     let mut logits = Vec::new();
     let mut losses: Vec<f32> = Vec::with_capacity(targets.len());
-    for (chunk, (targets, weights)) in targets.chunks(ROWS).zip(weights.chunks(ROWS)).enumerate() {
+    for (chunk, (targets, weights)) in targets.chunks(LOGIT_ROWS).zip(weights.chunks(LOGIT_ROWS)).enumerate() {
         let rows = targets.len();
-        let at = chunk * ROWS * features;
+        let at = chunk * LOGIT_ROWS * features;
         let hidden = &cpu::slice(hidden)[at..at + rows * features];
         chunk_logits(&mut logits, hidden, head_view, rows, features, vocabulary);
         let chunk_losses: Vec<f32> = logits
@@ -210,6 +221,24 @@ mod tests {
             close("log-probabilities", &mine, &read(composed_logprobs(hidden.clone(), head.clone(), &targets)));
             let terms: Vec<f32> = cross_entropy(hidden, head, &targets, &weights).1.iter().map(|loss| -loss).collect();
             close("terms of the loss", &terms, &mine);
+        }
+    }
+
+    #[test]
+    fn chunks_equal_all_rows_at_once() {
+        for rows in [LOGIT_ROWS - 1, LOGIT_ROWS, LOGIT_ROWS + 1, 2 * LOGIT_ROWS, 3 * LOGIT_ROWS - 5] {
+            let (features, vocabulary) = (12, 1003);
+            let targets: Vec<u32> = (0..rows).map(|row| (row * 389 % vocabulary) as u32).collect();
+            let (hidden, head) = (values([rows, features], 1), values([vocabulary, features], 2));
+            let all = read(log_softmax(hidden.clone().matmul(head.clone().transpose()), 1));
+            let wanted: Vec<f32> =
+                targets.iter().enumerate().map(|(row, target)| all[row * vocabulary + *target as usize]).collect();
+            let asked: Vec<(usize, u32)> = targets.iter().copied().enumerate().collect();
+            let composed = read(composed_logprobs(hidden.clone(), head.clone(), &targets));
+            close("composition", &composed, &wanted);
+            close("kernel", &token_logprobs(hidden.clone(), head.clone(), &asked), &wanted);
+            let terms = cross_entropy(hidden, head, &targets, &vec![1.0; rows]).1;
+            close("terms of the loss", &terms, &wanted.iter().map(|logprob| -logprob).collect::<Vec<f32>>());
         }
     }
 

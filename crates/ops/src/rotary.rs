@@ -88,7 +88,9 @@ mod tests {
 
     #[test]
     fn equals_the_composition() {
-        for (tokens, heads, head_dim) in [(1, 1, 2), (5, 3, 8), (9, 2, 6), (0, 1, 4)] {
+        for (tokens, heads, head_dim) in
+            [(1, 1, 2), (5, 3, 8), (9, 2, 6), (3, 2, 72), (4, 1, 80), (2, 2, 256), (0, 1, 4)]
+        {
             let angles = values([tokens, head_dim / 2], 5);
             let (cos, sin) = (angles.clone().cos(), angles.sin());
             same_gradients(

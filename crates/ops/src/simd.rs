@@ -24,11 +24,6 @@ fn exp(x: f32) -> f32 {
     f32::from_bits(((power as i32 + 127) << 23) as u32) * fraction
 }
 
-#[inline(always)]
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
-}
-
 /// Declares `$name`, compiled three times: for AVX-512, for AVX2 and portably.
 macro_rules! dispatched {
     ($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block) => {
@@ -59,54 +54,8 @@ macro_rules! dispatched {
     };
 }
 
-dispatched! {
-    /// Computes `out = gate * sigmoid(gate) * up`, value by value; values after the shortest slice stay.
-    fn swiglu(gate: &[f32], up: &[f32], out: &mut [f32]) {
-        for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
-            *out = gate * sigmoid(*gate) * up;
-        }
-    }
-}
-
-dispatched! {
-    /// Fills `d_gate` and `d_up` with the gradients of [`swiglu`] with respect to `gate` and `up`. `d_out` is the
-    /// gradient of the output; values after the shortest slice stay.
-    fn swiglu_backward(gate: &[f32], up: &[f32], d_out: &[f32], d_gate: &mut [f32], d_up: &mut [f32]) {
-        for i in 0..d_out.len().min(gate.len()).min(up.len()).min(d_gate.len()).min(d_up.len()) {
-            let s = sigmoid(gate[i]);
-            let silu = gate[i] * s;
-            d_up[i] = d_out[i] * silu;
-            d_gate[i] = d_out[i] * up[i] * (s + silu * (1.0 - s));
-        }
-    }
-}
-
-/// `2 * sqrt(2 / pi)`, the factor that makes `x * sigmoid(argument)` equal the tanh form of GELU.
-const GELU_SCALE: f32 = 1.595_769_1;
-/// Coefficient of the cubic term in the tanh form of GELU (Hendrycks and Gimpel 2016).
-const GELU_CUBIC: f32 = 0.044_715;
-
-dispatched! {
-    /// Computes `out = gelu(x)`, value by value, in the tanh form (Hendrycks and Gimpel 2016), written as the
-    /// equivalent `x * sigmoid(2 z)` with `z` the argument of tanh. Values after the shorter slice stay.
-    fn gelu(x: &[f32], out: &mut [f32]) {
-        for (out, x) in out.iter_mut().zip(x) {
-            *out = x * sigmoid(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
-        }
-    }
-}
-
-dispatched! {
-    /// Fills `d_x` with the gradient of [`gelu`] with respect to `x`. `d_out` is the gradient of the output. Values
-    /// after the shortest slice stay.
-    fn gelu_backward(x: &[f32], d_out: &[f32], d_x: &mut [f32]) {
-        for ((d_x, x), d_out) in d_x.iter_mut().zip(x).zip(d_out) {
-            let s = sigmoid(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
-            let slope = GELU_SCALE * (1.0 + 3.0 * GELU_CUBIC * x * x);
-            *d_x = d_out * (s + x * s * (1.0 - s) * slope);
-        }
-    }
-}
+// After the macro, because the module uses it.
+pub mod activation;
 
 dispatched! {
     /// Returns the largest value of `x`; negative infinity for an empty slice.

@@ -16,6 +16,15 @@ pub fn values(shape: [usize; 2], seed: u32) -> Tensor<2> {
     Tensor::from_data(TensorData::new(drawn, shape), &Device::flex())
 }
 
+/// Shapes of tensors for operations on values or rows: without rows, of one value, of widths of model families' heads and
+/// widths that are no multiple of the vector length, and of more values than one task computes.
+pub const SHAPES: [[usize; 2]; 7] = [[0, 3], [1, 1], [3, 7], [5, 33], [2, 72], [7, 80], [67, 256]];
+
+/// Returns `values` as a tensor of one row on the CPU.
+pub fn row(values: &[f32]) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values.to_vec(), [1, values.len()]), &Device::flex())
+}
+
 /// Returns the values of an `f32` tensor in row order.
 ///
 /// # Panics

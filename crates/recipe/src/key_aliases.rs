@@ -62,6 +62,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("lr_scheduler", "lr_scheduler_type"),
     ("max_length", "cutoff_len"),
     ("max_pixels", "image_max_pixels"),
+    ("min_pixels", "image_min_pixels"),
     ("max_seq_len", "cutoff_len"),
     ("max_seq_length", "cutoff_len"),
     ("micro_batch_size", "per_device_train_batch_size"),
@@ -111,10 +112,6 @@ const UNSUPPORTED: &[(&str, Option<&str>)] = &[
     ("deepspeed", Some("training runs on one device")),
     ("fp16", Some("`bf16 = true` needs as little memory")),
     ("greater_is_better", Some("the direction of every benchmark metric is fixed")),
-    (
-        "image_max_pixels",
-        Some("the processor scales every image to one size; `do_image_splitting = false` gives fewer tokens"),
-    ),
     ("load_best_model_at_end", Some("the epoch that `metric_for_best_model` selects is always linked as `best`")),
     ("load_in_8bit", Some("`load_in_4bit = true` holds the weights in four bits, `bf16 = true` in bfloat16")),
     ("neftune_noise_alpha", None),

@@ -75,6 +75,12 @@ pub struct Recipe {
     /// Whether large images are split into tiles; None keeps the setting of the model's processor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub do_image_splitting: Option<bool>,
+    /// Largest number of pixels of a resized image; None keeps the setting of the model's processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_max_pixels: Option<u64>,
+    /// Smallest number of pixels of a resized image; None keeps the setting of the model's processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_min_pixels: Option<u64>,
     /// Kind of training: `finetuning_type` and its table.
     #[serde(flatten)]
     pub tuning: Tuning,
@@ -235,9 +241,32 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
     ) as usize;
     let do_image_splitting = top.flag_or(
         "do_image_splitting",
-        Some("as in the model's processor"),
-        "Whether large images are split into tiles.",
+        Some("as the continued adapter was trained, or else as in the model's processor"),
+        "Whether large images are split into tiles. Only for models that split images, such as SmolVLM.",
     );
+    let image_max_pixels = top.integer_or(
+        "image_max_pixels",
+        Some("as in the model's processor"),
+        1..=1 << 28,
+        "Largest number of pixels of a resized image. Only for models that take images of any size, such as Qwen2.5-VL: an \
+         image takes a token for each 28 x 28 pixels there.",
+    );
+    let pixels_at = top.at("image_min_pixels");
+    let image_min_pixels = top.integer_or(
+        "image_min_pixels",
+        Some("as in the model's processor"),
+        1..=1 << 28,
+        "Smallest number of pixels of a resized image. Only for models that take images of any size.",
+    );
+    if let (Some(most), Some(least)) = (image_max_pixels, image_min_pixels)
+        && least > most
+    {
+        top.report(
+            pixels_at.as_ref(),
+            "`image_min_pixels` is more than `image_max_pixels`",
+            "lower it, or raise `image_max_pixels`",
+        );
+    }
     let tuning = crate::finetuning::read(&mut top);
     if let (Some(_), Tuning::Lora { lora }) = (&adapter_name_or_path, &tuning)
         && lora.init_lora_weights != InitLoraWeights::default()
@@ -278,6 +307,8 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
         seed,
         cutoff_len,
         do_image_splitting,
+        image_max_pixels,
+        image_min_pixels,
         tuning,
         data,
         train,

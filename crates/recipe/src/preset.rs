@@ -33,6 +33,16 @@ pub const PRESETS: &[Preset] = &[
         text: include_str!("../../../recipes/smolvlm-256m-lora.toml"),
     },
     Preset {
+        name: "qwen2.5-vl-3b-lora",
+        about: "LoRA on Qwen2.5-VL-3B-Instruct",
+        text: include_str!("../../../recipes/qwen2.5-vl-3b-lora.toml"),
+    },
+    Preset {
+        name: "llava-1.5-7b-qlora",
+        about: "QLoRA on LLaVA-1.5-7B, in the form of transformers",
+        text: include_str!("../../../recipes/llava-1.5-7b-qlora.toml"),
+    },
+    Preset {
         name: "cxr",
         about: "LoRA on the shipped tiny base, real chest X-rays",
         text: include_str!("../../../recipes/cxr.toml"),

@@ -7,7 +7,7 @@ use stepwise_trainer::preflight::Preflight;
 use stepwise_trainer::preflight::freeze_groups::FreezeGroup;
 use stepwise_trainer::preflight::memory::{MemoryEstimate, available};
 use stepwise_trainer::preflight::token_stats::Percentiles;
-use stepwise_vlm::idefics3::ModelPart;
+use stepwise_vlm::model::ModelPart;
 
 use crate::table::Table;
 

@@ -11,7 +11,7 @@ use stepwise_data::io::digest::hex;
 use stepwise_data::prompt::{PromptOptions, prompt};
 use stepwise_recipe::Recipe;
 use stepwise_trainer::batches::augment::Augmenter;
-use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::model::Vlm;
 use stepwise_vlm::processor::Processor;
 
 use crate::budget::{Budget, Unequal, differing};

@@ -96,6 +96,8 @@ pub struct Cases {
     pub eval: Vec<Case>,
     /// Source of their images.
     pub pictures: CaseImages,
+    /// Remarks on the cases that do not stop a run, each as a line.
+    pub warnings: Vec<String>,
 }
 
 /// Place where a case is written.
@@ -172,16 +174,15 @@ impl Cases {
                 (cases, CaseImages::Drawn { options, numbers })
             }
         };
-        if let Some(words) = &data.abstain_option {
-            cases.iter_mut().for_each(|case| abstain_option::offer(case, words));
-        }
+        let words = data.abstain_option.as_deref();
+        let warnings = words.and_then(|words| abstain_option::offer_to_all(&mut cases, words)).into_iter().collect();
         let side = |split: Split| cases.iter().filter(move |case| case.split == split).cloned();
         let mut train: Vec<Case> = side(Split::Train).collect();
         train.truncate(data.max_samples.map_or(usize::MAX, |most| most as usize));
         let eval: Vec<Case> = side(data.eval_split).collect();
         let mut splits = BTreeMap::new();
         cases.iter().for_each(|case| *splits.entry(case.split).or_default() += 1);
-        Ok((Self { train, eval, pictures }, splits))
+        Ok((Self { train, eval, pictures, warnings }, splits))
     }
 }
 

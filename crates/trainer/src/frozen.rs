@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
-use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::model::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 
 /// SHA-256 digests of tensors by name.

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::recipe_to_model::{base_precision, initial_weights, is_frozen};
+use crate::image_splitting::ImageSplitting;
+use crate::recipe_to_model::{base_precision, image_options, initial_weights, is_frozen};
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 use stepwise_recipe::{Freeze, LoraRecipe, Recipe, TargetModules, Tuning};
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::{self, AdapterError, LoraConfig, Targets, load_adapter, save_adapter};
 use stepwise_vlm::fault::Fault;
 use stepwise_vlm::feature_cache::FeatureLimits;
-use stepwise_vlm::idefics3::ModelPart;
-use stepwise_vlm::idefics3::save_model;
+use stepwise_vlm::model::ModelPart;
+use stepwise_vlm::model::save_model;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 use stepwise_vlm::nn::source::WeightError;
 use stepwise_vlm::pipeline::{PipelineError, VlmPipeline};
@@ -86,7 +87,8 @@ impl Learner {
     pub fn new(recipe: &Recipe, device: &Device, progress: &mut dyn Progress) -> Result<Self, LearnerError> {
         let precision = base_precision(&recipe.train);
         let mut pipeline = VlmPipeline::load_in(precision, &recipe.model_name_or_path, device)?;
-        pipeline.processor.set_image_splitting(recipe.do_image_splitting);
+        let splitting = ImageSplitting::reported(recipe, progress).map_err(PipelineError::from)?;
+        pipeline.processor.set_image_options(image_options(recipe, splitting)).map_err(PipelineError::from)?;
         let never = recipe.tuning.freeze();
         let lora = match &recipe.tuning {
             Tuning::Lora { lora } => {
@@ -192,7 +194,7 @@ impl Learner {
             }
             None => save_model(&mut self.pipeline.model, &self.base, folder, false)?,
         }
-        self.pipeline.processor.save_image_splitting(&self.base, folder).map_err(PipelineError::from)?;
+        self.pipeline.processor.save_image_options(&self.base, folder).map_err(PipelineError::from)?;
         write_safetensors(&folder.join(OPTIMIZER_FILE), &self.optimizer.tensors(), false)?;
         Ok(())
     }
@@ -212,7 +214,7 @@ impl Learner {
                 }
             }
             None => {
-                let source = SafetensorsSource::open_model(folder, &device)?;
+                let source = SafetensorsSource::open_model(folder, self.pipeline.model.config(), &device)?;
                 let mut restore = Restore { source, place: folder.display().to_string(), problem: None };
                 self.pipeline.model.visit(&mut restore);
                 if let Some(problem) = restore.problem {

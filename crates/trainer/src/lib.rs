@@ -14,6 +14,7 @@ pub mod checkpoint;
 pub mod claim;
 pub mod environment;
 pub mod frozen;
+pub mod image_splitting;
 pub mod inputs;
 pub mod interrupt;
 pub mod learner;

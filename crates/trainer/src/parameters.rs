@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::recipe_to_model::is_frozen;
 use indexmap::IndexMap;
 use stepwise_recipe::Freeze;
-use stepwise_vlm::idefics3::{ModelPart, Vlm};
+use stepwise_vlm::model::{ModelPart, Vlm};
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 
 /// Trainable layers of one model part with the same adapter rank.

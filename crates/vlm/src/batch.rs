@@ -6,8 +6,8 @@ use std::sync::Arc;
 use stepwise_data::conversation::Conversation;
 
 use crate::feature_cache::TileDigest;
+use crate::images::grid::ImageGrid;
 use crate::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
-use crate::processor::pixels::ImageGrid;
 use crate::processor::{Encoded, Prepared, Processor, ProcessorError};
 
 /// Conversation with its preprocessed images, ready to be encoded as tokens.
@@ -73,16 +73,22 @@ impl Batch {
 }
 
 impl Batch {
-    /// Returns the SHA-256 digest of each tile of the batch, in order of first appearance. Tiles with equal digests
-    /// have equal pixels.
-    pub fn tile_digests(&self) -> impl Iterator<Item = [u8; 32]> {
-        self.tiles.tiles.iter().map(TileRef::digest)
+    /// Returns the SHA-256 digest of each tile of the batch and its number of pixels, in order of first appearance. Tiles
+    /// with equal digests have equal pixels.
+    pub fn distinct_tiles(&self) -> impl Iterator<Item = ([u8; 32], usize)> {
+        self.tiles.tiles.iter().map(|tile| (tile.digest(), tile.size().iter().product()))
     }
 
     /// Returns the number of tiles to encode. Equal tiles count once if the batch was packed with `share`.
     #[must_use]
     pub fn tiles(&self) -> usize {
         self.tiles.tiles.len()
+    }
+
+    /// Returns the number of pixels of all tiles to encode, each with three channels.
+    #[must_use]
+    pub fn pixels(&self) -> usize {
+        self.tiles.tiles.iter().map(|tile| tile.size().iter().product::<usize>()).sum()
     }
 }
 
@@ -100,6 +106,11 @@ impl TileRef {
     pub fn digest(&self) -> TileDigest {
         self.prepared.digests[self.tile]
     }
+
+    /// Returns height and width of the tile in pixels.
+    pub fn size(&self) -> [usize; 2] {
+        [self.prepared.grid.height, self.prepared.grid.width]
+    }
 }
 
 /// Returns `prompt` followed by `answer`, a result of [`Processor::encode_options`], and the tokens of the answer as
@@ -110,26 +121,30 @@ pub(crate) fn answered(prompt: &Encoded, answer: &[u32]) -> (Vec<u32>, Vec<Targe
     (ids, targets)
 }
 
-/// Tiles of a batch, numbered in order of appearance. Equal tiles have one number unless `apart` is set.
+/// Tiles of a batch in order of appearance. Equal tiles stand once unless `apart` is set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TileSet {
-    /// Tiles in order of first appearance; the index is the tile's number.
+    /// Tiles in order of first appearance.
     pub tiles: Vec<TileRef>,
-    numbers: HashMap<TileDigest, usize>,
+    /// Row of the first feature of each tile in the features of the set.
+    firsts: HashMap<TileDigest, usize>,
+    /// Number of features of all tiles.
+    features: usize,
     apart: bool,
 }
 
 impl TileSet {
-    /// Returns the number of a tile, and adds the tile to the set unless an equal one is in it. A set with `apart` adds
-    /// every tile. `tile` counts from 0 within `prepared`.
-    pub fn number(&mut self, prepared: &Arc<Prepared>, tile: usize) -> usize {
+    /// Returns the row of the first of the `count` features of a tile in the features of the set, and adds the tile to the
+    /// set unless an equal one is in it. A set with `apart` adds every tile. `tile` counts from 0 within `prepared`.
+    pub fn first_feature(&mut self, prepared: &Arc<Prepared>, tile: usize, count: usize) -> usize {
         let digest = prepared.digests[tile];
         if self.apart {
-            self.numbers.remove(&digest);
+            self.firsts.remove(&digest);
         }
-        *self.numbers.entry(digest).or_insert_with(|| {
+        *self.firsts.entry(digest).or_insert_with(|| {
             self.tiles.push(TileRef { prepared: Arc::clone(prepared), tile });
-            self.tiles.len() - 1
+            self.features += count;
+            self.features - count
         })
     }
 
@@ -148,7 +163,8 @@ impl TileSet {
             .map(|span| TileSpan {
                 start: span.start,
                 len: span.len,
-                tile: self.number(&images[span.image], span.tile),
+                first: self.first_feature(&images[span.image], span.tile, span.len),
+                axes: span.axes,
             })
             .collect();
         Sequence { ids, tiles, targets }

@@ -13,9 +13,7 @@ use tokenizers::{
     AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerBuilder,
 };
 
-use crate::idefics3::Vlm;
-use crate::idefics3::config::ModelConfig;
-use crate::idefics3::save_model;
+use crate::model::{ModelConfig, Vlm, save_model};
 use crate::nn::source::WeightError;
 use crate::weights::RandomSource;
 
@@ -81,7 +79,7 @@ pub enum FreshError {
     Tokenizer(String),
     /// The sizes do not fit each other or are out of range.
     #[error(transparent)]
-    Config(#[from] crate::idefics3::config::ConfigError),
+    Config(#[from] crate::model::ConfigError),
     /// A file or the folder cannot be written.
     #[error(transparent)]
     Weights(#[from] WeightError),
@@ -125,7 +123,7 @@ pub fn create(
     let config = config_json(sizes, vocabulary, id("<image>"));
     // Checked before the folder is created, so that invalid sizes leave no folder.
     let checked = ModelConfig::from_json(&config.to_string())?;
-    let features = checked.features_per_tile();
+    let features = checked.vision.features(sizes.image_size, sizes.image_size);
     let pixels = json!({
         "do_convert_rgb": true, "do_image_splitting": false, "do_normalize": true, "do_pad": true, "do_rescale": true,
         "do_resize": true, "image_mean": [0.5, 0.5, 0.5], "image_processor_type": "Idefics3ImageProcessor",

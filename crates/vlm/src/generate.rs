@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
 
-use crate::idefics3::Vlm;
+use crate::model::Vlm;
 use crate::nn::parameter::Pass;
 use crate::packed_sequences::{PackedSequences, Sequence};
 

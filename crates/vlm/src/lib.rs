@@ -1,13 +1,22 @@
 #![doc = include_str!("../README.md")]
 
+mod decoder;
+mod encoder;
+mod families;
+pub mod images;
+mod model_config;
 pub mod nn;
+mod vit;
+mod vit_config;
+mod vit_tower;
 
 pub mod create;
 pub mod fault;
 pub mod feature_cache;
-pub mod idefics3;
 mod image_features;
+pub mod json_file;
 pub mod misplaced;
+pub mod model;
 pub mod option_scores;
 pub mod packed_sequences;
 pub mod pipeline;
@@ -19,4 +28,4 @@ pub mod pixel_gradient;
 pub mod processor;
 pub mod weights;
 
-pub use stepwise_ops::{Precision, keep_freed_memory, values_of};
+pub use stepwise_ops::{LOGIT_ROWS, Precision, keep_freed_memory, values_of};

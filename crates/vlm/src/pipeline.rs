@@ -12,8 +12,7 @@ use stepwise_ops::Precision;
 use crate::batch::{Batch, EncodableExample, TileRef, TileSet};
 use crate::feature_cache::{FeatureCache, FeatureLimits};
 use crate::generate::{Generated, generate};
-use crate::idefics3::checkpointed::Seen;
-use crate::idefics3::{LoadError, ModelPart, Vlm};
+use crate::model::{LoadError, ModelPart, Seen, Vlm};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError};
 
@@ -108,28 +107,10 @@ impl VlmPipeline {
     /// Combines a model and its processor, with the image-feature cache of [`VlmPipeline::refresh`].
     ///
     /// # Errors
-    /// When they differ in the side of a tile or the number of tokens per tile, or the tokenizer has ids beyond the
-    /// model's vocabulary.
+    /// When they belong to different families, differ in the size of a tile or its number of tokens, or the tokenizer has
+    /// ids beyond the model's vocabulary.
     pub fn new(model: Vlm, processor: Processor) -> Result<Self, PipelineError> {
-        let config = model.config();
-        let (side, wanted) = (processor.pixels().max_image_size.longest_edge as usize, config.vision.image_size);
-        if side != wanted {
-            return Err(PipelineError::Mismatch(format!(
-                "max_image_size.longest_edge of the processor is {side}, but vision_config.image_size of the model is {wanted}"
-            )));
-        }
-        let (tokens, wanted) = (processor.image_seq_len(), config.features_per_tile());
-        if tokens != wanted {
-            return Err(PipelineError::Mismatch(format!(
-                "image_seq_len of the processor is {tokens}, but the model gives {wanted} features per tile"
-            )));
-        }
-        let (largest, rows) = (processor.largest_token_id(), config.text.vocab_size);
-        if largest as usize >= rows {
-            return Err(PipelineError::Mismatch(format!(
-                "the tokenizer has token id {largest}, but text_config.vocab_size of the model is {rows}"
-            )));
-        }
+        processor.fits(model.config()).map_err(PipelineError::Mismatch)?;
         let mut pipeline = Self { model, processor, sight: Sight::Anew { encoder_learns: false } };
         pipeline.refresh();
         Ok(pipeline)
@@ -170,10 +151,9 @@ impl VlmPipeline {
         }
         let seen = match (&self.sight, batch.tiles()) {
             (Sight::Remembered { .. }, _) | (_, 0) => Seen::Features(self.features(&batch.tiles, pass)),
-            (Sight::Anew { encoder_learns: false }, _) => {
-                Seen::Encoded(self.model.encode(self.pixels(&batch.tiles.tiles), None, &pass.without_gradients()))
+            (Sight::Anew { encoder_learns }, _) => {
+                Seen::Pixels { pixels: self.pixels(&batch.tiles.tiles), encoder_learns: *encoder_learns }
             }
-            (Sight::Anew { encoder_learns: true }, _) => Seen::Pixels(self.pixels(&batch.tiles.tiles)),
         };
         self.model.checkpointed(&batch.layout, seen, share, pass)
     }
@@ -212,7 +192,7 @@ impl VlmPipeline {
         }
     }
 
-    /// Returns the features of all tiles of a set, `[tiles * features_per_tile, text width]`; `None` for no tiles. If
+    /// Returns the features of all tiles of a set, `[features of all tiles, text width]`; `None` for no tiles. If
     /// image encoder and connector are frozen, each tile is encoded once and cached. Attacked pixels are never cached.
     pub(crate) fn features(&self, set: &TileSet, pass: &Pass) -> Option<Tensor<2>> {
         if set.tiles.is_empty() {
@@ -239,23 +219,28 @@ impl VlmPipeline {
     }
 
     fn encode_tiles(&self, tiles: &[TileRef], pass: &Pass) -> Tensor<2> {
-        self.model.connect(self.model.encode(self.pixels(tiles), None, pass), pass)
+        self.model.image_features(&self.pixels(tiles), pass)
     }
 
-    /// Returns normalised pixels, `[tiles, 3, side, side]`.
-    fn pixels(&self, tiles: &[TileRef]) -> Tensor<4> {
-        let (side, size) = (self.model.config().vision.image_size, self.processor.tile_size());
-        let mut values = Vec::with_capacity(tiles.len() * size);
-        for TileRef { prepared, tile } in tiles {
-            let range = tile * size..(tile + 1) * size;
-            match &prepared.pixels {
-                PreparedPixels::Cut(tiles) => values.extend(self.processor.pixels().unit(&tiles.bytes[range])),
-                PreparedPixels::Unit(unit) => values.extend_from_slice(&unit[range]),
-            }
-        }
-        self.processor.pixels().normalise(&mut values, side);
-        let pixels = TensorData::new(values, [tiles.len(), 3, side, side]);
-        Tensor::from_data(pixels, self.model.device())
+    /// Returns normalised pixels, one tensor `[tiles, 3, height, width]` for neighbouring tiles of one size.
+    fn pixels(&self, tiles: &[TileRef]) -> Vec<Tensor<4>> {
+        let of_one_size = tiles.chunk_by(|one, other| one.size() == other.size());
+        of_one_size
+            .map(|tiles| {
+                let [height, width] = tiles[0].size();
+                let size = 3 * height * width;
+                let mut values = Vec::with_capacity(tiles.len() * size);
+                for TileRef { prepared, tile } in tiles {
+                    let range = tile * size..(tile + 1) * size;
+                    match &prepared.pixels {
+                        PreparedPixels::Cut(tiles) => values.extend(self.processor.values().unit(&tiles.bytes[range])),
+                        PreparedPixels::Unit(unit) => values.extend_from_slice(&unit[range]),
+                    }
+                }
+                let unit = TensorData::new(values, [tiles.len(), 3, height, width]);
+                self.processor.values().normalise(Tensor::from_data(unit, self.model.device()))
+            })
+            .collect()
     }
 
     /// Decides again whether image features can be cached, and clears the cache. Call it whenever adapters are

@@ -8,6 +8,8 @@ use burn::tensor::{Gradients, Tensor, TensorData};
 use stepwise_ops::values_of;
 
 use crate::batch::{EncodableExample, TileSet, answered};
+use crate::images::grid::ImageGrid;
+use crate::model::EncoderShape;
 use crate::nn::parameter::Pass;
 use crate::packed_sequences::{PackedSequences, Sequence, TileSpan};
 use crate::pipeline::{PipelineError, ROWS_AT_ONCE, VlmPipeline};
@@ -36,8 +38,8 @@ pub enum PixelObjective {
 pub struct PixelSlope {
     /// Value of the objective at the given image, in nats.
     pub value: f64,
-    /// Gradient with respect to the pixels, in 0..1, of the first image of the example: `[tiles, 3, side, side]` row
-    /// by row.
+    /// Gradient with respect to the pixels, in 0..1, of the first image of the example: `[tiles, 3, height, width]`
+    /// row by row.
     pub gradient: Vec<f32>,
 }
 
@@ -82,16 +84,15 @@ struct Queries<'a> {
     prompt: Encoded,
     /// Tokens of each answer with the end of its turn.
     answers: Vec<Vec<u32>>,
-    /// Number of tiles of the first image.
-    tiles: usize,
+    /// Tiles of the first image.
+    grid: ImageGrid,
 }
 
 impl Queries<'_> {
-    /// Returns the rows of the question in the image encoder or in the decoder, whichever are more. `patches` is the
-    /// number of patches per tile.
-    fn rows(&self, patches: usize) -> usize {
+    /// Returns the rows of the question in the image encoder or in the decoder, whichever are more.
+    fn rows(&self, encoder: &EncoderShape) -> usize {
         let words = self.prompt.ids.len() + self.answers.iter().map(Vec::len).sum::<usize>();
-        words.max(self.tiles * patches)
+        words.max(self.grid.tiles() * encoder.patches(self.grid.height, self.grid.width))
     }
 }
 
@@ -108,11 +109,11 @@ impl VlmPipeline {
         asked: &[(EncodableExample, PixelObjective)],
         pass: &Pass,
     ) -> Result<Vec<PixelSlope>, PipelineError> {
-        let patches = self.model.config().vision.patches_per_side().pow(2);
+        let encoder = self.model.config().vision;
         let (mut slopes, mut waiting, mut rows) = (Vec::with_capacity(asked.len()), Vec::new(), 0);
         for (example, objective) in asked {
             let asked = self.asked(example, objective)?;
-            let more = asked.rows(patches);
+            let more = asked.rows(&encoder);
             if rows + more > ROWS_AT_ONCE && !waiting.is_empty() {
                 slopes.extend(self.climb(&waiting, pass).0);
                 (waiting, rows) = (Vec::new(), 0);
@@ -137,39 +138,38 @@ impl VlmPipeline {
         };
         let texts = objective.texts();
         let (prompt, answers) = self.processor.encode_options(&example.conversation, &example.grids(), &texts)?;
-        Ok(Queries { example, objective, prompt, answers, tiles: first.grid.tiles() })
+        Ok(Queries { example, objective, prompt, answers, grid: first.grid })
     }
 
     /// Runs one forward and one backward pass for all of `asked`. Returns values and pixel gradients, and the remaining
     /// gradients for tests.
     fn climb(&self, asked: &[Queries<'_>], pass: &Pass) -> (Vec<PixelSlope>, Gradients) {
         let plain = Pass { gradients: false, dropout: None, ..*pass };
-        let attacked: usize = asked.iter().map(|asked| asked.tiles).sum();
+        let attacked: usize = asked.iter().map(|asked| self.processor.image_tokens(asked.grid)).sum();
         let (mut rest, mut sequences, mut first) = (TileSet::default(), Vec::new(), 0);
-        let mut unit = Vec::new();
-        for Queries { example, prompt, answers, tiles, .. } in asked {
-            unit.extend(self.processor.unit_pixels(&example.images[0]));
+        for Queries { example, prompt, answers, grid, .. } in asked {
             for answer in answers {
                 let (ids, targets) = answered(prompt, answer);
                 let spans = prompt.images.iter().map(|span| TileSpan {
                     start: span.start,
                     len: span.len,
                     // Equal tiles of first images are not merged, because each has a gradient of its own.
-                    tile: match span.image {
-                        0 => first + span.tile,
-                        image => attacked + rest.number(&example.images[image], span.tile),
+                    first: match span.image {
+                        0 => first + span.tile * span.len,
+                        image => attacked + rest.first_feature(&example.images[image], span.tile, span.len),
                     },
+                    axes: span.axes,
                 });
                 let tiles = spans.collect();
                 sequences.push(Sequence { ids, tiles, targets });
             }
-            first += tiles;
+            first += self.processor.image_tokens(*grid);
         }
         let layout = PackedSequences::pack(&sequences, true);
-        let side = self.model.config().vision.image_size;
-        let unit = Tensor::<4>::from_data(TensorData::new(unit, [attacked, 3, side, side]), self.model.device());
-        let unit = unit.autodiff().require_grad();
-        let features = self.model.connect(self.model.encode(self.normalised(unit.clone()), None, &plain), &plain);
+        let units = self.attacked_pixels(asked);
+        let normalised: Vec<Tensor<4>> =
+            units.iter().map(|unit| self.processor.values().normalise(unit.clone())).collect();
+        let features = self.model.image_features(&normalised, &plain);
         let features = match self.features(&rest, &plain) {
             Some(rest) => Tensor::cat(vec![features, rest], 0),
             None => features,
@@ -192,24 +192,30 @@ impl VlmPipeline {
         };
         let gradients = self.model.reweighted_loss(&layout, Some(features), &plain, weigh).backward();
         // Every question shows its first image, so the loss always depends on the pixels.
-        let all = values_of(unit.grad(&gradients).expect("pixels have a gradient"));
-        let mut all = all.into_iter();
+        let all = units.iter().flat_map(|unit| values_of(unit.grad(&gradients).expect("pixels have a gradient")));
+        let mut all = all.collect::<Vec<f32>>().into_iter();
         let slopes = asked.iter().zip(values).map(|(asked, value)| {
-            let gradient = all.by_ref().take(asked.tiles * self.processor.tile_size()).collect();
+            let gradient = all.by_ref().take(asked.grid.values()).collect();
             PixelSlope { value, gradient }
         });
         (slopes.collect(), gradients)
     }
 
-    /// Normalises pixels in 0..1, `[tiles, 3, side, side]`, inside the gradient graph.
-    fn normalised(&self, unit: Tensor<4>) -> Tensor<4> {
-        let config = self.processor.pixels();
-        let device = self.model.device();
-        let row = |values: [f64; 3]| {
-            let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
-            Tensor::<4>::from_data(TensorData::new(values, [1, 3, 1, 1]), device)
-        };
-        (unit - row(config.image_mean)) / row(config.image_std)
+    /// Pixels of the first images in 0..1 as leaves of the gradient graph, one tensor `[tiles, 3, height, width]` for
+    /// neighbouring images whose tiles have one size.
+    fn attacked_pixels(&self, asked: &[Queries<'_>]) -> Vec<Tensor<4>> {
+        let size = |asked: &Queries<'_>| [asked.grid.height, asked.grid.width];
+        let of_one_size = asked.chunk_by(|one, other| size(one) == size(other));
+        of_one_size
+            .map(|asked| {
+                let unit = asked.iter().flat_map(|asked| self.processor.unit_pixels(&asked.example.images[0]));
+                let unit: Vec<f32> = unit.collect();
+                let [height, width] = size(&asked[0]);
+                let tiles = asked.iter().map(|asked| asked.grid.tiles()).sum();
+                let data = TensorData::new(unit, [tiles, 3, height, width]);
+                Tensor::<4>::from_data(data, self.model.device()).autodiff().require_grad()
+            })
+            .collect()
     }
 }
 
@@ -225,7 +231,6 @@ mod tests {
     use super::*;
     use crate::adapter::load_adapter;
     use crate::nn::parameter::{Parameter, ParameterVisitor};
-    use crate::processor::pixels::ImageGrid;
 
     /// The tiny model of the parity fixtures without image splitting, with a trainable adapter on every linear layer.
     fn adapted() -> VlmPipeline {
@@ -262,7 +267,7 @@ mod tests {
         let mut parts: Vec<Part> = (0..unit.len()).map(|index| Part::Image { index }).collect();
         parts.push(Part::text(question));
         conversation.push(Role::User, parts);
-        let grid = ImageGrid::default();
+        let grid = ImageGrid::whole(64, 64);
         let repainted = |unit: &Vec<f32>| Arc::new(pipeline.processor.repainted(grid, unit.clone()).expect("one tile"));
         EncodableExample { conversation, images: unit.iter().map(repainted).collect() }
     }

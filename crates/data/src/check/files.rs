@@ -5,23 +5,22 @@ use std::path::{Path, PathBuf};
 
 use super::{Faults, Files};
 use crate::case::{Case, Image, Shape};
-use crate::dhash::{parse_phash, phash};
+use crate::dhash::parse_phash;
 use crate::image::{decode_image, image_size, load_mask, read_file, sha256_hex};
 use crate::io::contained::{self, is_inside};
+use crate::near_duplicates::Fingerprint;
 
 /// Checks the image and mask files of a case and adds the problems to `faults`: files that are missing, outside the
 /// folder of the data set or unreadable, and sizes that differ from the recorded ones; with [`Files::Contents`] also
 /// digests, hashes, mask boxes and files that cannot be decoded. Paths that the rules of the record refuse are passed
-/// over.
-pub(super) fn check(case: &Case, files: Files, faults: &mut Faults) {
-    for (index, image) in case.images.iter().enumerate() {
+/// over. Returns the fingerprint of each image; None for an image that was not decoded or is not the recorded one.
+pub(super) fn check(case: &Case, files: Files, faults: &mut Faults) -> Vec<Option<Fingerprint>> {
+    let mut check_at = |(index, image): (usize, &Image)| {
         let at = format!("images[{index}]");
-        let field = format!("{at}.path");
-        let Some(path) = sized(&image.path, image, &field, faults) else { continue };
-        if files == Files::Contents {
-            check_image(image, &path, &at, faults);
-        }
-    }
+        let path = sized(&image.path, image, &format!("{at}.path"), faults)?;
+        if files == Files::Contents { check_image(image, &path, &at, faults) } else { None }
+    };
+    let fingerprints = case.images.iter().enumerate().map(&mut check_at).collect();
     for (index, region) in case.regions.iter().enumerate() {
         let Shape::Mask { path, bounds } = &region.shape else { continue };
         let Some(image) = case.images.iter().find(|image| image.id == region.image) else { continue };
@@ -40,6 +39,7 @@ pub(super) fn check(case: &Case, files: Files, faults: &mut Faults) {
             }
         }
     }
+    fingerprints
 }
 
 /// Returns the path of a file if it exists inside the data set's folder, links followed. Else reports why not.
@@ -79,27 +79,24 @@ fn sized(relative: &str, image: &Image, field: &str, faults: &mut Faults) -> Opt
     }
 }
 
-fn check_image(image: &Image, path: &Path, at: &str, faults: &mut Faults) {
-    let bytes = match read_file(path) {
-        Ok(bytes) => bytes,
-        Err(error) => return unreadable(&error, &format!("{at}.path"), faults),
-    };
+/// Checks digest and hash of an image file. Returns the fingerprint of the image, None if it cannot be decoded or has
+/// another digest.
+fn check_image(image: &Image, path: &Path, at: &str, faults: &mut Faults) -> Option<Fingerprint> {
+    let field = format!("{at}.path");
+    let bytes = read_file(path).map_err(|error| unreadable(&error, &field, faults)).ok()?;
     let digest = sha256_hex(&bytes);
     if digest != image.sha256 {
         let what = format!("is {}, but the digest of the file is {digest}", image.sha256);
         faults.add(format!("{at}.sha256"), what, "restore the file, or record its digest");
     }
+    let picture = decode_image(&bytes, path).map_err(|error| unreadable(&error, &field, faults)).ok()?;
+    let found = Fingerprint::of(&picture);
     let recorded = image.phash.as_deref().and_then(parse_phash);
-    match decode_image(&bytes, path) {
-        Ok(picture) => {
-            let found = phash(&picture);
-            if let Some(recorded) = recorded.filter(|recorded| *recorded != found) {
-                let what = format!("is {recorded:016x}, but the hash of the image is {found:016x}");
-                faults.add(format!("{at}.phash"), what, "record the hash of the image");
-            }
-        }
-        Err(error) => unreadable(&error, &format!("{at}.path"), faults),
+    if let Some(recorded) = recorded.filter(|recorded| *recorded != found.hash) {
+        let what = format!("is {recorded:016x}, but the hash of the image is {:016x}", found.hash);
+        faults.add(format!("{at}.phash"), what, "record the hash of the image");
     }
+    (digest == image.sha256).then_some(found)
 }
 
 /// Reports an error as a problem. The message of the error is split at its arrow into problem and advice.

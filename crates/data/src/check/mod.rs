@@ -15,11 +15,13 @@ use std::path::Path;
 use crate::answer_text::{TextFault, answer_fault, control_fault, text_fault};
 use crate::case::Case;
 use crate::dataset::{Dataset, Lines};
+use crate::image::range_warnings;
+use crate::near_duplicates::Fingerprint;
 use crate::problem::{Problem, Problems};
 use crate::taxonomy::Taxonomy;
 
 pub use across::{PlacedCase, between};
-pub use near::{Fingerprint, Fingerprints, near, near_images};
+pub use near::{Fingerprints, NearImage, fingerprints, near, near_images};
 pub use summary::{CategoryCount, CheckSummary, OneAnswerQuestion, summary};
 
 /// How far the files that cases name are checked.
@@ -59,60 +61,74 @@ impl Default for CheckOptions {
 /// When the file cannot be read, has another format, contains no case, has a line that is not a valid case, or breaks a
 /// rule. The problems of all rows are reported at once.
 pub fn load(path: &Path) -> Result<Dataset, Problems> {
-    let (dataset, problems) = check_file(path, &CheckOptions { taxonomy: None, files: Files::Skip });
+    let (dataset, Findings { problems, .. }) = check_file(path, &CheckOptions { taxonomy: None, files: Files::Skip });
     dataset.filter(|_| problems.is_empty()).ok_or(Problems(problems))
 }
 
-/// Checks the rules of single cases, of their files and between cases, as far as `options` say, and returns the
-/// problems in the order of the rows; empty when there are none. Rows are numbered by the position of the case, from 1.
-#[must_use]
-pub fn check(dataset: &Dataset, options: &CheckOptions) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    check_each(dataset, 1.., options, &mut problems);
-    let placed: Vec<PlacedCase<'_>> = PlacedCase::all(dataset).collect();
-    problems.extend(between(&placed));
-    if options.files == Files::Contents {
-        problems.extend(near(&placed, &Fingerprints::Files));
-    }
-    problems.sort_by_key(|problem| problem.row);
-    problems
+/// Results of a check.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Broken rules, in the order of the rows.
+    pub problems: Vec<Problem>,
+    /// Remarks on images that are allowed but probably wrong, each as a line; only with [`Files::Contents`].
+    pub warnings: Vec<String>,
 }
 
-/// Reads a case file, or the `cases.jsonl` of a folder, and checks it as [`check`] does. Returns the data set and its
-/// problems in the order of the rows.
+/// Checks the rules of single cases, of their files and between cases, as far as `options` say. Rows are numbered by the
+/// position of the case, from 1.
+#[must_use]
+pub fn check(dataset: &Dataset, options: &CheckOptions) -> Findings {
+    let mut problems = Vec::new();
+    let fingerprints = check_each(dataset, 1.., options, &mut problems);
+    let placed: Vec<PlacedCase<'_>> = PlacedCase::all(dataset).collect();
+    problems.extend(between(&placed));
+    problems.extend(near(&placed, &fingerprints));
+    problems.sort_by_key(|problem| problem.row);
+    Findings { problems, warnings: image_warnings(dataset.cases.iter().zip(&fingerprints)) }
+}
+
+/// Reads a case file, or the `cases.jsonl` of a folder, and checks it as [`check`] does. Returns the data set and what
+/// was found.
 ///
 /// The data set is None when the file cannot be read, contains no case, or has lines that are not valid cases; then the
-/// rules between cases are not checked.
+/// rules between cases are not checked, and there are no warnings.
 #[must_use]
-pub fn check_file(path: &Path, options: &CheckOptions) -> (Option<Dataset>, Vec<Problem>) {
+pub fn check_file(path: &Path, options: &CheckOptions) -> (Option<Dataset>, Findings) {
+    let without_warnings = |problems| Findings { problems, warnings: Vec::new() };
     let Lines { dataset, rows, mut problems } = match Lines::read(path) {
         Ok(lines) => lines,
-        Err(Problems(problems)) => return (None, problems),
+        Err(Problems(problems)) => return (None, without_warnings(problems)),
     };
     if problems.is_empty() {
-        let problems = check(&dataset, options);
-        return (Some(dataset), problems);
+        let findings = check(&dataset, options);
+        return (Some(dataset), findings);
     }
     check_each(&dataset, rows, options, &mut problems);
     problems.sort_by_key(|problem| problem.row);
-    (None, problems)
+    (None, without_warnings(problems))
 }
 
-/// Checks the rules of single cases. `rows` holds the row of each case.
+/// Checks the rules of single cases. `rows` holds the row of each case. Returns the fingerprints of the images that were
+/// decoded, by case and image.
 fn check_each(
     dataset: &Dataset,
     rows: impl IntoIterator<Item = usize>,
     options: &CheckOptions,
     problems: &mut Vec<Problem>,
-) {
-    for (case, row) in dataset.cases.iter().zip(rows) {
+) -> Fingerprints {
+    let check = |(case, row): (&Case, usize)| {
         let mut faults = Faults { dataset, row, problems };
         record::check(case, &mut faults);
         item::check_chain(case, options.taxonomy.as_ref(), &mut faults);
-        if options.files > Files::Skip {
-            files::check(case, options.files, &mut faults);
-        }
-    }
+        if options.files > Files::Skip { files::check(case, options.files, &mut faults) } else { Vec::new() }
+    };
+    dataset.cases.iter().zip(rows).map(check).collect()
+}
+
+/// Warns about images with few grey levels. `cases` are cases with the fingerprints of their images.
+pub fn image_warnings<'a>(cases: impl IntoIterator<Item = (&'a Case, &'a Vec<Option<Fingerprint>>)>) -> Vec<String> {
+    let images = cases.into_iter().flat_map(|(case, fingerprints)| case.images.iter().zip(fingerprints));
+    range_warnings(images.filter_map(|(image, found)| Some((image.path.as_str(), found.as_ref()?.levels))))
 }
 
 /// Collects the faults of one case.

@@ -6,104 +6,86 @@ use std::collections::BTreeSet;
 use super::across::{PlacedCase, sides};
 use crate::case::Image;
 use crate::dataset::{image_below, root_of};
-use crate::dhash::{parse_phash, phash};
-use crate::near_duplicates::{Thumbnail, near_duplicates};
+use crate::near_duplicates::{Fingerprint, NearDuplicate, Transform, near_duplicates};
 use crate::parallel;
 use crate::problem::Problem;
 
-/// Difference hash and thumbnail of an image, by which near-duplicates are found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fingerprint {
-    /// Difference hash.
-    pub hash: u64,
-    /// Thumbnail.
-    pub thumbnail: Thumbnail,
+/// Fingerprints of the images of cases, by case and image in the order of the cases. None for an image that cannot be
+/// read.
+pub type Fingerprints = Vec<Vec<Option<Fingerprint>>>;
+
+/// Reads the image files of `cases`, on all CPU threads, and returns their fingerprints. Unreadable files have none;
+/// other checks report them.
+#[must_use]
+pub fn fingerprints(cases: &[PlacedCase<'_>]) -> Fingerprints {
+    let read = |placed: &PlacedCase<'_>| {
+        let fingerprint = |image: &Image| image_below(root_of(placed.file), image).ok().as_ref().map(Fingerprint::of);
+        placed.case.images.iter().map(fingerprint).collect()
+    };
+    parallel::map(cases, read)
 }
 
-impl Fingerprint {
-    /// Computes the fingerprint of an image: its difference hash and its thumbnail.
-    #[must_use]
-    pub fn of(picture: &image::RgbImage) -> Self {
-        Self { hash: phash(picture), thumbnail: Thumbnail::of(picture) }
-    }
-}
-
-/// Source of the fingerprints of images. Images without a fingerprint have no near-duplicates.
-pub enum Fingerprints<'a> {
-    /// Recorded hashes, and otherwise the image files. Files are read only where they are needed. Unreadable files have
-    /// no near-duplicates; other checks report them.
-    Files,
-    /// Fingerprints that were computed before, by case and image, both in the order of the compared cases.
-    Known(&'a [Vec<Fingerprint>]),
-}
-
-/// An image of one of the cases that are compared.
-struct Compared<'a> {
-    case: usize,
-    index: usize,
-    image: &'a Image,
-    hash: u64,
+/// An image with a near-duplicate in an earlier case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NearImage {
+    /// Index of the first of the earlier cases.
+    pub earlier: usize,
+    /// Index of the image's own case.
+    pub case: usize,
+    /// Index of the image in its case.
+    pub image: usize,
+    /// Transform that makes this image of the earlier one; None if both are near as they are.
+    pub transform: Option<Transform>,
 }
 
 /// Finds images of `cases` with a near-duplicate, but not equal, image in an earlier case on the other side of the
-/// split. Returns one problem for each such image, in the order of the cases; empty when there is none.
+/// split. Returns one problem for each such image, in the order of the cases; empty when there is none. Images without
+/// one of the `fingerprints` have no near-duplicates.
 #[must_use]
-pub fn near(cases: &[PlacedCase<'_>], fingerprints: &Fingerprints<'_>) -> Vec<Problem> {
+pub fn near(cases: &[PlacedCase<'_>], fingerprints: &Fingerprints) -> Vec<Problem> {
     let other_side = |one: usize, other: usize| cases[one].case.split != cases[other].case.split;
-    let problem = |(one, other, index): (usize, usize, usize)| {
-        let what = format!("a near-duplicate image is in {}", sides(&[cases[one], cases[other]]));
-        let PlacedCase { file, row, .. } = cases[other];
+    let problem = |found: NearImage| {
+        let sides = sides(&[cases[found.earlier], cases[found.case]]);
+        let what = match found.transform {
+            Some(transform) => format!("a near-duplicate image, {transform}, is in {sides}"),
+            None => format!("a near-duplicate image is in {sides}"),
+        };
+        let PlacedCase { file, row, .. } = cases[found.case];
         let problem = Problem::new(file, what, "put both cases into one group, on one side");
-        problem.at_row(row).in_field(format!("images[{index}].phash"))
+        problem.at_row(row).in_field(format!("images[{}].phash", found.image))
     };
     near_images(cases, other_side, fingerprints).into_iter().map(problem).collect()
 }
 
 /// Finds images with a near-duplicate, but not equal, image (by their recorded digests) in an earlier case. Only pairs
-/// of cases for which `wanted`, given their indices, is true are compared. Returns for each such image the index of the
-/// first of the earlier cases, the index of its own case, and its index in this case, in the order of the cases.
+/// of cases for which `wanted`, given their indices, is true are compared. Returns one entry for each such image, in the
+/// order of the cases.
 pub fn near_images(
     cases: &[PlacedCase<'_>],
     wanted: impl Fn(usize, usize) -> bool,
-    fingerprints: &Fingerprints<'_>,
-) -> Vec<(usize, usize, usize)> {
-    let read = |case: usize, image: &Image| image_below(root_of(cases[case].file), image).ok();
-    let all = cases.iter().enumerate();
-    let all: Vec<(usize, usize, &Image)> = all
-        .flat_map(|(case, placed)| {
-            placed.case.images.iter().enumerate().map(move |(index, image)| (case, index, image))
-        })
-        .collect();
-    let hash = |(case, index, image): &(usize, usize, &Image)| match fingerprints {
-        Fingerprints::Files => {
-            let recorded = image.phash.as_deref().and_then(parse_phash);
-            recorded.or_else(|| read(*case, image).as_ref().map(phash))
+    fingerprints: &Fingerprints,
+) -> Vec<NearImage> {
+    let mut places: Vec<(usize, usize, &Image)> = Vec::new();
+    let mut known: Vec<&Fingerprint> = Vec::new();
+    for (case, (placed, found)) in cases.iter().zip(fingerprints).enumerate() {
+        for (index, (image, fingerprint)) in placed.case.images.iter().zip(found).enumerate() {
+            let Some(fingerprint) = fingerprint else { continue };
+            places.push((case, index, image));
+            known.push(fingerprint);
         }
-        Fingerprints::Known(known) => Some(known.get(*case)?.get(*index)?.hash),
-    };
-    let hashes = parallel::map(&all, hash);
-    let images: Vec<Compared<'_>> = all
-        .into_iter()
-        .zip(hashes)
-        .filter_map(|((case, index, image), hash)| Some(Compared { case, index, image, hash: hash? }))
-        .collect();
-    let hashes: Vec<u64> = images.iter().map(|image| image.hash).collect();
+    }
     let differ = |one: usize, other: usize| {
-        images[one].image.sha256 != images[other].image.sha256 && wanted(images[one].case, images[other].case)
-    };
-    let thumbnail = |place: usize| {
-        let Compared { case, index, image, .. } = images[place];
-        match fingerprints {
-            Fingerprints::Files => read(case, image).as_ref().map(Thumbnail::of),
-            Fingerprints::Known(known) => Some(known.get(case)?.get(index)?.thumbnail.clone()),
-        }
+        places[one].2.sha256 != places[other].2.sha256 && wanted(places[one].0, places[other].0)
     };
     let mut reported = BTreeSet::new();
-    let pairs = near_duplicates(&hashes, differ, thumbnail).into_iter();
-    let mut found: Vec<(usize, usize, usize)> = pairs
-        .filter(|(_, other)| reported.insert(*other))
-        .map(|(one, other)| (images[one].case, images[other].case, images[other].index))
+    let pairs = near_duplicates(&known, differ).into_iter();
+    let mut found: Vec<NearImage> = pairs
+        .filter(|pair| reported.insert(pair.other))
+        .map(|NearDuplicate { one, other, transform }| {
+            let (case, image, _) = places[other];
+            NearImage { earlier: places[one].0, case, image, transform }
+        })
         .collect();
-    found.sort_unstable_by_key(|(_, case, index)| (*case, *index));
+    found.sort_unstable_by_key(|found| (found.case, found.image));
     found
 }

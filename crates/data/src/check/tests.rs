@@ -51,7 +51,7 @@ fn problems(folder: &tempfile::TempDir, cases: &[Value], files: Files) -> Vec<St
     let dataset = Dataset::new(&folder.path().join(CASE_FILE), cases);
     let root = format!("{}/", folder.path().display());
     let options = CheckOptions { files, ..CheckOptions::default() };
-    check(&dataset, &options).iter().map(|problem| problem.to_string().replace(&root, "")).collect()
+    check(&dataset, &options).problems.iter().map(|problem| problem.to_string().replace(&root, "")).collect()
 }
 
 #[test]
@@ -235,8 +235,8 @@ fn synthetic_cases_have_no_problems() {
     let folder = tempfile::tempdir().expect("writable");
     let options = crate::synth::SynthOptions { cases: 24, ..Default::default() };
     crate::synth::write(folder.path(), &options, &mut |_| ()).expect("written");
-    let (_, problems) = check_file(folder.path(), &CheckOptions { files: Files::Contents, ..CheckOptions::default() });
-    assert_eq!(problems, []);
+    let (_, found) = check_file(folder.path(), &CheckOptions { files: Files::Contents, ..CheckOptions::default() });
+    assert_eq!(found, Findings::default());
 }
 
 #[test]

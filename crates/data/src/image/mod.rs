@@ -8,6 +8,7 @@
 //! PNG and JPEG files give exactly the pixels that Pillow gives. Files that are cut off are refused.
 
 mod error;
+mod grey_range;
 mod jpeg;
 mod limits;
 mod mask;
@@ -23,6 +24,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, RgbImage};
 use sha2::{Digest, Sha256};
 
 pub use error::ImageError;
+pub use grey_range::{GreyRange, range_warnings};
 pub use limits::{MAX_DIMENSION, MAX_FILE_BYTES, MAX_PIXELS};
 pub use mask::{Mask, load_mask};
 

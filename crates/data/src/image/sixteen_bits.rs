@@ -4,13 +4,9 @@
 //! are. Samples are scaled over the whole 16-bit range, so a 12-bit image would use 16 of 256 levels and look black. A
 //! file does not say which mapping to 8 bits is meant, so none is guessed.
 //!
-//! The rule: the lowest and the highest sample must be at least [`NARROW`] apart. The distance is compared, not the
-//! highest sample, because signed values are often stored with an offset of 32,768: they come out uniformly grey.
-//! Single pixels do not count, because one hot pixel or a mark burnt in at full white would hide a dark image:
-//!
-//! - Samples of 65,535 are left out while they are at most one in [`MARKS`].
-//! - Of the rest, the lowest and the highest of every [`OUTLIERS`] samples are left out, at least one pixel each.
-//! - In images of fewer than [`FEW`] pixels nothing is left out.
+//! The rule: the lowest and the highest sample must be at least [`NARROW`] apart, without single pixels
+//! ([`super::grey_range`]). The distance is compared, not the highest sample, because signed values are often stored
+//! with an offset of 32,768: they come out uniformly grey.
 //!
 //! Images that are black all over, or white, pass: these two values mean the same under every mapping. Alpha does not
 //! count.
@@ -20,16 +16,10 @@ use std::path::Path;
 use image::DynamicImage;
 
 use super::error::ImageError;
+use super::grey_range::sample_range;
 
 /// Smallest distance of the lowest and the highest sample: an eighth of the 16-bit range.
 const NARROW: u16 = 8192;
-/// One in this many samples may be a mark of full white.
-const MARKS: usize = 20;
-/// One in this many samples is left out at either end.
-const OUTLIERS: usize = 1000;
-/// Number of pixels below which no sample is left out.
-const FEW: usize = 64;
-
 /// Refuses a 16-bit image whose samples fill less than an eighth of the 16-bit range. Other images pass.
 ///
 /// # Errors
@@ -50,37 +40,16 @@ pub(super) fn check(picture: &DynamicImage, path: &Path) -> Result<(), ImageErro
     }
 }
 
-/// Returns the lowest and the highest sample without outliers, and the highest sample of all; None without samples. Of
-/// the `channels` samples of each pixel the first `colours` are counted.
+/// Returns the range of the samples ([`sample_range`]), and the highest sample of all; None without samples. Of the
+/// `channels` samples of each pixel the first `colours` are counted.
 fn range(samples: &[u16], channels: usize, colours: usize) -> Option<(u16, u16, u16)> {
     let mut counts = vec![0usize; 1 << 16];
     for pixel in samples.chunks_exact(channels) {
         pixel[..colours].iter().for_each(|sample| counts[usize::from(*sample)] += 1);
     }
-    let pixels = samples.len() / channels;
     let largest = counts.iter().rposition(|count| *count > 0)? as u16;
-    let mut outliers = 0;
-    if pixels >= FEW {
-        if counts[usize::from(u16::MAX)] <= pixels * colours / MARKS {
-            counts[usize::from(u16::MAX)] = 0;
-        }
-        outliers = (counts.iter().sum::<usize>() / OUTLIERS).max(colours);
-    }
-    let low = beyond(counts.iter().copied().enumerate(), outliers)?;
-    let high = beyond(counts.iter().copied().enumerate().rev(), outliers)?;
+    let (low, high) = sample_range(&mut counts, samples.len() / channels, colours)?;
     Some((low as u16, high as u16, largest))
-}
-
-/// Returns the first value, in the order of `counts`, that is not among the first `outliers` samples.
-fn beyond(counts: impl Iterator<Item = (usize, usize)>, outliers: usize) -> Option<usize> {
-    let mut passed = 0;
-    counts
-        .map(|(value, count)| {
-            passed += count;
-            (value, passed)
-        })
-        .find(|(_, passed)| *passed > outliers)
-        .map(|(value, _)| value)
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         return Err(Problem::new(source, "gives no case", advice).into());
     }
 
-    let output = Output::create(out)?;
+    let mut output = Output::create(out)?;
     let mut cases = Vec::new();
     let mut marker = Marker::new(options.seed);
     for (name, split, file, smear) in smears {
@@ -82,10 +82,10 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
             images: vec![image],
             case_id,
         };
-        let marked = target(&case).map(|target| marker.marked(&output, &case, &target)).transpose()?.flatten();
+        let marked = target(&case).map(|target| marker.marked(&mut output, &case, &target)).transpose()?.flatten();
         cases.extend([Some(case), marked].into_iter().flatten());
     }
-    skipped.extend(sides::keep(output.root(), &mut cases));
+    skipped.extend(sides::keep(&output, &mut cases));
     output.finish(cases, skipped)
 }
 

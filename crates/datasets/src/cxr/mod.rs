@@ -49,7 +49,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
             classes.into_iter().map(str::to_owned)
         })),
     };
-    let output = Output::create(out)?;
+    let mut output = Output::create(out)?;
 
     let (mut cases, mut strata, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     let mut marker = Marker::new(options.seed);
@@ -97,7 +97,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
             chain,
             case_id,
         };
-        let marked = target.map(|target| marker.marked(&output, &case, &target)).transpose()?.flatten();
+        let marked = target.map(|target| marker.marked(&mut output, &case, &target)).transpose()?.flatten();
         for case in [Some(case), marked].into_iter().flatten() {
             cases.push(case);
             strata.push(picture.finding.clone());
@@ -110,7 +110,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         let advice = "check that images/ contains the files that the table names";
         return Err(Problem::new(metadata, "gives no case", advice).into());
     }
-    skipped.extend(sides::split(options.seed, output.root(), &mut cases, &strata));
+    skipped.extend(sides::split(options.seed, &output, &mut cases, &strata));
     output.finish(cases, skipped)
 }
 

@@ -82,6 +82,22 @@ fn near_duplicates_of_another_run_are_kept_on_its_side_of_the_split() {
 }
 
 #[test]
+fn mirrored_slices_are_kept_on_one_side_and_dark_ones_warn() {
+    let set = brain();
+    let picture = image::open(set.path("meningioma/1.jpg")).expect("decodes").fliph().to_luma8();
+    picture.save_with_format(set.path("glioma/41.jpg"), ImageFormat::Png).expect("writable");
+    let dark = image::GrayImage::from_fn(64, 64, |x, y| Luma([((x * 7 + y * y) % 16) as u8]));
+    dark.save_with_format(set.path("glioma/2.jpg"), ImageFormat::Png).expect("writable");
+    let (report, dataset) = set.import("brain-mri");
+    let side = |id: &str| dataset.cases.iter().find(|case| case.case_id == id).expect("imported").split;
+    assert_eq!(side("brain-mri-glioma-0041"), side("brain-mri-meningioma-0001"));
+    let said = "brain-mri:glioma-run-41: kept on the side of brain-mri:meningioma-run-1";
+    assert!(matches!(&report.skipped[..], [line] if line.starts_with(said)), "{:?}", report.skipped);
+    let said = "1 image uses at most 16 of 256 grey levels, such as images/glioma-0002.jpg: ";
+    assert!(matches!(&report.warnings[..], [line] if line.starts_with(said)), "{:?}", report.warnings);
+}
+
+#[test]
 fn faults_name_file_row_and_field() {
     let refused = |file: &str, text: &str, expected: &str| brain().assert_refused("brain-mri", (file, text), expected);
     refused("glioma/1.txt", "\n0 0.5 0.5 0.1 0.1", "1.txt:2: class: is 0, but boxes in glioma/ are of class 2");

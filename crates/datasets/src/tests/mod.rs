@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use image::{GrayImage, Luma, Rgba, RgbaImage};
 use stepwise_data::case::{Answer, Case, Item, Region};
-use stepwise_data::check::{CheckOptions, Files, check_file};
+use stepwise_data::check::{CheckOptions, Files, Findings, check_file};
 use stepwise_data::dataset::Dataset;
 use stepwise_data::image::sha256_hex;
 
@@ -92,7 +92,8 @@ impl Set {
 /// Reads the data set in a folder and asserts that it passes every check, that each case has its stages, and that the
 /// questions about marks are about their marks.
 fn sound(folder: &Path) -> Dataset {
-    let (dataset, problems) = check_file(folder, &CheckOptions { files: Files::Contents, ..CheckOptions::default() });
+    let (dataset, Findings { problems, .. }) =
+        check_file(folder, &CheckOptions { files: Files::Contents, ..CheckOptions::default() });
     assert!(problems.is_empty(), "{}", problems.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     let dataset = dataset.expect("reads");
     for case in &dataset.cases {

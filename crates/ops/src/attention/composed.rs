@@ -4,6 +4,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
 use crate::AttentionPlan;
+use crate::attention::heads::HeadShape;
 
 /// Index tensors and mask of a plan, made once on the device of the queries.
 #[derive(Clone, Debug)]
@@ -58,7 +59,7 @@ impl Dense {
             let row = block.rows.start;
             let base = back[row - plan.past()] as usize * keys;
             for (segment, keys) in plan.seen(&block) {
-                for key in plan.segments()[segment].own.clone().take(keys) {
+                for key in plan.segments()[segment].own.clone().skip(keys.start).take(keys.len()) {
                     hidden[base + place_of_key[key]] = false;
                 }
             }
@@ -81,20 +82,12 @@ impl Dense {
 
 /// Computes [`crate::attention()`] with Burn's operations, on any device and with gradients. Arguments, shapes and
 /// result are the same; the caller has checked the shapes. Without query rows, returns `q`.
-pub fn attention(
-    q: Tensor<2>,
-    k: Tensor<2>,
-    v: Tensor<2>,
-    plan: &AttentionPlan,
-    heads: usize,
-    kv_heads: usize,
-) -> Tensor<2> {
-    let [rows, width] = q.dims();
-    if rows == 0 {
+pub fn attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, plan: &AttentionPlan, shape: HeadShape) -> Tensor<2> {
+    if plan.queries() == 0 {
         return q;
     }
-    let head_dim = width / heads;
-    let group = heads / kv_heads;
+    let HeadShape { kv_heads, head_dim, scale, .. } = shape;
+    let (width, group) = (shape.width(), shape.group());
     let dense = plan.dense.get_or_init(|| Dense::new(plan, &q.device().without_autodiff()));
     let (trees, queries, keys) = (dense.trees, dense.queries, dense.keys);
     let kv =
@@ -104,7 +97,7 @@ pub fn attention(
         .reshape([trees, queries, kv_heads, group, head_dim])
         .permute([0, 2, 3, 1, 4]) // [trees, kv_heads, group, queries, head_dim]
         .reshape([trees, kv_heads, group * queries, head_dim]);
-    let scores = q.matmul(kv(k).swap_dims(2, 3)) * (1.0 / (head_dim as f64).sqrt());
+    let scores = q.matmul(kv(k).swap_dims(2, 3)) * scale;
     let hidden = dense.hidden.clone().expand([trees, kv_heads, group, queries, keys]);
     let scores = scores.reshape([trees, kv_heads, group, queries, keys]).mask_fill(hidden, f32::NEG_INFINITY);
     let probabilities = softmax(scores, 4).reshape([trees, kv_heads, group * queries, keys]);

@@ -3,11 +3,13 @@
 //! reads the buffer as its right operand.
 #![allow(unsafe_code)] // Tasks write disjoint rows and columns of one buffer (`matmul::Shared`).
 
+use std::ops::Range;
+
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::Kept;
-use super::heads::Heads;
+use super::heads::HeadShape;
 use super::keys::{Tree, feature_panels, feature_tiles};
 use super::panel::{block_rows, panels};
 use crate::attention::plan::Block;
@@ -26,7 +28,7 @@ pub fn forward(
     k: &FlexTensor,
     v: &FlexTensor,
     plan: &AttentionPlan,
-    shape: Heads,
+    shape: HeadShape,
 ) -> (FlexTensor, Vec<f32>) {
     let (q_values, k_values, v_values) = (cpu::slice(q), cpu::slice(k), cpu::slice(v));
     let queries = plan.queries();
@@ -50,16 +52,16 @@ pub fn forward(
         let (keys, values) = &packed[tree * shape.kv_heads + kv_head];
         let tree = &trees[*tree];
         for panel in panels(plan, block, *kv_head, shape) {
-            panel.side_by_side(q_values, shape.scale(), &mut scratch.query);
+            panel.side_by_side(q_values, shape.scale, &mut scratch.query);
             let seen = scratch.scores(plan, tree, block, keys, shape);
             for part in &seen {
-                panel.hide(plan, part.segment, part.keys, part.of(&mut scratch.scores), f32::NEG_INFINITY);
+                panel.hide(plan, part.segment, &part.keys, part.of(&mut scratch.scores), f32::NEG_INFINITY);
             }
             let most = simd::column_max(&scratch.scores);
             let sums = simd::column_exp_and_sum(&mut scratch.scores, &most);
             // `exp` is clamped, so hidden scores are tiny but not zero.
             for part in &seen {
-                panel.hide(plan, part.segment, part.keys, part.of(&mut scratch.scores), 0.0);
+                panel.hide(plan, part.segment, &part.keys, part.of(&mut scratch.scores), 0.0);
             }
             scratch.weighted(tree, &seen, values, shape);
             for (column, (row, head)) in panel.columns().iter().enumerate() {
@@ -111,9 +113,9 @@ fn head_backward(kept: &Kept, d_out: &[f32], tree: &Tree, kv_head: usize, [d_q, 
     let (mut q_stacked, mut d_stacked, mut left) = (Vec::new(), Vec::new(), vec![0.0; COLUMNS * ROWS]);
     for block in &tree.blocks {
         for panel in panels(plan, block, kv_head, shape) {
-            panel.side_by_side(q, shape.scale(), &mut forth.query);
+            panel.side_by_side(q, shape.scale, &mut forth.query);
             panel.side_by_side(d_out, 1.0, &mut back.query);
-            panel.stacked(q, shape.scale(), &mut q_stacked);
+            panel.stacked(q, shape.scale, &mut q_stacked);
             panel.stacked(d_out, 1.0, &mut d_stacked);
             let log_sum = panel.each(|row, head| log_sums[head * queries + row]);
             let d_mean = panel.each(|row, head| {
@@ -124,9 +126,9 @@ fn head_backward(kept: &Kept, d_out: &[f32], tree: &Tree, kv_head: usize, [d_q, 
             back.scores(plan, tree, block, &values, shape);
             simd::column_softmax_backward(&mut forth.scores, &mut back.scores, &log_sum, &d_mean);
             for part in &seen {
-                panel.hide(plan, part.segment, part.keys, part.of(&mut forth.scores), 0.0);
-                panel.hide(plan, part.segment, part.keys, part.of(&mut back.scores), 0.0);
-                let first = tree.first_tile(part.segment);
+                panel.hide(plan, part.segment, &part.keys, part.of(&mut forth.scores), 0.0);
+                panel.hide(plan, part.segment, &part.keys, part.of(&mut back.scores), 0.0);
+                let first = tree.first_tile(part.segment) + part.first_tile();
                 for (scores, own, right) in
                     [(&mut back.scores, &mut own_d_k, &q_stacked), (&mut forth.scores, &mut own_d_v, &d_stacked)]
                 {
@@ -144,7 +146,7 @@ fn head_backward(kept: &Kept, d_out: &[f32], tree: &Tree, kv_head: usize, [d_q, 
                 // SAFETY: only this task uses this row of this head.
                 let d_q = unsafe { d_q.slice(row * shape.width() + head * shape.head_dim, shape.head_dim) };
                 for (d_q, value) in d_q.iter_mut().zip(back.result[column..].iter().step_by(COLUMNS)) {
-                    *d_q = value * shape.scale();
+                    *d_q = value * shape.scale;
                 }
             }
         }
@@ -164,16 +166,22 @@ fn head_backward(kept: &Kept, d_out: &[f32], tree: &Tree, kv_head: usize, [d_q, 
 /// Part of a panel's scores: the keys of one segment.
 struct Part {
     segment: usize,
-    /// Number of keys that some query of the panel attends to. Scores after them only fill the last tile.
-    keys: usize,
+    /// Keys from the first to the last that some query of the panel attends to, counted within the segment. Scores
+    /// before and after them only fill the first and last tile.
+    keys: Range<usize>,
     /// First row of the part in the scores.
     start: usize,
 }
 
 impl Part {
-    /// Number of score rows of the part: its keys, rounded up to whole tiles.
+    /// Tile of the segment that holds the first key. Keys before it, outside every query's window, have no scores.
+    fn first_tile(&self) -> usize {
+        self.keys.start / ROWS
+    }
+
+    /// Number of score rows of the part: the whole tiles that hold its keys.
     fn rows(&self) -> usize {
-        self.keys.div_ceil(ROWS) * ROWS
+        (self.keys.end.div_ceil(ROWS) - self.first_tile()) * ROWS
     }
 
     /// The part's rows of the scores, `[rows][COLUMNS]`.
@@ -196,7 +204,14 @@ struct Scratch {
 impl Scratch {
     /// Fills the scores with products of keys (or values), `[tiles][head_dim][ROWS]`, and the panel's right operand.
     /// Covers all keys that the block attends to; returns the parts of the scores, one per segment.
-    fn scores(&mut self, plan: &AttentionPlan, tree: &Tree, block: &Block, keys: &[f32], shape: Heads) -> Vec<Part> {
+    fn scores(
+        &mut self,
+        plan: &AttentionPlan,
+        tree: &Tree,
+        block: &Block,
+        keys: &[f32],
+        shape: HeadShape,
+    ) -> Vec<Part> {
         let mut start = 0;
         let parts: Vec<Part> = plan
             .seen(block)
@@ -209,7 +224,7 @@ impl Scratch {
             .collect();
         self.scores.resize(start * COLUMNS, 0.0);
         for part in &parts {
-            let keys = &keys[tree.first_tile(part.segment) * shape.head_dim * ROWS..];
+            let keys = &keys[(tree.first_tile(part.segment) + part.first_tile()) * shape.head_dim * ROWS..];
             let left = keys.chunks_exact(shape.head_dim * ROWS);
             for (scores, left) in part.of(&mut self.scores).chunks_exact_mut(ROWS * COLUMNS).zip(left) {
                 tile(shape.head_dim, left, &self.query, scores, COLUMNS, false);
@@ -219,14 +234,14 @@ impl Scratch {
     }
 
     /// Fills the result with the sum over keys of scores times values; `values` are laid out by [`Tree::by_feature`].
-    fn weighted(&mut self, tree: &Tree, parts: &[Part], values: &[f32], shape: Heads) {
+    fn weighted(&mut self, tree: &Tree, parts: &[Part], values: &[f32], shape: HeadShape) {
         self.result.clear();
         self.result.resize(feature_tiles(shape) * ROWS * COLUMNS, 0.0);
         for part in parts {
             let values = &values[tree.feature_offset(part.segment, shape)..];
             let whole = tree.whole_rows(part.segment);
             for (place, result) in self.result.chunks_exact_mut(ROWS * COLUMNS).enumerate() {
-                let left = &values[place * whole * ROWS..];
+                let left = &values[(place * whole + part.first_tile() * ROWS) * ROWS..];
                 tile(part.rows(), left, &self.scores[part.start * COLUMNS..], result, COLUMNS, true);
             }
         }

@@ -1,10 +1,12 @@
 //! Panels of queries: one column for each pair of query row and head that share a key/value head.
 
+use std::ops::Range;
+
 use crate::AttentionPlan;
-use crate::attention::heads::Heads;
+use crate::attention::heads::HeadShape;
 use crate::attention::plan::Block;
 use crate::simd::Columns;
-use crate::tile::COLUMNS;
+use crate::tile::{COLUMNS, ROWS};
 
 /// Queries of one tree and one key/value head as columns of a panel. A panel has [`COLUMNS`] columns; the columns after
 /// the last query are unused.
@@ -14,7 +16,7 @@ pub struct Panel {
     /// Segment of each used column.
     segments: Vec<usize>,
     past: usize,
-    shape: Heads,
+    shape: HeadShape,
 }
 
 /// Makes the panels of the key/value head `kv_head` (counted from 0) on a block of rows. Together they hold every pair
@@ -22,7 +24,7 @@ pub struct Panel {
 ///
 /// # Panics
 /// When a row of the block lies in none of the block's segments.
-pub fn panels(plan: &AttentionPlan, block: &Block, kv_head: usize, shape: Heads) -> Vec<Panel> {
+pub fn panels(plan: &AttentionPlan, block: &Block, kv_head: usize, shape: HeadShape) -> Vec<Panel> {
     let first = kv_head * shape.group();
     let heads: Vec<usize> = (first..first + shape.group()).collect();
     let of_row = |row: &usize| block.segments.clone().find(|segment| plan.segments()[*segment].own.contains(row));
@@ -40,7 +42,7 @@ pub fn panels(plan: &AttentionPlan, block: &Block, kv_head: usize, shape: Heads)
 
 /// Returns the number of rows per block that fills a panel, at least 1: a row takes one column per query head of
 /// a group.
-pub fn block_rows(shape: Heads) -> usize {
+pub fn block_rows(shape: HeadShape) -> usize {
     (COLUMNS / shape.group()).max(1)
 }
 
@@ -87,17 +89,23 @@ impl Panel {
     }
 
     /// Writes `value` over the scores of keys that a column does not attend to. `scores`, `[keys][COLUMNS]`, belong to
-    /// the keys of `segment`. Some column attends to each of the first `seen` keys; later rows only fill the last tile
-    /// and are overwritten in every column.
-    pub fn hide(&self, plan: &AttentionPlan, segment: usize, seen: usize, scores: &mut [f32], value: f32) {
-        let shown: [usize; COLUMNS] = std::array::from_fn(|column| match self.columns.get(column) {
-            Some((row, _)) => plan.keys_seen(segment, self.segments[column], row + self.past).min(seen),
-            None => seen,
-        });
-        let always = shown.into_iter().min().unwrap_or(0);
-        for (key, scores) in scores.chunks_exact_mut(COLUMNS).enumerate().skip(always) {
-            for (score, shown) in scores.iter_mut().zip(shown) {
-                if key >= shown {
+    /// the tiles of `segment` that hold `seen`, the keys that some column attends to. Rows before and after `seen` only
+    /// fill the first and last tile and are overwritten in every column.
+    pub fn hide(&self, plan: &AttentionPlan, segment: usize, seen: &Range<usize>, scores: &mut [f32], value: f32) {
+        let first = seen.start / ROWS * ROWS;
+        let (mut starts, mut ends) = ([seen.start - first; COLUMNS], [seen.end - first; COLUMNS]);
+        for (column, (row, _)) in self.columns.iter().enumerate() {
+            let shown = plan.keys_seen(segment, self.segments[column], row + self.past);
+            starts[column] = shown.start.max(seen.start) - first;
+            ends[column] = shown.end.min(seen.end).saturating_sub(first);
+        }
+        let rows = scores.len() / COLUMNS;
+        let from = starts.into_iter().max().unwrap_or(0);
+        let to = ends.into_iter().min().unwrap_or(rows);
+        for key in (0..from.min(to)).chain(to..rows) {
+            let scores = &mut scores[key * COLUMNS..(key + 1) * COLUMNS];
+            for ((score, start), end) in scores.iter_mut().zip(&starts).zip(&ends) {
+                if key < *start || key >= *end {
                     *score = value;
                 }
             }

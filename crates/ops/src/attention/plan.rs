@@ -7,6 +7,7 @@ use crate::attention::Dense;
 
 /// Run of neighbouring tokens. A token attends to every token of the segment's ancestors. Inside its own segment it
 /// attends to itself and the tokens before it; in a plan that is not causal, to all tokens of the segment.
+/// [`AttentionPlan::with_window`] and [`AttentionPlan::with_bidirectional`] change this.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// Number of tokens.
@@ -30,6 +31,10 @@ pub struct AttentionPlan {
     causal: bool,
     past: usize,
     total: usize,
+    /// Number of places, back from and including its own, in which a token sees keys. None means no limit.
+    window: Option<usize>,
+    /// End of the tokens that each token attends to in its own segment; empty without bidirectional spans.
+    own_ends: Vec<usize>,
     /// Index tensors and mask of the composed form, made at its first use; empty when only the CPU kernel has run.
     pub(crate) dense: OnceLock<Dense>,
 }
@@ -39,6 +44,8 @@ pub struct AttentionPlan {
 pub(crate) struct Placed {
     /// Token range of the segment.
     pub own: Range<usize>,
+    /// Place of the segment's first token in its sequence: the number of tokens of the ancestors.
+    pub place: usize,
     /// Indices of the ancestors, root first.
     pub ancestors: Vec<usize>,
     /// Number of the tree the segment belongs to, counted from 0 over segments without parent.
@@ -88,10 +95,12 @@ impl AttentionPlan {
             // Attention to nothing at all would be NaN.
             let attends = ancestors.iter().any(|above| !placed[*above].own.is_empty());
             assert!(!segment.silent || own.is_empty() || attends, "a silent segment has an ancestor with tokens");
-            placed.push(Placed { own, ancestors, tree, silent: segment.silent });
+            let place = ancestors.last().map_or(0, |above| placed[*above].place + placed[*above].own.len());
+            placed.push(Placed { own, place, ancestors, tree, silent: segment.silent });
         }
         assert!(past <= start, "the past lies within the plan");
-        Self { segments: placed, causal, past, total: start, dense: OnceLock::new() }
+        let (window, own_ends, dense) = (None, Vec::new(), OnceLock::new());
+        Self { segments: placed, causal, past, total: start, window, own_ends, dense }
     }
 
     /// Builds a plan of independent sequences with the given lengths in tokens, without cached tokens. `causal` hides
@@ -100,6 +109,44 @@ impl AttentionPlan {
     pub fn sequences(lengths: &[usize], causal: bool) -> Self {
         let segments: Vec<Segment> = lengths.iter().map(|&len| Segment { len, parent: None, silent: false }).collect();
         Self::new(&segments, causal, 0)
+    }
+
+    /// Hides keys far behind a query (sliding-window attention, Beltagy et al. 2020): a token at place `p` attends only
+    /// to keys at places greater than `p - window`. The place of a token is the number of tokens before it in its
+    /// sequence: in its ancestors and in its own segment, including the past. The window does not limit keys after the
+    /// query, which a token sees in a plan that is not causal or in a bidirectional span.
+    ///
+    /// # Panics
+    /// When `window` is 0, or a silent segment has `window` tokens or more, whose last one would attend to nothing.
+    #[must_use]
+    pub fn with_window(self, window: usize) -> Self {
+        assert!(window > 0, "a window holds the query itself");
+        let fits = self.segments.iter().all(|placed| !placed.silent || placed.own.len() < window);
+        assert!(fits, "a silent segment is shorter than the window");
+        Self { window: Some(window), dense: OnceLock::new(), ..self }
+    }
+
+    /// Lets the tokens of each span attend to each other in both directions in a causal plan, as Gemma 3 does with the
+    /// tokens of one image. A window still hides keys far behind. `spans` are ranges of the plan's tokens, counted from
+    /// the first key, in ascending order without overlap; they replace the spans of an earlier call, and empty ones have
+    /// no effect. Neighbouring spans do not see each other's later tokens.
+    ///
+    /// # Panics
+    /// When the plan is not causal, spans overlap or descend, or a span does not lie inside one segment.
+    #[must_use]
+    pub fn with_bidirectional(self, spans: &[Range<usize>]) -> Self {
+        assert!(self.causal, "only a causal plan hides later tokens");
+        let mut own_ends: Vec<usize> = if spans.is_empty() { Vec::new() } else { (1..=self.total).collect() };
+        let mut free = 0;
+        for span in spans.iter().filter(|span| !span.is_empty()) {
+            assert!(free <= span.start, "spans ascend without overlap");
+            let holder = self.segments.partition_point(|placed| placed.own.end <= span.start);
+            let inside = self.segments.get(holder).is_some_and(|placed| span.end <= placed.own.end);
+            assert!(inside, "a bidirectional span lies inside one segment");
+            own_ends[span.clone()].fill(span.end);
+            free = span.end;
+        }
+        Self { own_ends, dense: OnceLock::new(), ..self }
     }
 
     /// Returns the number of leading tokens that are keys only.
@@ -123,6 +170,22 @@ impl AttentionPlan {
     /// Returns the segments in the order given to [`AttentionPlan::new`].
     pub(crate) fn segments(&self) -> &[Placed] {
         &self.segments
+    }
+
+    /// Returns whether later tokens of a segment are hidden.
+    pub(crate) fn causal(&self) -> bool {
+        self.causal
+    }
+
+    /// Returns the window of [`AttentionPlan::with_window`]; None without one.
+    pub(crate) fn window(&self) -> Option<usize> {
+        self.window
+    }
+
+    /// Returns the end of the tokens that the token `row` attends to in its own segment, in a causal plan. Both count
+    /// from the first key of the plan.
+    pub(crate) fn own_end(&self, row: usize) -> usize {
+        self.own_ends.get(row).copied().unwrap_or(row + 1)
     }
 
     /// Divides the query rows into blocks of at most `height` (at least 1) rows of one tree, in order. A block may
@@ -151,42 +214,6 @@ impl AttentionPlan {
         }
         blocks
     }
-
-    /// Returns the segments with keys that some row of the block attends to, as `(segment, number of its first keys)`,
-    /// in ascending order of segments. The number is never 0.
-    ///
-    /// # Panics
-    /// When the block is of another plan.
-    pub(crate) fn seen(&self, block: &Block) -> Vec<(usize, usize)> {
-        let mut seen: Vec<(usize, usize)> = Vec::new();
-        for segment in block.segments.clone() {
-            let placed = &self.segments[segment];
-            if placed.own.is_empty() {
-                continue;
-            }
-            let last = block.rows.end.min(placed.own.end) - 1;
-            seen.extend(placed.ancestors.iter().chain([&segment]).map(|of| (*of, self.keys_seen(*of, segment, last))));
-        }
-        seen.sort_by_key(|(segment, keys)| (*segment, std::cmp::Reverse(*keys)));
-        seen.dedup_by_key(|(segment, _)| *segment);
-        seen.retain(|(_, keys)| *keys > 0);
-        seen
-    }
-
-    /// Returns the number of leading keys of segment `of` that the token `row` of `segment` attends to. `row` counts
-    /// from the first key of the plan. The result is 0 unless `of` is an ancestor of `segment` or `segment` itself.
-    ///
-    /// # Panics
-    /// When there is no such segment.
-    pub(crate) fn keys_seen(&self, of: usize, segment: usize, row: usize) -> usize {
-        let own = &self.segments[of].own;
-        match self.segments[segment].ancestors.contains(&of) {
-            true => own.len(),
-            false if of != segment || self.segments[of].silent => 0,
-            false if self.causal => row + 1 - own.start,
-            false => own.len(),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -195,23 +222,6 @@ mod tests {
 
     fn segment(len: usize, parent: Option<usize>) -> Segment {
         Segment { len, parent, silent: false }
-    }
-
-    #[test]
-    fn a_branch_sees_its_ancestors_and_itself() {
-        let plan = AttentionPlan::new(
-            &[segment(3, None), segment(2, Some(0)), segment(4, Some(0)), segment(1, Some(2))],
-            true,
-            0,
-        );
-        let blocks = plan.blocks(3);
-        let rows: Vec<_> = blocks.iter().map(|block| block.rows.clone()).collect();
-        assert_eq!(rows, [0..3, 3..6, 6..9, 9..10]);
-        assert_eq!(plan.seen(&blocks[1]), [(0, 3), (1, 2), (2, 1)]);
-        assert_eq!(plan.seen(&blocks[2]), [(0, 3), (2, 4)]);
-        assert_eq!(plan.seen(&blocks[3]), [(0, 3), (2, 4), (3, 1)]);
-        assert_eq!((plan.keys_seen(2, 2, 5), plan.keys_seen(2, 2, 8)), (1, 4));
-        assert_eq!((plan.keys_seen(1, 2, 8), plan.keys_seen(2, 3, 9)), (0, 4));
     }
 
     #[test]
@@ -231,7 +241,7 @@ mod tests {
     fn the_past_may_end_inside_a_segment() {
         let plan = AttentionPlan::new(&[segment(5, None)], true, 4);
         let blocks = plan.blocks(64);
-        assert_eq!((blocks.len(), blocks[0].rows.clone(), plan.seen(&blocks[0])[0]), (1, 4..5, (0, 5)));
+        assert_eq!((blocks.len(), blocks[0].rows.clone(), plan.seen(&blocks[0])[0].clone()), (1, 4..5, (0, 0..5)));
     }
 
     #[test]
@@ -250,5 +260,25 @@ mod tests {
     #[should_panic(expected = "a parent comes before its child")]
     fn a_parent_after_its_child_is_refused() {
         let _ = AttentionPlan::new(&[segment(1, Some(1)), segment(1, None)], true, 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "a bidirectional span lies inside one segment")]
+    fn a_span_across_two_segments_is_refused() {
+        let plan = AttentionPlan::new(&[segment(3, None), segment(3, Some(0))], true, 0);
+        let _ = plan.with_bidirectional(&[0..2, 2..4]);
+    }
+
+    #[test]
+    #[should_panic(expected = "spans ascend without overlap")]
+    fn overlapping_spans_are_refused() {
+        let _ = AttentionPlan::sequences(&[6], true).with_bidirectional(&[1..4, 3..5]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a silent segment is shorter than the window")]
+    fn a_window_that_leaves_a_silent_token_alone_is_refused() {
+        let segments = [segment(5, None), Segment { len: 3, parent: Some(0), silent: true }];
+        let _ = AttentionPlan::new(&segments, false, 0).with_window(3);
     }
 }

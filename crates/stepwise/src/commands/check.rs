@@ -1,12 +1,15 @@
 //! `stepwise check DATA`: checks a case file, lists all problems and summarises the contents. `stepwise check RECIPE`:
 //! makes the checks of `stepwise train` before its first step.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::case::Split;
-use stepwise_data::check::{CheckOptions, CheckSummary, Files, OneAnswerQuestion, check_file, summary};
+use stepwise_data::check::{CheckOptions, CheckSummary, Files, Findings, OneAnswerQuestion, check_file, summary};
+use stepwise_data::io::encoding::without_mark;
 use stepwise_data::problem::{Problem, Problems};
 use stepwise_data::taxonomy::Taxonomy;
 use stepwise_recipe::{Recipe, RecipeError};
@@ -14,6 +17,7 @@ use stepwise_trainer::cases::{Cases, word};
 use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
 use stepwise_trainer::learner::Learner;
 use stepwise_trainer::preflight::{Preflight, images};
+use stepwise_trainer::progress::Progress as _;
 
 use crate::exit::{CommandResult, Failure};
 use crate::heartbeat::Heartbeat;
@@ -46,7 +50,7 @@ pub struct Args {
 ///
 /// [`Failure::Input`] when the input has problems, cannot be read, or does not fit the options.
 pub fn run(args: &Args) -> CommandResult {
-    if args.path.extension().is_some_and(|extension| extension == "toml") {
+    if is_recipe(&args.path) {
         return recipe(args);
     }
     if !args.overrides.is_empty() {
@@ -65,11 +69,11 @@ pub fn run(args: &Args) -> CommandResult {
         _ => Files::Contents,
     };
     let _heartbeat = Heartbeat::start(format!("checking {}", args.path.display()));
-    let (dataset, problems) = check_file(&args.path, &CheckOptions { taxonomy, files });
+    let (dataset, Findings { problems, warnings }) = check_file(&args.path, &CheckOptions { taxonomy, files });
     let found = dataset.as_ref().map(summary);
     if args.json {
         let listed: Vec<_> = problems.iter().map(as_json).collect();
-        say!("{}", json!({ "summary": found, "problems": listed }));
+        say!("{}", json!({ "summary": found, "warnings": warnings, "problems": listed }));
     } else {
         if let Some(found) = &found {
             print_summary(found);
@@ -77,6 +81,7 @@ pub fn run(args: &Args) -> CommandResult {
         if !problems.is_empty() {
             say!("{}", Problems(problems.clone()));
         }
+        warnings.iter().for_each(|line| tell!("warning: {line}"));
     }
     match problems.len() {
         0 => Ok(()),
@@ -84,6 +89,32 @@ pub fn run(args: &Args) -> CommandResult {
         count => Err(Failure::input(format!("{}: {count} problems", args.path.display()))),
     }
 }
+
+/// Whether a path names a recipe: its name ends in `.toml`, or it is a file whose first line, apart from comments, is a
+/// table or a key of TOML. Lines of a case file begin with `{`.
+fn is_recipe(path: &Path) -> bool {
+    if path.extension().is_some_and(|extension| extension == "toml") {
+        return true;
+    }
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(START).read_to_end(&mut start));
+    if !path.is_file() || read.is_err() {
+        return false;
+    }
+    let text = String::from_utf8_lossy(without_mark(&start)).into_owned();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let Some(line) = lines.next() else { return false };
+    let name = |text: &str| {
+        let bare = |letter: char| letter.is_ascii_alphanumeric() || "_-.\"' ".contains(letter);
+        !text.trim().is_empty() && text.chars().all(bare)
+    };
+    let table = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    table.is_some_and(|(text, _)| name(text.trim_start_matches('[')))
+        || line.split_once('=').is_some_and(|(key, _)| name(key))
+}
+
+/// Bytes of a file that are read to tell a recipe from cases.
+const START: u64 = 1 << 16;
 
 /// Checks a recipe and prints the preflight tables, or JSON that also lists the warnings and problems. Runs no training
 /// step and writes no file.
@@ -122,6 +153,7 @@ fn recipe(args: &Args) -> CommandResult {
 /// Loads the cases and the model of a recipe, and measures the run.
 fn preflight(recipe: &Recipe, progress: &mut ConsoleProgress) -> Result<Preflight, Failure> {
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
+    cases.warnings.iter().for_each(|line| progress.warning(line));
     let run_plan = RunPlan::new(recipe, &cases.train).map_err(Failure::input)?;
     let suite = recipe_suite(recipe).map_err(Failure::input)?;
     check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;

@@ -88,6 +88,7 @@ fn import(args: &ImportArgs) -> CommandResult {
     let _heartbeat = Heartbeat::start(format!("importing {} from {}", args.name, args.src.display()));
     let report = (importer.run)(&args.src, &args.out, &ImportOptions { seed: args.seed }).map_err(Failure::input)?;
     report.skipped.iter().for_each(|reason| tell!("note: {reason}"));
+    report.warnings.iter().for_each(|line| tell!("warning: {line}"));
     say!("{} cases, {} questions, {} regions in {}", report.cases, report.items, report.regions, args.out.display());
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::json;
-use stepwise_vlm::idefics3::Vlm;
-use stepwise_vlm::idefics3::config::ModelConfig;
+use stepwise_vlm::model::ModelConfig;
+use stepwise_vlm::model::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use stepwise_vlm::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
 use stepwise_vlm::values_of;
@@ -111,10 +111,10 @@ fn training_step(device: &Device) -> Result<Vec<f64>, Failure> {
     let pass = Pass::training(0);
     let pixels: Vec<f32> = (0..3 * 32 * 32).map(|index| ((index * 37 % 101) as f32) / 50.0 - 1.0).collect();
     let pixels = Tensor::<4>::from_data(TensorData::new(pixels, [1, 3, 32, 32]), device);
-    let features = model.connect(model.encode(pixels, None, &pass), &pass);
+    let features = model.image_features(&[pixels], &pass);
     let sequence = Sequence {
         ids: [1, 3, 3, 3, 3].into_iter().chain(10..30).collect(),
-        tiles: vec![TileSpan { start: 1, len: 4, tile: 0 }],
+        tiles: vec![TileSpan { start: 1, len: 4, first: 0, axes: None }],
         targets: (20..25).map(|index| Target { index, weight: 1.0 }).collect(),
     };
     let (loss, rows) = model.losses(&PackedSequences::pack(&[sequence], true), Some(features), &pass);

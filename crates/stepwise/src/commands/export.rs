@@ -8,10 +8,10 @@ use stepwise_data::conversation::{Conversation, Part, Role};
 use stepwise_trainer::checkpoint::source::ModelSource;
 use stepwise_vlm::adapter::{load_adapter, merge, save_adapter};
 use stepwise_vlm::batch::EncodableExample;
-use stepwise_vlm::idefics3::save_model;
+use stepwise_vlm::images::processor::ImageOptions;
+use stepwise_vlm::model::save_model;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
-use stepwise_vlm::processor::pixels::ImageGrid;
 
 use crate::device;
 use crate::exit::{CommandResult, Failure};
@@ -80,9 +80,10 @@ pub fn run(args: &Args) -> CommandResult {
         save_model(&mut pipeline.model, &source.model, &args.out, bf16).map_err(Failure::run)?;
         (ModelSource::find(&args.out, None).map_err(Failure::run)?, TOLERANCE[usize::from(bf16)].1)
     };
-    let own_splitting = pipeline.processor.save_image_splitting(&source.model, &args.out).map_err(Failure::run)?;
+    let options = source.image_options().map_err(Failure::run)?;
+    let own_options = pipeline.processor.save_image_options(&source.model, &args.out).map_err(Failure::run)?;
     // A merged folder is complete; the processor of a PEFT folder is loaded from the base.
-    let note = (own_splitting && args.format == "peft").then(|| splitting_note(pipeline.processor.image_splitting()));
+    let note = (own_options && args.format == "peft").then(|| options_note(&options));
     write_card(&args.out, &args.format, &source.model, note.as_deref())?;
     let after = answers(&again.load(&chosen.device, None).map_err(Failure::run)?)?;
     let difference = largest_difference(&before, &after);
@@ -105,11 +106,9 @@ pub fn run(args: &Args) -> CommandResult {
 /// is split into tiles if the processor splits images.
 fn answers(pipeline: &VlmPipeline) -> Result<Answers, Failure> {
     let processor = &pipeline.processor;
-    let grid = match processor.image_splitting() {
-        true => ImageGrid { rows: 1, columns: 2 },
-        false => ImageGrid::default(),
-    };
-    let pixels = (0..grid.tiles() * processor.tile_size()).map(|index| (index * 37 % 101) as f32 / 100.0);
+    // An image of this shape is cut into tiles by processors that cut.
+    let grid = processor.grid(1024, 512);
+    let pixels = (0..grid.values()).map(|index| (index * 37 % 101) as f32 / 100.0);
     let image = Arc::new(processor.repainted(grid, pixels.collect()).map_err(Failure::run)?);
     let queries: Vec<(EncodableExample, Vec<String>)> = [
         ("Which modality is this?", vec![image]),
@@ -138,12 +137,24 @@ fn largest_difference(a: &Answers, b: &Answers) -> f64 {
         .fold(0.0, |most, value| if value.is_nan() { f64::INFINITY } else { most.max(value) })
 }
 
-/// Says how to use an adapter whose image splitting differs from the setting of its base.
-fn splitting_note(splitting: bool) -> String {
-    let python = if splitting { "True" } else { "False" };
+/// Says how to use an adapter whose image settings differ from the settings of its base.
+fn options_note(options: &ImageOptions) -> String {
+    let stated: Vec<String> = options.stated().iter().map(|(name, value)| format!("`{name} = {value}`")).collect();
+    let python = |value: &serde_json::Value| match value.as_bool() {
+        Some(true) => "True".to_owned(),
+        Some(false) => "False".to_owned(),
+        None => value.to_string(),
+    };
+    let set: Vec<String> = options
+        .stated()
+        .iter()
+        .map(|(name, value)| format!("`processor.image_processor.{name} = {}`", python(value)))
+        .collect();
     format!(
-        "The adapter was trained with `do_image_splitting = {splitting}`, unlike the setting of its base. Stepwise reads \
-         the value from this folder; in transformers, set `processor.image_processor.do_image_splitting = {python}`."
+        "The adapter was trained with {}, unlike the settings of its base. Stepwise reads them from this folder; in \
+         transformers, set {}.",
+        stated.join(" and "),
+        set.join(" and ")
     )
 }
 
@@ -201,7 +212,7 @@ mod tests {
             assert!(apart > TOLERANCE[0].1, "{weight}: {apart}");
         }
         let mut whole = load();
-        whole.processor.set_image_splitting(Some(!whole.processor.image_splitting()));
+        whole.processor.set_image_splitting(whole.processor.image_splitting().map(|splitting| !splitting));
         assert!(apart(whole) > TOLERANCE[0].1, "image splitting");
     }
 }

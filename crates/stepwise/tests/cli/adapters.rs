@@ -50,6 +50,50 @@ fn what_an_adapter_cannot_be_is_refused() {
 }
 
 #[test]
+fn wrong_values_in_json_files_are_named_by_their_keys() {
+    let place = with_adapter();
+    let changed = |from: &str, to: &str, file: &str, change: &dyn Fn(&mut Value)| {
+        place.copy(from, to);
+        let mut config: Value = serde_json::from_str(&place.read(&format!("{from}/{file}"))).expect("JSON");
+        change(&mut config);
+        place.write(&format!("{to}/{file}"), config.to_string());
+    };
+    let ask = |model: &str, adapter: &str| {
+        place.refused(&format!(
+            "ask --model_name_or_path {model} --adapter {adapter} --question what? --max-new-tokens 1"
+        ))
+    };
+    for (key, value, expected) in [
+        ("target_modules", Value::Null, "target_modules: a text or a list of texts is expected"),
+        ("lora_alpha", Value::Null, "lora_alpha: invalid type: null, expected f32"),
+        ("r", json!(-1), "r: invalid value: integer `-1`, expected usize"),
+        ("rank_pattern", json!({"q_proj": "two"}), "rank_pattern.q_proj: invalid type: string \"two\""),
+    ] {
+        changed("peft", "wrong", "adapter_config.json", &|config| config[key] = value.clone());
+        let said = ask("model", "wrong");
+        assert!(said.contains(&format!("wrong/adapter_config.json: {expected}")) && said.contains(" -> "), "{said}");
+    }
+    for (part, key, value) in [
+        ("text_config", "num_hidden_layers", json!(-1)),
+        ("vision_config", "image_size", json!("big")),
+        ("text_config", "hidden_size", json!(32.5)),
+    ] {
+        changed("model", "other", "config.json", &|config| config[part][key] = value.clone());
+        let said = ask("other", "peft");
+        assert!(said.contains(&format!("other/config.json: {part}.{key}: invalid ")), "{said}");
+    }
+    for file in ["config.json", "preprocessor_config.json", "tokenizer_config.json", "tokenizer.json"] {
+        place.copy("model", "other");
+        place.write(&format!("other/{file}"), "");
+        let said = ask("other", "peft");
+        assert!(said.contains(&format!("other/{file}: is empty -> ")), "{said}");
+    }
+    place.copy("peft", "wrong");
+    place.write("wrong/adapter_config.json", "\n");
+    assert!(ask("model", "wrong").contains("wrong/adapter_config.json: is empty -> "));
+}
+
+#[test]
 fn a_recipe_that_does_not_fit_its_adapter_or_model_is_refused() {
     let place = with_adapter();
     place.done("data synth again --cases 12 --seed 1 --image-size 64");

@@ -49,6 +49,55 @@ fn json_lists_the_problems_and_warnings_of_a_recipe() {
 }
 
 #[test]
+fn a_recipe_is_recognised_by_its_content() {
+    let place = Workplace::new();
+    place.copy("recipe.toml", "recipe");
+    assert!(place.done("check recipe").stdout.contains("trainable"));
+    place.write("lora.txt", "\u{feff}# A comment.\n\n[lora]\nr = 2\n");
+    place.write("other.conf", "model_name_or_path = \"model\"\nlearning_rat = 1\n");
+    for (line, expected) in
+        [("check lora.txt", "`model_name_or_path` is missing"), ("check other.conf", "learning_rat")]
+    {
+        let said = place.refused(line);
+        assert!(said.contains(expected) && !said.contains("is not JSON"), "{line}: {said}");
+    }
+    // Cases are read as cases, whatever their name is.
+    place.done("data synth cases --cases 12 --seed 1 --image-size 64");
+    place.copy("cases/cases.jsonl", "cases/list");
+    place.done("check cases/list");
+}
+
+/// The abstain option is not added where a question has such an option.
+#[test]
+fn an_abstain_option_equal_to_an_option_warns() {
+    let place = place();
+    let model = Workplace::new();
+    for name in ["model", "suite.toml", "recipe.toml"] {
+        place.bring(&model, name);
+    }
+    let source = "synth = { cases = 24, seed = 2, image_size = 64 }";
+    place.edit("recipe.toml", "cases.toml", source, "dataset = \"cases\"\nabstain_option = \"OPTION\"");
+    let text = place.read("cases/cases.jsonl");
+    let cases: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let choices = cases.iter().flat_map(|case| case["chain"].as_array().expect("a list")).map(|item| &item["answer"]);
+    let open = |answer: &&Value| answer["type"] == "choice" && answer.get("refusal").is_none_or(Value::is_null);
+    let open: Vec<&Value> = choices.filter(open).collect();
+    let option = open[0]["options"][0].as_str().expect("a text");
+    let with = |answer: &&&Value| answer["options"].as_array().is_some_and(|all| all.iter().any(|one| one == option));
+    let count = open.iter().filter(with).count();
+    place.edit("cases.toml", "equal.toml", "OPTION", &format!("{}.", option.to_uppercase()));
+    place.edit("cases.toml", "other.toml", "OPTION", "none of these can be told");
+    place.done("train equal.toml --set train.max_steps=1");
+    for line in ["check equal.toml", "train equal.toml --plan", "eval run --no-cache --max-cases 1"] {
+        let said = place.done(line).stderr;
+        let expected =
+            format!("warning: `abstain_option` {:?}: {count} question", format!("{}.", option.to_uppercase()));
+        assert!(said.contains(&expected), "{line}: {said}\nexpected: {expected}");
+    }
+    assert!(!place.done("check other.toml").stderr.contains("abstain_option"));
+}
+
+#[test]
 fn json_has_a_summary_and_the_problems() {
     let place = place();
     let sound = place.done("check cases/cases.jsonl --json").json();

@@ -280,7 +280,7 @@ fn steady(text: &str) -> String {
 }
 
 /// Copies a file, or a folder with its contents. Symbolic links in folders are copied as links.
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     if from.is_dir() {
         fs::create_dir_all(to).expect("made");
         for entry in fs::read_dir(from).expect("a folder") {

@@ -129,7 +129,6 @@ fn what_cannot_be_compared_is_refused() {
         "a.jsonl run --cases cases.jsonl",
         "run other",
         "run run/benchmark/base --suite fast",
-        "run/benchmark/base run/benchmark/epoch-2",
     ] {
         said.push_str(&format!("$ stepwise compare {line}\n{}\n", place.refused(&format!("compare {line}"))));
     }
@@ -151,9 +150,19 @@ fn what_cannot_be_compared_is_refused() {
     let compared = "compare a.jsonl lines.jsonl --cases cases.jsonl --suite full.toml";
     said.push_str(&format!("$ stepwise {compared}\n{}\n", place.refused(compared)));
     insta::assert_snapshot!(said);
+    // Without outcomes there is nothing to compare.
+    place.write("empty/outcomes.jsonl", "");
+    let refused = place.refused("compare run empty/outcomes.jsonl");
+    assert!(refused.contains("empty/outcomes.jsonl: holds no outcomes -> evaluate again"), "{refused}");
     // A suite that is named is recognised although the run limited its cases.
-    let found = place.done("compare run/benchmark/base run/benchmark/epoch-2 --suite suite.toml --json").json();
+    // So is the suite of the run whose benchmark folder holds the outcomes.
     let digest =
         |path: &str| serde_json::from_str::<serde_json::Value>(&place.read(path)).expect("JSON")["suite"].clone();
-    assert_eq!(found["suite"], digest("run/benchmark/epoch-2/summary.json"));
+    for more in ["--suite suite.toml", ""] {
+        let found = place.done(&format!("compare run/benchmark/base run/benchmark/epoch-2 {more} --json")).json();
+        assert_eq!(found["suite"], digest("run/benchmark/epoch-2/summary.json"));
+    }
+    std::fs::remove_file(place.path("suite.toml")).expect("removed");
+    let refused = place.refused("compare run/benchmark/base run/benchmark/epoch-2");
+    assert!(refused.contains("the suite `short`, which is not found -> name it with `--suite FILE`"), "{refused}");
 }

@@ -66,6 +66,39 @@ fn what_cannot_be_exported_is_refused() {
     assert!(TRAINED.0.path("run/last").exists());
 }
 
+/// Training goes on with the image splitting of the continued adapter, unless the recipe states another one.
+#[test]
+fn a_continued_adapter_keeps_its_image_splitting() {
+    let place = Workplace::new();
+    place.copy("model", "base");
+    let mut pixels: Value = serde_json::from_str(&place.read("base/preprocessor_config.json")).expect("JSON");
+    pixels["size"]["longest_edge"] = 128.into();
+    place.write("base/preprocessor_config.json", pixels.to_string());
+    let set = "--set model_name_or_path=base --set train.max_steps=2 --set benchmark.suite=none";
+    place.done(&format!("train recipe.toml {set} --set output_dir=one --set do_image_splitting=true"));
+    place.done("export one adapter --format peft");
+    let set = format!("{set} --set adapter_name_or_path=adapter");
+    let note = "adapter: the adapter was trained with `do_image_splitting = true`, unlike the base model: ";
+    for line in ["check recipe.toml", "train recipe.toml --plan", "train recipe.toml"] {
+        let said = place.done(&format!("{line} {set} --set output_dir=two")).stderr;
+        assert!(said.contains(note) && !said.contains("warning: adapter"), "{line}: {said}");
+    }
+    place.done("export two again --format peft");
+    assert_eq!(
+        place.read("again/preprocessor_config.json").contains("\"do_image_splitting\": true"),
+        place.read("adapter/preprocessor_config.json").contains("\"do_image_splitting\": true"),
+    );
+    place.done("eval two --max-cases 1 --no-cache");
+    let warning = "warning: adapter: the adapter was trained with `do_image_splitting = true`, and the recipe has \
+        `do_image_splitting = false` -> ";
+    for line in ["check recipe.toml", "train recipe.toml --plan"] {
+        let said = place.done(&format!("{line} {set} --set do_image_splitting=false")).stderr;
+        assert!(said.contains(warning) && !said.contains(note), "{line}: {said}");
+    }
+    let said = place.done(&format!("check recipe.toml {set} --set do_image_splitting=true")).stderr;
+    assert!(!said.contains("do_image_splitting"), "{said}");
+}
+
 /// A run that splits images otherwise than its base is used as it was trained wherever it is opened, and so are its
 /// exports. Each way round, in the older and the newer layout of a base, with an adapter and with whole weights.
 #[test]

@@ -37,6 +37,34 @@ fn put(place: &Workplace, side: &str, name: &str, bytes: &[u8]) {
     place.write("cases/cases.jsonl", cases.iter().map(|case| format!("{case}\n")).collect::<String>());
 }
 
+/// An 8-bit PNG of 64 x 64 pixels with the grey levels 0 to `levels` - 1.
+fn dark(levels: u32) -> Vec<u8> {
+    let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([((x * 7 + y * y) % levels) as u8; 3]));
+    let mut png = Cursor::new(Vec::new());
+    picture.write_to(&mut png, ImageFormat::Png).expect("encodes");
+    png.into_inner()
+}
+
+#[test]
+fn images_with_few_grey_levels_warn_and_are_used() {
+    let place = Workplace::new();
+    place.edit("recipe.toml", "files.toml", "synth = { cases = 24, seed = 2, image_size = 64 }", "dataset = \"cases\"");
+    place.done("data synth cases --cases 24 --seed 2 --image-size 64");
+    let lines =
+        ["check cases", "check files.toml", "train files.toml --set train.max_steps=1 --set benchmark.suite=none"];
+    assert!(!place.done(lines[0]).stderr.contains("grey levels"));
+    put(&place, "train", "dark.png", &dark(16));
+    put(&place, "validation", "plain.png", &dark(1));
+    for line in lines {
+        let said = place.done(line).stderr;
+        let narrow = "warning: 1 image uses at most 16 of 256 grey levels, such as images/dark.png: ";
+        let plain = "warning: 1 image shows one colour only, such as images/plain.png -> ";
+        assert!(said.contains(narrow) && said.contains(plain), "{line}: {said}");
+    }
+    let found = place.done("check cases --json").json();
+    assert_eq!(found["warnings"].as_array().map(Vec::len), Some(2), "{found}");
+}
+
 #[test]
 fn every_command_refuses_narrow_16_bit_images_and_cut_files() {
     let place = Workplace::with_run();

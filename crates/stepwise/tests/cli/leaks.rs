@@ -156,6 +156,33 @@ fn a_training_image_that_was_saved_again_is_refused_in_every_folder() {
 }
 
 #[test]
+fn a_mirrored_rotated_or_inverted_training_image_is_refused() {
+    use image::imageops::{flip_horizontal, flip_vertical, invert, rotate90};
+    let place = furnished();
+    let (_, picture) = trained(&place);
+    let mut inverted = picture.clone();
+    invert(&mut inverted);
+    let copies = [
+        (flip_horizontal(&picture), "mirrored left to right"),
+        (flip_vertical(&picture), "mirrored top to bottom"),
+        (rotate90(&picture), "rotated by 90 degrees clockwise"),
+        (inverted, "inverted"),
+    ];
+    for (number, (copy, words)) in copies.into_iter().enumerate() {
+        let validation = of(&cases(&place, "b"), "validation") + 1;
+        put(&place, "b", &format!("copy-{number}"), &jpeg(&copy), number % 2 == 0);
+        let problem = format!(
+            "b/cases.jsonl:{validation}: images[0].phash: a near-duplicate image, {words}, is in train (a/cases.jsonl:"
+        );
+        if number == 0 {
+            is_refused(&place, &problem);
+        }
+        let said = place.refused("check both.toml");
+        assert!(said.contains(&problem), "{said}");
+    }
+}
+
+#[test]
 fn evaluation_of_training_images_warns() {
     let place = Workplace::with_run();
     let line = "eval run --data a --no-cache --max-cases 1";

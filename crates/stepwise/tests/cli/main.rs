@@ -3,6 +3,7 @@
 
 #[cfg(unix)]
 mod external;
+mod families;
 mod faults;
 #[cfg(unix)]
 mod inputs;

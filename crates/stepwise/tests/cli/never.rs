@@ -1,6 +1,7 @@
 //! Fifteen failures of training tools that must never happen. Each test is named after one of them.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use image::{ImageBuffer, ImageEncoder, Luma};
@@ -16,6 +17,7 @@ use stepwise_trainer::batches::examples::{ExampleBuilder, MicroBatch, TrainingEx
 use stepwise_trainer::cases::Cases;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
+use stepwise_vlm::processor::Prepared;
 
 use crate::common::{RECIPE, TRAINED, Workplace, metric};
 
@@ -66,7 +68,11 @@ fn never_01_image_tokens_differ_from_image_features() {
             let encoded = pipeline.encode(&example.example, false).expect("encodes");
             let tokens = encoded.ids.iter().filter(|id| **id == config.image_token_id).count();
             let tiles: usize = example.example.images.iter().map(|image| image.grid.tiles()).sum();
-            assert_eq!(tokens, tiles * config.features_per_tile(), "{size} {splitting} {}", example.name);
+            let features = |image: &Arc<Prepared>| {
+                image.grid.tiles() * config.vision.features(image.grid.height, image.grid.width)
+            };
+            let features: usize = example.example.images.iter().map(features).sum();
+            assert_eq!(tokens, features, "{size} {splitting} {}", example.name);
             assert_eq!(encoded.images.iter().map(|span| span.len).sum::<usize>(), tokens);
             let batch =
                 MicroBatch::new(&pipeline.processor, std::slice::from_ref(example), true, 8192).expect("packs").batch;

@@ -101,6 +101,58 @@ fn a_checkpoint_with_any_file_damaged_is_passed_over_for_the_one_before() {
     insta::assert_snapshot!(digits.replace_all(&text, "N"));
 }
 
+/// Results of an epoch before the newest checkpoint are missing or damaged: found before training, and the advice works.
+#[test]
+fn lost_results_of_an_earlier_epoch_are_found_before_training() {
+    type Damage = fn(&std::path::Path);
+    let damages: [(&str, Damage); 4] = [
+        ("is missing", |benchmark| fs::remove_dir_all(benchmark).expect("removed")),
+        ("is missing", |benchmark| fs::remove_file(benchmark.join("epoch-1/outcomes.jsonl")).expect("removed")),
+        ("is damaged (", |benchmark| {
+            let path = benchmark.join("epoch-1/outcomes.jsonl");
+            let whole = fs::read(&path).expect("there");
+            fs::write(&path, &whole[..whole.len() - 60]).expect("written");
+        }),
+        ("has 1 of ", |benchmark| {
+            let path = benchmark.join("epoch-1/outcomes.jsonl");
+            let whole = fs::read_to_string(&path).expect("there");
+            fs::write(&path, format!("{}\n", whole.lines().next().expect("a line"))).expect("written");
+        }),
+    ];
+    let whole = TRAINED.0.read("run/benchmark/epoch-1/outcomes.jsonl");
+    let refused = |place: &Workplace| {
+        let ran = place.run("train recipe.toml --resume");
+        assert!(ran.code == Some(2) && !ran.stderr.contains("\nstep "), "{}", ran.stderr);
+        ran.stderr
+    };
+    for (number, (problem, damage)) in damages.into_iter().enumerate() {
+        let place = Workplace::with_run();
+        // The run stopped within its second phase: the first epoch is evaluated, the second one is not.
+        fs::remove_dir_all(place.path("run/checkpoint-11")).expect("removed");
+        damage(&place.path("run/benchmark"));
+        let said = refused(&place);
+        let expected = format!("error: run/benchmark/epoch-1/outcomes.jsonl: {problem}");
+        assert!(said.contains(&expected), "{number}: {said}");
+        let advice = "without a copy remove run/checkpoint-5: `--resume` then starts at step 1 and evaluates again";
+        assert!(said.contains(advice), "{number}: {said}");
+        if number == 1 || number == 2 {
+            fs::remove_dir_all(place.path("run/checkpoint-5")).expect("removed");
+            place.done("train recipe.toml --resume");
+            let again = place.read("run/benchmark/epoch-1/outcomes.jsonl");
+            assert_eq!(again.lines().count(), whole.lines().count(), "{number}");
+        }
+    }
+    // With a whole checkpoint before the epoch, only the later ones have to go.
+    let place = Workplace::with_run();
+    fs::remove_file(place.path("run/benchmark/epoch-2/summary.json")).expect("removed");
+    let said = refused(&place);
+    let advice = "remove run/checkpoint-11: `--resume` then goes on from step 5 and evaluates again";
+    assert!(said.contains("run/benchmark/epoch-2/summary.json: is missing") && said.contains(advice), "{said}");
+    fs::remove_dir_all(place.path("run/checkpoint-11")).expect("removed");
+    place.done("train recipe.toml --resume");
+    assert!(place.path("run/benchmark/epoch-2/summary.json").is_file());
+}
+
 #[test]
 fn a_new_run_does_not_mix_with_one_that_is_there() {
     insta::assert_snapshot!(Workplace::with_run().refused("train recipe.toml"));

@@ -6,7 +6,7 @@ pub mod recorded;
 use burn::tensor::Device;
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::{LoraConfig, Targets, attach, load_adapter};
-use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::model::Vlm;
 use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::files::{parity, tiny};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::model::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 
 /// Values of tensors in row order, by the name of the parameter.

@@ -37,23 +37,21 @@ pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> 
             paths.push(record.image);
         }
     }
-    let side = pipeline.model.config().vision.image_size;
     let mut pixels = Vec::new();
     for tile in 0..args.tiles {
         let prepared = pipeline.processor.prepare(&load_image(&paths[tile % paths.len()])?)?;
-        let mut unit = pipeline.processor.unit_pixels(&prepared);
-        pipeline.processor.pixels().normalise(&mut unit, side);
-        pixels.extend(unit);
+        let unit = pipeline.processor.unit_pixels(&prepared);
+        let unit = TensorData::new(unit, [1, 3, prepared.grid.height, prepared.grid.width]);
+        pixels.push(pipeline.processor.values().normalise(Tensor::<4>::from_data(unit, pipeline.model.device())));
     }
-    let pixels = TensorData::new(pixels, [args.tiles, 3, side, side]);
-    let pixels = Tensor::<4>::from_data(pixels, pipeline.model.device());
+    let pixels = [Tensor::cat(pixels, 0)];
 
     let peaks = Peaks::restart()?;
     let mut seconds = Vec::new();
     let mut output = None;
     for _ in 0..common.warmup + args.steps {
         let before = Instant::now();
-        output = Some(pipeline.model.encode(pixels.clone(), None, &Pass::ANSWER));
+        output = Some(pipeline.model.encode(&pixels, &Pass::ANSWER));
         seconds.push(since(before));
     }
     let output = output.ok_or("--warmup and --steps are both 0")?;

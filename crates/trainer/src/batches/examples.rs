@@ -263,7 +263,7 @@ impl<'a> ExampleBuilder<'a> {
                 self.cut.clear();
                 self.bytes = 0;
             }
-            self.bytes += images.iter().map(|image| image.grid.tiles() * self.processor.tile_size()).sum::<usize>();
+            self.bytes += images.iter().map(|image| image.grid.values()).sum::<usize>();
             self.cut.insert(index, images.clone());
         }
         Ok(images)

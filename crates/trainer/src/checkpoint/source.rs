@@ -10,9 +10,11 @@ use stepwise_data::io::bounded;
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::{AdapterError, load_adapter};
 use stepwise_vlm::fault::Fault;
+use stepwise_vlm::images::processor::ImageOptions;
+use stepwise_vlm::json_file::parse;
 use stepwise_vlm::misplaced::{Wanted, misplaced};
 use stepwise_vlm::pipeline::{PipelineError, VlmPipeline};
-use stepwise_vlm::processor::stated_splitting;
+use stepwise_vlm::processor::stated_options;
 
 use crate::checkpoint::{self, CheckpointError, Delivered, STATE_FILE, TrainerState};
 use crate::train::prompt_digest;
@@ -127,24 +129,30 @@ impl ModelSource {
         Err(misplaced(path, Wanted::Source).into())
     }
 
-    /// Returns whether the model is used with image splitting: the value of the run's recipe, or without a recipe the
-    /// value that an adapter folder states. None is the setting of the model folder.
+    /// Returns the image settings that replace settings of the model folder: those of the run's recipe, or else those that
+    /// an adapter folder states.
     ///
     /// # Errors
-    /// When a file that states the value cannot be read.
-    pub fn image_splitting(&self) -> Result<Option<bool>, ModelSourceError> {
-        match (&self.recipe, &self.adapter) {
-            (Some(recipe), _) => {
-                let table = read_recipe(recipe)?;
-                Ok(table.get("do_image_splitting").and_then(toml::Value::as_bool))
-            }
-            (None, Some(adapter)) => Ok(stated_splitting(adapter).map_err(PipelineError::from)?),
-            (None, None) => Ok(None),
-        }
+    /// When a file that states them cannot be read.
+    pub fn image_options(&self) -> Result<ImageOptions, ModelSourceError> {
+        let of_adapter = match &self.adapter {
+            Some(adapter) => stated_options(adapter).map_err(PipelineError::from)?,
+            None => ImageOptions::default(),
+        };
+        let Some(recipe) = &self.recipe else { return Ok(of_adapter) };
+        let table = read_recipe(recipe)?;
+        let pixels = |key: &str| u64::try_from(table.get(key).and_then(toml::Value::as_integer)?).ok();
+        let splitting = table.get("do_image_splitting").and_then(toml::Value::as_bool);
+        Ok(ImageOptions {
+            do_image_splitting: splitting.or(of_adapter.do_image_splitting),
+            max_pixels: pixels("image_max_pixels"),
+            min_pixels: pixels("image_min_pixels"),
+        })
     }
 
     /// Verifies the checkpoint, if it is one, and loads the model and its adapter to `device`, in the precision of the
-    /// run's recipe (f32 without a recipe). `image_splitting` overrides [`ModelSource::image_splitting`].
+    /// run's recipe (f32 without a recipe). `image_splitting` overrides
+    /// `do_image_splitting` of [`ModelSource::image_options`].
     ///
     /// # Errors
     /// When a file is missing or invalid, or when the checkpoint was trained with other prompts, another tokenizer or
@@ -158,10 +166,10 @@ impl ModelSource {
             None => Precision::F32,
         };
         let mut pipeline = VlmPipeline::load_in(precision, &self.model, device)?;
-        pipeline.processor.set_image_splitting(match image_splitting {
-            Some(stated) => Some(stated),
-            None => self.image_splitting()?,
-        });
+        let own = self.image_options()?;
+        let do_image_splitting = image_splitting.or(own.do_image_splitting);
+        let options = ImageOptions { do_image_splitting, ..own };
+        pipeline.processor.set_image_options(options).map_err(PipelineError::from)?;
         if let Some(adapter) = &self.adapter {
             load_adapter(&mut pipeline.model, adapter)?;
             pipeline.refresh();
@@ -180,12 +188,13 @@ fn check_digest(checkpoint: &Path, pipeline: &mut VlmPipeline) -> Result<(), Mod
         return Ok(());
     }
     let path = checkpoint.display().to_string();
-    let other = !pipeline.processor.image_splitting();
-    pipeline.processor.set_image_splitting(Some(other));
-    match trained == prompt_digest(pipeline) {
-        true => Err(ModelSourceError::Splitting { path, trained: other }),
-        false => Err(ModelSourceError::Digest { path }),
+    if let Some(splitting) = pipeline.processor.image_splitting() {
+        pipeline.processor.set_image_splitting(Some(!splitting));
+        if trained == prompt_digest(pipeline) {
+            return Err(ModelSourceError::Splitting { path, trained: !splitting });
+        }
     }
+    Err(ModelSourceError::Digest { path })
 }
 
 /// Advice for a resolved recipe that cannot be read.
@@ -213,7 +222,7 @@ fn precision_of_recipe(path: &Path) -> Result<Precision, Fault> {
 fn base_of_adapter(path: &Path) -> Result<PathBuf, Fault> {
     let unread = |error: &dyn Display| Fault::new(path, error, "name a folder that PEFT saved, complete");
     let text = bounded::text(path).map_err(|error| unread(&error))?;
-    let json: Value = serde_json::from_str(&text).map_err(|error| unread(&error))?;
+    let json: Value = parse(&text).map_err(|error| unread(&error))?;
     let base = json.get("base_model_name_or_path").and_then(Value::as_str);
     match base.map(|base| (base, stepwise_config::path::resolved(Path::new(base)))) {
         Some((_, Ok(folder))) if folder.is_dir() => Ok(folder),

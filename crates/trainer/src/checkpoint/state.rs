@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::bounded;
 use stepwise_data::io::encoding::without_mark;
-use stepwise_vlm::idefics3::ModelPart;
+use stepwise_vlm::model::ModelPart;
 
 use super::CheckpointError;
 use crate::log::Tally;

@@ -8,7 +8,7 @@ use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::power::{describe, power};
-use stepwise_benchmark::store;
+use stepwise_benchmark::store::{self, StoreError};
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::{PhaseRecipe, Recipe};
@@ -131,9 +131,9 @@ impl EpochEvaluator {
         let facts = facts.map(|(name, value)| (name.to_owned(), value)).to_vec();
         let (mut epochs, mut forgetting) = (Vec::new(), None);
         if suite.is_some() {
-            epochs = earlier_epochs(&folder)?;
-            epochs.retain(|(epoch, _)| *epoch <= through);
-            forgetting = read_forgetting(&folder)?;
+            epochs = earlier_epochs(&folder, through)?;
+            // Before the first evaluated epoch no phase has ended, and a damaged table does no harm.
+            forgetting = if epochs.is_empty() { None } else { read_forgetting(&folder)? };
         }
         if let Some(forgetting) = &mut forgetting {
             forgetting.keep_through(through);
@@ -328,7 +328,14 @@ impl EpochEvaluator {
         let folder = self.folder.join(name);
         let (path, journal) = (folder.join(OUTCOMES), folder.join("outcomes.part.jsonl"));
         let evaluation = Evaluation { name, model, surrogate, plan, pictures: &eval_context.cases.pictures };
-        let mut memory = AnswerStore::journal(&journal)?.and_file(&path)?;
+        let mut memory = match AnswerStore::journal(&journal)?.and_file(&path) {
+            Err(StoreError::Lines { .. }) => {
+                let path = path.display();
+                eval_context.progress.warning(&format!("{path}: is damaged, so all its questions are asked again"));
+                AnswerStore::journal(&journal)?
+            }
+            memory => memory?,
+        };
         if let Some(answers) = self.base_answers.as_ref().filter(|_| model.pass == Pass::BASE) {
             memory = memory.and_file(answers)?;
         }

@@ -39,6 +39,21 @@ pub enum BenchmarkError {
         /// Name of the phase.
         phase: String,
     },
+    /// A result of the training so far is missing or damaged.
+    #[error(
+        "{problem}, and the training went on since {what} was evaluated -> restore the file; without a copy remove \
+         {later}: `--resume` then {from} and evaluates again"
+    )]
+    Earlier {
+        /// The file, and what is wrong.
+        problem: String,
+        /// What was evaluated.
+        what: String,
+        /// Checkpoints that were saved later.
+        later: String,
+        /// Where the run goes on without these checkpoints.
+        from: String,
+    },
     /// A file of the benchmark cannot be read or written.
     #[error("{path}: {error} -> check that the folder is writable and the disk has room")]
     File {

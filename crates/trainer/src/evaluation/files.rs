@@ -11,8 +11,9 @@ use stepwise_data::io::encoding::without_mark;
 
 use crate::evaluation::error::BenchmarkError;
 
-/// Summaries of an earlier start of the run, in order. Epochs without a complete benchmark are missing.
-pub(super) fn earlier_epochs(folder: &Path) -> Result<Vec<(u32, Summary)>, BenchmarkError> {
+/// Summaries of an earlier start of the run, in order, of the epochs up to `through`. Epochs without a complete benchmark
+/// are missing.
+pub(super) fn earlier_epochs(folder: &Path, through: u32) -> Result<Vec<(u32, Summary)>, BenchmarkError> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -23,8 +24,8 @@ pub(super) fn earlier_epochs(folder: &Path) -> Result<Vec<(u32, Summary)>, Bench
         let entry = entry.map_err(|error| BenchmarkError::file(folder, error))?;
         let name = entry.file_name();
         let epoch = name.to_str().and_then(|name| name.strip_prefix("epoch-")).and_then(|number| number.parse().ok());
-        let path = entry.path().join("summary.json");
-        let Some(epoch) = epoch.filter(|_| path.is_file()) else { continue };
+        let path = entry.path().join(SUMMARY);
+        let Some(epoch) = epoch.filter(|epoch| *epoch <= through && path.is_file()) else { continue };
         let json = bounded::bytes(&path).map_err(|error| BenchmarkError::file(&path, error))?;
         epochs.push((
             epoch,
@@ -37,6 +38,9 @@ pub(super) fn earlier_epochs(folder: &Path) -> Result<Vec<(u32, Summary)>, Bench
 
 /// Name of the outcome file in the folder of an epoch's benchmark.
 pub(super) const OUTCOMES: &str = "outcomes.jsonl";
+
+/// Name of the summary in the folder of an epoch's benchmark.
+pub(super) const SUMMARY: &str = "summary.json";
 
 /// Returns the path of the outcome file of the untouched base, for the run in `folder`. The file may be missing.
 #[must_use]
@@ -95,7 +99,7 @@ pub(super) fn scalars(summary: &Summary) -> BTreeMap<String, f64> {
 /// # Errors
 /// When the file cannot be written.
 pub fn write_summary(folder: &Path, summary: &Summary) -> Result<(), BenchmarkError> {
-    write_json(&folder.join("summary.json"), summary)
+    write_json(&folder.join(SUMMARY), summary)
 }
 
 /// Writes a value as JSON.
@@ -113,7 +117,7 @@ mod tests {
     #[test]
     fn all_earlier_epochs_are_found_despite_gaps() {
         let folder = tempfile::tempdir().expect("a folder");
-        assert!(earlier_epochs(&folder.path().join("none")).expect("nothing yet").is_empty());
+        assert!(earlier_epochs(&folder.path().join("none"), 12).expect("nothing yet").is_empty());
         let suite = Suite::fast();
         let summary = Summary::new(&suite, &[], &[], None);
         for name in ["epoch-10", "epoch-2", "epoch-4", "base", "tables"] {
@@ -123,7 +127,10 @@ mod tests {
         }
         // An interrupted epoch has no summary yet.
         std::fs::create_dir_all(folder.path().join("epoch-12")).expect("made");
-        let found = earlier_epochs(folder.path()).expect("read");
+        // Results of later epochs are not read, so a damaged one does no harm.
+        std::fs::create_dir_all(folder.path().join("epoch-13")).expect("made");
+        std::fs::write(folder.path().join("epoch-13/summary.json"), "{").expect("written");
+        let found = earlier_epochs(folder.path(), 12).expect("read");
         assert_eq!(found.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), [2, 4, 10]);
         assert_eq!(found[0].1, summary);
     }

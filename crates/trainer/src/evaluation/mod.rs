@@ -2,6 +2,7 @@
 
 pub mod cache;
 mod curve;
+pub mod earlier;
 pub mod epochs;
 pub mod error;
 pub mod eval_loss;

@@ -9,10 +9,10 @@ use stepwise_benchmark::model::{
     Model, ModelError, Objective, OptionLikelihood, PixelGradient, PixelGrid, Query, QueryImage, Request, Response,
 };
 use stepwise_vlm::batch::EncodableExample;
+use stepwise_vlm::images::grid::ImageGrid;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 use stepwise_vlm::pixel_gradient::{PixelObjective, PixelSlope};
-use stepwise_vlm::processor::pixels::ImageGrid;
 use stepwise_vlm::processor::{Prepared, ProcessorError};
 
 use crate::interrupt::Interrupt;
@@ -59,7 +59,7 @@ impl<'a> VlmModel<'a> {
             let Some(QueryImage::Image(first)) = query.images.first() else { return 0 };
             let next = numbers.len() + 1;
             *numbers.entry(Arc::as_ptr(first)).or_insert_with(|| {
-                bytes += processor.grid(first.width(), first.height()).tiles() * processor.tile_size();
+                bytes += processor.grid(first.width(), first.height()).values();
                 next
             })
         };
@@ -114,9 +114,11 @@ impl<'a> VlmModel<'a> {
                 Ok(prepared)
             }
             QueryImage::Pixels(pixels) => {
-                let [rows, columns] = pixels.cut;
-                let prepared = self.pipeline.processor.repainted(ImageGrid { rows, columns }, pixels.values.clone());
-                Ok(Arc::new(prepared?))
+                let grid = grid_of(pixels).ok_or_else(|| ProcessorError::Conversation {
+                    problem: format!("pixels of the shape {:?} are given", pixels.shape),
+                    advice: "give `[tiles, 3, height, width]`",
+                })?;
+                Ok(Arc::new(self.pipeline.processor.repainted(grid, pixels.values.clone())?))
             }
         }
     }
@@ -214,12 +216,17 @@ impl Model for VlmModel<'_> {
     }
 }
 
-/// Pixels of all tiles of an image in the unit range, `[tiles, 3, side, side]`, as attacks change them.
+/// Returns the tiles that the pixels of an attack belong to; None if their shape is not `[tiles, 3, height, width]`.
+fn grid_of(pixels: &PixelGrid) -> Option<ImageGrid> {
+    let ([rows, columns], [_, _, height, width]) = (pixels.cut, <[usize; 4]>::try_from(pixels.shape.clone()).ok()?);
+    Some(ImageGrid { rows, columns, height, width })
+}
+
+/// Pixels of all tiles of an image in the unit range, `[tiles, 3, height, width]`, as attacks change them.
 pub(crate) fn unit_pixels(pipeline: &VlmPipeline, prepared: &Prepared) -> PixelGrid {
-    let side = pipeline.model.config().vision.image_size;
-    let ImageGrid { rows, columns } = prepared.grid;
+    let ImageGrid { rows, columns, height, width } = prepared.grid;
     PixelGrid {
-        shape: vec![prepared.grid.tiles(), 3, side, side],
+        shape: vec![prepared.grid.tiles(), 3, height, width],
         cut: [rows, columns],
         values: pipeline.processor.unit_pixels(prepared),
     }

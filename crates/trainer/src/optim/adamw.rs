@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use stepwise_vlm::idefics3::{ModelPart, Vlm};
+use stepwise_vlm::model::{ModelPart, Vlm};
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 use stepwise_vlm::values_of;
 use stepwise_vlm::weights::NamedTensor;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::recipe_to_model::is_frozen;
 use stepwise_curriculum::run_plan::{RunPlan, StepPosition};
 use stepwise_recipe::{PhaseRecipe, Recipe, Tuning};
-use stepwise_vlm::idefics3::ModelPart;
+use stepwise_vlm::model::ModelPart;
 
 /// Learning rates of one step, or of the peak of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq)]

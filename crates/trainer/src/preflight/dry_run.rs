@@ -4,8 +4,8 @@
 //! gradient reaches. It does not change the run plan: the micro-batch is used again at its own step, so that a resumed
 //! run equals an uninterrupted one.
 
-use stepwise_vlm::idefics3::ModelPart;
-use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::model::ModelPart;
+use stepwise_vlm::model::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use stepwise_vlm::pipeline::VlmPipeline;
 

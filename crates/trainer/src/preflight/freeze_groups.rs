@@ -2,7 +2,7 @@
 
 use crate::recipe_to_model::is_frozen;
 use stepwise_recipe::{Freeze, Recipe};
-use stepwise_vlm::idefics3::ModelPart;
+use stepwise_vlm::model::ModelPart;
 
 use crate::optim::part_rates::Rates;
 use crate::preflight::token_stats::{LargestBatch, TokenStats};

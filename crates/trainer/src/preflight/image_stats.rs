@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use stepwise_benchmark::perturb::{Perturbed, ShownImages};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::DECODED_AT_ONCE;
-use stepwise_data::case::Case;
+use stepwise_data::case::{Case, Image};
 use stepwise_vlm::processor::Processor;
 
 use crate::cases::Cases;
@@ -16,11 +16,11 @@ use crate::preflight::memory::{DecodedBytes, ImageStats};
 /// Bytes per pixel of a decoded image.
 const PIXEL: u64 = 3;
 
-/// Sizes of the images of a run. `learned` is the number of distinct tiles of its training examples. Equal images of
+/// Sizes of the images of a run. `learned` is the number of pixels of the distinct tiles of its training examples. Equal images of
 /// the benchmark, which `plan` holds, count once; attacked images are left out.
 pub(super) fn of(cases: &Cases, plan: Option<&Plan<'_>>, processor: &Processor, learned: u64) -> ImageStats {
     let images = cases.train.iter().chain(&cases.eval).flat_map(|case| &case.images);
-    let most = images.map(|image| processor.grid(image.width, image.height).tiles() as u64).max().unwrap_or(0);
+    let most = images.map(|image| pixels_of(image, processor)).max().unwrap_or(0);
     let largest = cases.train.iter().map(largest).max().unwrap_or(0);
     let mut stats = ImageStats {
         learned,
@@ -38,7 +38,7 @@ pub(super) fn of(cases: &Cases, plan: Option<&Plan<'_>>, processor: &Processor, 
 fn measure(plan: &Plan<'_>, processor: &Processor, stats: &mut ImageStats) {
     let mut all: HashSet<(usize, String)> = HashSet::new();
     let mut batch: HashSet<(usize, String)> = HashSet::new();
-    let (mut planned, mut bytes, mut tiles) = (0, 0, 0);
+    let (mut planned, mut bytes, mut pixels) = (0, 0, 0);
     for of_case in plan.entries.chunk_by(|a, b| a.case == b.case) {
         for entry in of_case {
             let Some(perturbed) = plan.perturbed(*entry) else { continue };
@@ -48,27 +48,32 @@ fn measure(plan: &Plan<'_>, processor: &Processor, stats: &mut ImageStats) {
             let index = perturbed.shown_case(entry.case);
             let shown = (index, perturbed.pictures.key());
             let case = &plan.pool.cases()[index];
-            let own: usize = case.images.iter().map(|image| processor.grid(image.width, image.height).tiles()).sum();
+            let own: u64 = case.images.iter().map(|image| pixels_of(image, processor)).sum();
             if !all.contains(&shown) {
-                stats.tested += own as u64;
+                stats.tested += own;
                 all.insert(shown.clone());
             }
             if batch.insert(shown) {
                 bytes += decoded(case, &perturbed);
-                tiles += own;
+                pixels += own;
                 stats.decoded.temporary = stats.decoded.temporary.max(temporary(case, &perturbed));
             }
         }
-        let most_tiles = (PREPARED_AT_ONCE / processor.tile_size()).max(stats.most as usize);
+        let most = (PREPARED_AT_ONCE as u64 / PIXEL).max(stats.most);
         // Images of earlier questions take up to a quarter more.
         stats.decoded.tested = stats.decoded.tested.max(bytes.min(DECODED_AT_ONCE / 4 * 5));
-        stats.decoded.tiles = stats.decoded.tiles.max(tiles.min(most_tiles) as u64);
+        stats.decoded.prepared = stats.decoded.prepared.max(pixels.min(most) * PIXEL);
         planned += of_case.len();
         if planned >= BATCH {
             batch.clear();
-            (planned, bytes, tiles) = (0, 0, 0);
+            (planned, bytes, pixels) = (0, 0, 0);
         }
     }
+}
+
+/// Pixels of the tiles of an image.
+fn pixels_of(image: &Image, processor: &Processor) -> u64 {
+    processor.grid(image.width, image.height).values() as u64 / PIXEL
 }
 
 fn decoded(case: &Case, perturbed: &Perturbed) -> u64 {

@@ -5,7 +5,8 @@ use std::num::NonZero;
 
 use stepwise_benchmark::runner::load;
 use stepwise_data::case::Case;
-use stepwise_data::check::{Fingerprint, Fingerprints};
+use stepwise_data::check::{Fingerprints, image_warnings};
+use stepwise_data::near_duplicates::Fingerprint;
 use stepwise_data::parallel;
 
 use super::leaks;
@@ -15,8 +16,8 @@ use crate::progress::Progress;
 /// Number of cases for each thread between two reports of progress.
 const CASES_AT_ONCE: usize = 8;
 
-/// Decodes every image of the training and evaluation cases once, on all CPU threads, and compares the images of the two
-/// sides. Synthetic images are left out.
+/// Decodes every image of the training and evaluation cases once, on all CPU threads, warns about images with few grey
+/// levels, and compares the images of the two sides. Synthetic images are left out.
 ///
 /// # Errors
 /// When an image is missing, damaged or refused, or differs from the recorded one; the error names the first one. When
@@ -29,16 +30,19 @@ pub fn check(cases: &Cases, progress: &mut dyn Progress) -> Result<(), CasesErro
     let look = |case: &&Case| {
         let images = 0..case.images.len();
         images
-            .map(|index| Ok(Fingerprint::of(&*load(&cases.pictures, case, index)?)))
+            .map(|index| Ok(Some(Fingerprint::of(&*load(&cases.pictures, case, index)?))))
             .collect::<Result<_, CasesError>>()
     };
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let mut fingerprints: Vec<Vec<Fingerprint>> = Vec::with_capacity(all.len());
+    let mut fingerprints: Fingerprints = Vec::with_capacity(all.len());
     for part in all.chunks(threads * CASES_AT_ONCE) {
         for looked in parallel::map(part, look) {
             fingerprints.push(looked?);
         }
         progress.advance("checking images", fingerprints.len() as u64, all.len() as u64);
     }
-    leaks::compare(cases, &Fingerprints::Known(&fingerprints))
+    for warning in image_warnings(all.iter().copied().zip(&fingerprints)) {
+        progress.warning(&warning);
+    }
+    leaks::compare(cases, &fingerprints)
 }

@@ -4,27 +4,26 @@
 use std::collections::{BTreeMap, HashMap};
 
 use stepwise_data::case::Case;
-use stepwise_data::check::{Fingerprints, PlacedCase, near, near_images};
+use stepwise_data::check::{Fingerprints, NearImage, PlacedCase, fingerprints, near, near_images};
 use stepwise_data::problem::Problems;
 
 use crate::cases::{Cases, CasesError};
 
-/// Checks that no evaluation image is a near-duplicate of a training image, in all folders of the run. Reads image
-/// files only where the recorded hashes do not suffice. Unreadable files are not reported here. Synthetic images are
-/// left out.
+/// Checks that no evaluation image is a near-duplicate of a training image, in all folders of the run. Reads all image
+/// files. Unreadable files are not reported here. Synthetic images are left out.
 ///
 /// # Errors
 /// [`CasesError::Between`] with one problem for each such image.
 pub fn check(cases: &Cases) -> Result<(), CasesError> {
-    compare(cases, &Fingerprints::Files)
+    let placed = cases.pictures.placed(cases.train.iter().chain(&cases.eval));
+    compare(cases, &fingerprints(&placed))
 }
 
-/// Checks the images like [`check`], with `fingerprints`. Known fingerprints are those of the training cases, then
-/// those of the evaluation cases.
+/// Checks the images like [`check`]. `fingerprints` are those of the training cases, then those of the evaluation cases.
 ///
 /// # Errors
 /// [`CasesError::Between`] with one problem for each such image.
-pub(super) fn compare(cases: &Cases, fingerprints: &Fingerprints<'_>) -> Result<(), CasesError> {
+pub(super) fn compare(cases: &Cases, fingerprints: &Fingerprints) -> Result<(), CasesError> {
     let placed = cases.pictures.placed(cases.train.iter().chain(&cases.eval));
     match near(&placed, fingerprints) {
         problems if problems.is_empty() => Ok(()),
@@ -63,8 +62,8 @@ pub fn seen(trained: &Cases, tested: &Cases) -> Option<SeenCases> {
         }
     }
     let other_set = |one: usize, other: usize| one < count && other >= count;
-    for (one, other, _) in near_images(&placed, other_set, &Fingerprints::Files) {
-        found.entry(other).or_insert(one);
+    for NearImage { earlier, case, .. } in near_images(&placed, other_set, &fingerprints(&placed)) {
+        found.entry(case).or_insert(earlier);
     }
     let name = |place: usize| format!("{}:{}", placed[place].file.display(), placed[place].row);
     let (first, known) = found.first_key_value()?;

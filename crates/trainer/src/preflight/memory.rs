@@ -8,9 +8,8 @@ use std::fs;
 
 use crate::recipe_to_model::base_precision;
 use stepwise_recipe::{InitLoraWeights, Recipe, SuiteChoice, Tuning};
-use stepwise_vlm::Precision;
-use stepwise_vlm::idefics3::ModelPart;
-use stepwise_vlm::idefics3::config::ModelConfig;
+use stepwise_vlm::model::{ModelConfig, ModelPart};
+use stepwise_vlm::{LOGIT_ROWS, Precision};
 
 use crate::environment::peak_memory_mib;
 use crate::parameters::TrainableParameters;
@@ -30,9 +29,6 @@ const LARGEST_KEPT: u64 = 32 << 20;
 
 /// Decoder rows in the backward pass of an attack on one image: a question and its options.
 const ATTACKED_ROWS: u64 = 512;
-
-/// Rows whose logits are in memory at once.
-const LOGIT_ROWS: u64 = 64;
 
 /// Values in memory per trained value: two moments, the gradient, its sum over micro-batches, and a second copy of the
 /// value during the update.
@@ -93,11 +89,11 @@ impl MemoryEstimate {
 /// Sizes of the images of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageStats {
-    /// Distinct tiles of all training examples.
+    /// Pixels of the distinct tiles of all training examples.
     pub learned: u64,
-    /// Tiles of all images in the benchmark; equal images count once.
+    /// Pixels of the tiles of all images in the benchmark; equal images count once.
     pub tested: u64,
-    /// Tiles of the image with most tiles.
+    /// Pixels of the tiles of the image with most of them.
     pub most: u64,
     /// Largest decoded images in memory at once, in bytes.
     pub decoded: DecodedBytes,
@@ -111,7 +107,7 @@ pub struct DecodedBytes {
     /// Images of the questions that the benchmark answers together.
     pub tested: u64,
     /// Tiles of these images.
-    pub tiles: u64,
+    pub prepared: u64,
     /// Temporary memory while an image is decoded or changed.
     pub temporary: u64,
 }
@@ -141,19 +137,25 @@ pub fn estimate(
     pictures: ImageStats,
 ) -> MemoryEstimate {
     let ImageStats { learned, tested, most, decoded } = pictures;
-    let Shapes { decoder, attending, read, tile, backward, encode } = Shapes::new(recipe, config, trainable);
+    let Shapes { decoder, attending, read, patch, backward, encode } = Shapes::new(recipe, config, trainable);
+    let vision = &config.vision;
+    let patches = |pixels: u64| pixels / (vision.patch_size as u64).pow(2);
     let rows = largest.rows as u64;
+    // Images are encoded tile by tile unless the encoder is trained.
+    let one_tile = vision.image_size.map_or(most, |side| (side as u64).pow(2));
     let seeing = trainable.learns(ModelPart::Vision) || trainable.learns(ModelPart::Connector);
-    let tile_bytes = 3 * (config.vision.image_size as u64).pow(2);
-    let feature = (config.features_per_tile() * config.text.hidden_size) as u64 * VALUE;
+    let features = |pixels: u64| patches(pixels) / (vision.merge_size as u64).pow(2) * config.text.hidden_size as u64;
+    // Pixels are kept as values in 0..1, normalised, and with a gradient.
+    let encoder = |pixels: u64| patches(pixels) * patch + 9 * pixels;
+    let encoding = |pixels: u64| patches(pixels) * encode + 6 * pixels;
     let cache = (recipe.train.feature_cache_gb * f64::from(1 << 30)) as u64;
 
     let of_rows = (rows * decoder + largest.predictions as u64 * read) * VALUE;
-    let of_tiles = if seeing { largest.tiles as u64 * tile * VALUE } else { 0 };
+    let of_tiles = if seeing { encoder(largest.pixels as u64) * VALUE } else { 0 };
     // Only predicting rows reach the end of the last layer. When the backward pass reaches all rows, the tensors kept
     // by that layer's attention are already free.
     let passing = (largest.predictions as u64 * backward).max(rows * backward.saturating_sub(attending));
-    let logits = LOGIT_ROWS.min(largest.predictions as u64) * config.text.vocab_size as u64 * VALUE;
+    let logits = LOGIT_ROWS.min(largest.predictions) as u64 * config.text.vocab_size as u64 * VALUE;
     let step = [
         MemoryUse {
             what: "kept for the backward pass",
@@ -166,15 +168,18 @@ pub fn estimate(
         MemoryUse {
             what: "kept by the image encoder",
             bytes: of_tiles,
-            advice: (most > 1).then_some("set `do_image_splitting = false`"),
+            advice: match vision.image_size {
+                Some(side) => (most > (side as u64).pow(2)).then_some("set `do_image_splitting = false`"),
+                None => Some("lower `image_max_pixels`"),
+            },
         },
-        MemoryUse { what: "temporary tensors", bytes: (passing + encode) * VALUE + logits, advice: None },
+        MemoryUse { what: "temporary tensors", bytes: (passing + encoding(one_tile)) * VALUE + logits, advice: None },
     ];
     let wide = (2 * config.text.hidden_size + 3 * config.text.intermediate_size) as u64;
     // Attacks need the gradient of an image's pixels through image encoder and decoder.
-    let attack = (tile + encode) * most + ATTACKED_ROWS * decoder;
+    let attack = encoder(most) + encoding(most) + ATTACKED_ROWS * decoder;
     let tests = recipe.benchmark.suite != SuiteChoice::None;
-    let answering = (SCORED_ROWS * wide).max(attack) * VALUE + decoded.tiles * tile_bytes;
+    let answering = (SCORED_ROWS * wide).max(attack) * VALUE + decoded.prepared;
     let sum = |uses: &[MemoryUse]| uses.iter().map(|one| one.bytes).sum::<u64>();
     let (stepping, answering) = (sum(&step), if tests { answering } else { 0 });
     // Small freed blocks stay with the allocator, and a step can rarely reuse the blocks of the benchmark: both add up.
@@ -201,10 +206,10 @@ pub fn estimate(
         },
         MemoryUse {
             what: "cached image features",
-            bytes: if seeing { 0 } else { cache.min((learned + tested) * feature) },
+            bytes: if seeing { 0 } else { cache.min(features(learned + tested) * VALUE) },
             advice: Some("lower `train.feature_cache_gb`"),
         },
-        MemoryUse { what: "prefetched images", bytes: PICTURES_KEPT.min(learned * tile_bytes), advice: None },
+        MemoryUse { what: "prefetched images", bytes: PICTURES_KEPT.min(learned * 3), advice: None },
     ];
     uses.extend(hardest);
     uses.retain(|one| one.bytes > 0);
@@ -224,7 +229,7 @@ fn held_smaller(recipe: &Recipe) -> Option<&'static str> {
     }
 }
 
-/// Number of values per row or tile.
+/// Number of values per row or patch.
 struct Shapes {
     /// Values kept for the backward pass per decoder row.
     decoder: u64,
@@ -232,11 +237,11 @@ struct Shapes {
     attending: u64,
     /// Additional values kept per predicting row, at the end of the last layer. Other rows do not reach it.
     read: u64,
-    /// Values kept for the backward pass per tile in the image encoder.
-    tile: u64,
+    /// Values kept for the backward pass per patch in the image encoder.
+    patch: u64,
     /// Temporary values per row in the backward pass of the widest layer.
     backward: u64,
-    /// Temporary values per tile in the image encoder.
+    /// Temporary values per patch in the image encoder.
     encode: u64,
 }
 
@@ -251,7 +256,7 @@ impl Shapes {
             Tuning::Full { .. } => (false, false, 1),
         };
         let [width, inner] = [text.hidden_size, text.intermediate_size];
-        let [queries, keys] = [text.num_attention_heads * text.head_dim(), text.kv_heads() * text.head_dim()];
+        let [queries, keys] = [text.query_width(), text.key_width()];
         let decoder = |names: &[&str]| names.iter().any(|name| trainable.module_learns(ModelPart::Decoder, name));
         // A linear layer keeps its input if its weight or adapter is trained. Layers with a common input keep it once.
         // Dropout keeps a mask and the masked input for each layer.
@@ -261,9 +266,10 @@ impl Shapes {
         };
         // A norm keeps its input. A norm with a trained gain consists of operations that keep three more tensors.
         let norm = |part: ModelPart, width: usize| {
-            let gains = ["layer_norm1", "layer_norm2", "input_layernorm", "post_attention_layernorm"];
+            let gains = ["layer_norm1", "layer_norm2", "norm1", "norm2", "input_layernorm", "post_attention_layernorm"];
             if gains.iter().any(|gain| trainable.module_learns(part, gain)) { 4 * width } else { width }
         };
+        let further_norm = |exists: bool, width: usize| if exists { norm(ModelPart::Decoder, width) } else { 0 };
         // DoRA keeps the output of each layer before the scaling by the magnitude.
         let given = |part: ModelPart, outputs: &[(&str, usize)]| -> usize {
             let own = outputs.iter().filter(|(name, _)| dora && trainable.module_learns(part, name));
@@ -274,33 +280,40 @@ impl Shapes {
             + input(&["q_proj", "k_proj", "v_proj"], width)
             + 2 * queries // q and the output of attention
             + 2 * keys
-            + text.num_attention_heads;
+            + text.num_attention_heads
+            + further_norm(text.qk_norm, queries + keys)
+            + further_norm(text.switches.post_norms, width);
         let fed = [("o_proj", width), ("gate_proj", inner), ("up_proj", inner), ("down_proj", width)];
         let feeding = norm(ModelPart::Decoder, width)
             + given(ModelPart::Decoder, &fed)
             + input(&["gate_proj", "up_proj"], width)
             + 2 * inner // gate and up
             + input(&["down_proj"], inner)
+            + further_norm(text.switches.post_norms, width)
             + joined * ranks(trainable, ModelPart::Decoder);
 
-        let patches = vision.patches_per_side().pow(2);
         let [seen, hidden] = [vision.hidden_size, vision.intermediate_size];
         let kept = |names: &[&str], width: usize| {
             if names.iter().any(|name| trainable.module_learns(ModelPart::Vision, name)) { width } else { 0 }
         };
-        let shown = ["q_proj", "k_proj", "v_proj", "out_proj", "fc2"].map(|name| (name, seen));
+        let attended = ["q_proj", "k_proj", "v_proj", "qkv"];
+        let (inner_names, last_names) = (["fc1", "gate_proj", "up_proj"], ["fc2", "down_proj"]);
+        let shown = ["q_proj", "k_proj", "v_proj", "out_proj", "proj", "fc2", "down_proj"].map(|name| (name, seen));
+        let wide = inner_names.map(|name| (name, hidden));
+        // A gate and what it multiplies are kept both.
+        let inner_values = if vision.gated { 2 * hidden } else { hidden };
         let vision_layer = norm(ModelPart::Vision, seen)
             + given(ModelPart::Vision, &shown)
-            + given(ModelPart::Vision, &[("fc1", hidden)])
-            + kept(&["q_proj", "k_proj", "v_proj"], seen)
+            + given(ModelPart::Vision, &wide)
+            + given(ModelPart::Vision, &[("qkv", 3 * seen)])
+            + kept(&attended, seen)
             + 4 * seen
             + vision.num_attention_heads
             + norm(ModelPart::Vision, seen)
-            + kept(&["fc1"], seen)
-            + hidden
-            + kept(&["fc2"], hidden)
+            + kept(&inner_names, seen)
+            + inner_values
+            + kept(&last_names, hidden)
             + joined * ranks(trainable, ModelPart::Vision);
-        let pixels = 3 * vision.image_size.pow(2);
         // With gradient checkpointing, the input of each block is kept, and the tensors of one block at a time.
         let (decoder, tower) = match recipe.train.gradient_checkpointing {
             true => (
@@ -316,9 +329,9 @@ impl Shapes {
             decoder: decoder as u64,
             attending: attending as u64,
             read: (feeding + 3 * width) as u64,
-            tile: (tower * patches + 3 * pixels) as u64,
+            patch: tower as u64,
             backward: (3 * inner + 3 * width) as u64,
-            encode: ((2 * hidden + 3 * seen) * patches + 2 * pixels) as u64,
+            encode: (2 * inner_values + 3 * seen) as u64,
         }
     }
 }

@@ -80,7 +80,7 @@ impl Preflight {
         let warnings = [idle, schedule_notes::warnings(recipe, run_plan)].concat();
         warnings.iter().for_each(|line| progress.warning(line));
         schedule_notes::single_steps(recipe, run_plan).iter().for_each(|line| progress.note(line));
-        let pictures = image_stats::of(cases, plan.as_ref(), processor, token_stats.tiles as u64);
+        let pictures = image_stats::of(cases, plan.as_ref(), processor, token_stats.pixels as u64);
         let trainable = TrainableParameters::of(&mut learner.pipeline.model);
         let freeze_groups = FreezeGroup::all(recipe, &token_stats);
         let config = learner.pipeline.model.config();

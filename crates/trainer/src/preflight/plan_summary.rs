@@ -149,7 +149,7 @@ pub fn steps<'a>(
 
 #[cfg(test)]
 mod tests {
-    use stepwise_data::abstain_option::offer;
+    use stepwise_data::abstain_option::offer_to_all;
     use stepwise_data::case::Answer;
     use stepwise_testing::cases::synthetic;
     use stepwise_testing::recipe::recipe_on;
@@ -181,7 +181,7 @@ mod tests {
                 "{line}"
             );
         }
-        cases.iter_mut().for_each(|case| offer(case, "cannot be told"));
+        assert_eq!(offer_to_all(&mut cases, "cannot be told"), None);
         // Questions of stage 1 can be answered on any image.
         let said = idle(&cases, augment);
         assert!(said.len() == 1 && said[0].starts_with("s1: no training example gets swap_far -> "), "{said:?}");

@@ -11,7 +11,7 @@ use stepwise_data::case::{Case, Item, Split};
 use stepwise_data::conversation::{Conversation, Part};
 use stepwise_data::problem::{Problem, Problems};
 use stepwise_data::prompt::{AnswerForm, Prompt, PromptOptions, prompt};
-use stepwise_vlm::processor::pixels::ImageGrid;
+use stepwise_vlm::images::grid::ImageGrid;
 use stepwise_vlm::processor::{Processor, ProcessorError};
 
 use crate::cases::{CaseImages, CasePlace};
@@ -145,7 +145,7 @@ impl TextCheck<'_> {
             .collect();
         let conversation = answered(prompt);
         let mut hasher = DefaultHasher::new();
-        (&conversation, grids.iter().map(|grid| (grid.rows, grid.columns)).collect::<Vec<_>>()).hash(&mut hasher);
+        (&conversation, &grids).hash(&mut hasher);
         if !known.insert(hasher.finish()) {
             return None;
         }
@@ -178,9 +178,9 @@ impl TextCheck<'_> {
         const AROUND: [usize; 2] = [64, 32];
         let parts = conversation.messages.iter().flat_map(|message| &message.content);
         let bytes: usize = parts.map(|part| if let Part::Text { text } = part { text.len() } else { 0 }).sum();
-        let tiles: usize = grids.iter().map(|grid| grid.tiles()).sum();
         let [turn, tile] = AROUND;
-        bytes + (conversation.messages.len() + 1) * turn + tiles * (self.processor.image_seq_len() + tile)
+        let images = grids.iter().map(|grid| self.processor.image_tokens(*grid) + grid.tiles() * tile);
+        bytes + (conversation.messages.len() + 1) * turn + images.sum::<usize>()
     }
 
     /// Problems of the texts that are refused, and of the longest texts above each limit.

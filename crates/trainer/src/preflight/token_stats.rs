@@ -57,8 +57,8 @@ pub struct LargestBatch {
     pub micro_batch: usize,
     /// Decoder rows (tokens) that are computed. A prefix shared by several examples counts once.
     pub rows: usize,
-    /// Number of image tiles.
-    pub tiles: usize,
+    /// Number of pixels of the image tiles.
+    pub pixels: usize,
     /// Number of training examples.
     pub examples: usize,
     /// Number of cases; consecutive examples of one case count once.
@@ -72,8 +72,8 @@ pub struct LargestBatch {
 pub struct TokenStats {
     /// Phases in order. A phase that gets no step because of `max_steps` is missing.
     pub phases: Vec<PhaseTokenStats>,
-    /// Image tiles of the whole run; equal tiles count once.
-    pub tiles: usize,
+    /// Pixels of the image tiles of the whole run; equal tiles count once.
+    pub pixels: usize,
 }
 
 /// Token counts of one training example.
@@ -91,7 +91,8 @@ struct Part {
     examples: Vec<(usize, Counts)>,
     /// Largest micro-batch of each phase.
     largest: BTreeMap<usize, LargestBatch>,
-    tiles: HashSet<[u8; 32]>,
+    /// Digest of every tile and its number of pixels.
+    tiles: HashSet<([u8; 32], usize)>,
     too_long: Option<(usize, String)>,
 }
 
@@ -159,7 +160,8 @@ impl TokenStats {
                 largest: LargestBatch::of(parts.iter().filter_map(|part| part.largest.get(&index))),
             });
         }
-        token_stats.tiles = parts.iter().flat_map(|part| &part.tiles).collect::<HashSet<_>>().len();
+        let tiles: HashSet<_> = parts.iter().flat_map(|part| &part.tiles).collect();
+        token_stats.pixels = tiles.into_iter().map(|(_, pixels)| pixels).sum();
         token_stats
     }
 
@@ -194,13 +196,13 @@ impl Part {
                 // No length limit here, because the error names the longest example of the whole run.
                 let packed = MicroBatch::new(processor, &together, recipe.train.share_prefix, usize::MAX)?;
                 let layout = &packed.batch.layout;
-                part.tiles.extend(packed.batch.tile_digests());
+                part.tiles.extend(packed.batch.distinct_tiles());
                 for (index, name) in packed.names.iter().enumerate() {
                     let tokens = layout.lengths[index];
                     let of = |prediction: &&stepwise_vlm::packed_sequences::Prediction| prediction.sequence == index;
                     let supervised = layout.predictions.iter().filter(of).count();
-                    let tiles: usize = together[index].example.grids().iter().map(|grid| grid.tiles()).sum();
-                    let image = tiles * processor.image_seq_len();
+                    let grids = together[index].example.grids();
+                    let image = grids.iter().map(|grid| processor.image_tokens(*grid)).sum();
                     part.examples.push((place.phase, Counts { tokens, supervised, image }));
                     let longest =
                         part.too_long.as_ref().map_or(recipe.cutoff_len.min(positions), |(longest, _)| *longest);
@@ -216,7 +218,7 @@ impl Part {
                         step,
                         micro_batch,
                         rows: layout.rows(),
-                        tiles: packed.batch.tiles(),
+                        pixels: packed.batch.pixels(),
                         examples: together.len(),
                         cases: cases.len(),
                         predictions: layout.predictions.len(),

@@ -39,6 +39,7 @@ impl<'a> PreparedRun<'a> {
         // What was trained so far is compared first: other data or another model may not even load.
         let begun = if options.resume { Begun::find(recipe, progress)? } else { None };
         let cases = Cases::open(&recipe.data)?;
+        cases.warnings.iter().for_each(|line| progress.warning(line));
         let inputs = Inputs::of(recipe, &cases, recipe_suite(recipe)?.as_ref(), progress);
         if let Some(begun) = &begun {
             begun.compare(&inputs, progress)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::prompt::PROMPT_VERSION;
+use stepwise_recipe::{Recipe, Tuning};
 use stepwise_vlm::pipeline::VlmPipeline;
 
 use super::begun::Begun;
@@ -13,7 +14,9 @@ use super::{Run, TrainError, TrainOptions};
 use crate::cases::Cases;
 use crate::checkpoint::{Incompatible, TrainerState};
 use crate::environment::Environment;
+use crate::evaluation::earlier::EarlierResults;
 use crate::evaluation::epochs::EpochEvaluator;
+use crate::evaluation::suite::recipe_suite;
 use crate::frozen::FrozenDigests;
 use crate::inputs::{INPUTS_FILE, Inputs};
 use crate::learner::Learner;
@@ -49,6 +52,9 @@ impl<'a> Run<'a> {
             None => fresh,
         };
         let done = state.global_step;
+        if recipe_suite(recipe)?.is_some() {
+            earlier_results(recipe, &run_plan, &state).check(folder.root())?;
+        }
         let evaluator = EpochEvaluator::open(
             recipe,
             folder.root(),
@@ -113,6 +119,28 @@ fn restore(
         return Err(incompatible(Incompatible::Steps { then: found.max_steps, now: run_plan.total }));
     }
     learner.restore(path, found.steps()).map_err(TrainError::from)
+}
+
+/// Results that the run has written up to the checkpoint with this state.
+fn earlier_results(recipe: &Recipe, run_plan: &RunPlan, state: &TrainerState) -> EarlierResults {
+    let done = state.global_step;
+    let needs_base = done > 0 && matches!(recipe.tuning, Tuning::Full { .. });
+    let mut found = EarlierResults { needs_base, ..EarlierResults::default() };
+    for step in 1..=done {
+        let position = run_plan.at(step - 1);
+        if !position.ends_epoch || (step == done && state.untested) {
+            continue;
+        }
+        let epoch = position.epochs_before + 1;
+        let ends_phase = position.phase_step + 1 == position.phase_total || step == run_plan.total;
+        if ends_phase || epoch.is_multiple_of(recipe.benchmark.every) {
+            found.epochs.push((epoch, step));
+        }
+        if ends_phase {
+            found.phase_ends.push(step);
+        }
+    }
+    found
 }
 
 /// Number of epochs whose benchmark is complete. The benchmarks of later epochs are repeated.

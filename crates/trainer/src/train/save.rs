@@ -1,6 +1,6 @@
 //! Checkpoints of a run: saving, links, removal of old ones, and the save after an error.
 
-use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::model::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 use stepwise_vlm::values_of;
 

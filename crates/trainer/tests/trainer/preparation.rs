@@ -71,12 +71,12 @@ fn the_dry_run_takes_the_largest_micro_batch() {
                 let of = |prediction: &&stepwise_vlm::packed_sequences::Prediction| prediction.sequence == sequence;
                 supervised = supervised.max(layout.predictions.iter().filter(of).count());
             }
-            image = image.max(micro_batch.batch.tiles());
+            image = image.max(micro_batch.batch.pixels());
             if (step, index) == (largest.step, largest.micro_batch) {
                 assert_eq!(micro_batch.names.len(), largest.examples);
                 assert_eq!(layout.predictions.len(), largest.predictions);
                 // Edited images that happen to be equal are shared here, but count twice in the statistics.
-                assert!(layout.rows() <= largest.rows && micro_batch.batch.tiles() <= largest.tiles);
+                assert!(layout.rows() <= largest.rows && micro_batch.batch.pixels() <= largest.pixels);
             }
         }
     }

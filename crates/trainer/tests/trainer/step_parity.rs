@@ -12,7 +12,7 @@ use stepwise_trainer::optim::part_rates::Rates;
 use stepwise_trainer::optim::step::{StepOptions, Stepped, step};
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;
-use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::model::Vlm;
 use stepwise_vlm::pipeline::VlmPipeline;
 
 /// Prefix of parameter names in PEFT's files.

@@ -7,7 +7,7 @@ use stepwise_data::random::stream;
 
 use super::patterns::Patterns;
 use super::{AdapterError, InitLoraWeights, LoraConfig, modules_to_save, svd, targets};
-use crate::idefics3::Vlm;
+use crate::model::Vlm;
 use crate::nn::layers::Linear;
 use crate::nn::lora::{Initial, LoraLayer, Magnitude};
 use crate::nn::parameter::Parameter;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// Selection of modules, as PEFT's `target_modules` and `exclude_modules` write it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a text or a list of texts is expected")]
 pub enum Targets {
     /// Regular expression that must match the whole module name, or `all-linear` for every linear layer.
     Pattern(String),

@@ -8,6 +8,7 @@ use stepwise_data::io::bounded;
 
 use super::{AdapterError, InitLoraWeights, LoraConfig};
 use crate::fault::Fault;
+use crate::json_file::parse;
 use crate::misplaced::{Wanted, misplaced};
 
 /// Name of the file.
@@ -25,7 +26,7 @@ pub(super) fn read(folder: &Path) -> Result<LoraConfig, AdapterError> {
     let fault = |problem: &dyn Display, advice: &str| AdapterError::Config(Fault::new(&path, problem, advice));
     let unread = |problem: &dyn Display| fault(problem, "name a folder that PEFT saved, complete");
     let text = bounded::text(&path).map_err(|error| unread(&error))?;
-    let raw: Value = serde_json::from_str(&text).map_err(|error| unread(&error))?;
+    let raw: Value = parse(&text).map_err(|error| unread(&error))?;
     let fields = raw.as_object().ok_or_else(|| unread(&"a JSON object is expected"))?;
     if let Some((field, value)) = fields.iter().find(|(field, value)| !built(field, value)) {
         let advice = match field.as_str() {
@@ -34,7 +35,7 @@ pub(super) fn read(folder: &Path) -> Result<LoraConfig, AdapterError> {
         };
         return Err(fault(&format!("{field} is {value}, which is not supported"), advice));
     }
-    let config: LoraConfig = serde_json::from_value(raw).map_err(|error| unread(&error))?;
+    let config: LoraConfig = parse(&text).map_err(|error| unread(&error))?;
     if let Some((problem, advice)) = invalid(&config) {
         return Err(fault(&problem, advice));
     }

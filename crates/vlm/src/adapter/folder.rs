@@ -9,8 +9,8 @@ use super::config_file::CONFIG;
 use super::patterns::Patterns;
 use super::{AdapterError, InitLoraWeights, LoraConfig, attach, config_file, modules_to_save, targets};
 use crate::fault::Fault;
-use crate::idefics3::Vlm;
 use crate::misplaced::{Wanted, other_weights};
+use crate::model::Vlm;
 use crate::nn::lora::{LoraLayer, Magnitude};
 use crate::nn::parameter::{Parameter, ParameterVisitor};
 use crate::nn::source::WeightError;
@@ -19,9 +19,12 @@ use crate::weights::{NamedTensor, SafetensorsSource, write_file, write_safetenso
 /// Name of the file of an adapter's tensors.
 const TENSORS: &str = "adapter_model.safetensors";
 
+/// Beginning of the keys in a PEFT adapter file, before the name of a parameter.
+const PREFIX: &str = "base_model.model.";
+
 /// Returns the key of a parameter in a PEFT adapter file.
 pub(super) fn key(name: &str) -> String {
-    format!("base_model.model.{name}")
+    format!("{PREFIX}{name}")
 }
 
 /// Loads a PEFT folder and attaches its adapter to `model` in place of any earlier adapter, ready for inference or
@@ -43,7 +46,11 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
         return Err(WeightError::from(Fault::new(&file, problem, advice)).into());
     }
     let place = file.display().to_string();
-    let source = SafetensorsSource::open(std::slice::from_ref(&file), model.device())?;
+    let current = model.config().family.names.current;
+    // Adapters that were made with older versions of transformers have the module names of that time.
+    let named =
+        |stored: &str| stored.strip_prefix(PREFIX).map_or_else(|| stored.to_owned(), |name| key(&current(name)));
+    let source = SafetensorsSource::open_as(std::slice::from_ref(&file), model.device(), named)?;
     let whole = modules_to_save::parameters(model, &config)?;
     let (names, without) = targets::linears(model, |name| !modules_to_save::holds(&config.modules_to_save, name));
     let chosen = targets::select(&config, &names, &without)?;
@@ -106,7 +113,8 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
 /// # Errors
 /// When a file cannot be written.
 pub fn save_adapter(model: &mut Vlm, config: &LoraConfig, base: &str, folder: &Path) -> Result<(), AdapterError> {
-    let (mut modules, mut written, mut apart) = (Vec::new(), Learned(Vec::new()), false);
+    let in_adapters = model.config().family.names.in_adapters;
+    let (mut modules, mut written, mut apart) = (Vec::new(), Learned { tensors: Vec::new(), in_adapters }, false);
     for linear in model.linears() {
         let Some(adapter) = &linear.adapter else { continue };
         let name = linear.name();
@@ -148,19 +156,23 @@ pub fn save_adapter(model: &mut Vlm, config: &LoraConfig, base: &str, folder: &P
         "use_dora": config.use_dora,
         "use_rslora": config.use_rslora,
     });
-    write_safetensors(&folder.join(TENSORS), &written.0, false)?;
+    write_safetensors(&folder.join(TENSORS), &written.tensors, false)?;
     write_file(&folder.join(CONFIG), format!("{description:#}\n").as_bytes())?;
     Ok(())
 }
 
 /// Tensors of an adapter file, collected from a model.
-struct Learned(Vec<NamedTensor>);
+struct Learned {
+    tensors: Vec<NamedTensor>,
+    /// Returns the name of a parameter in the file.
+    in_adapters: fn(&str) -> String,
+}
 
 impl Learned {
     fn push<const D: usize>(&mut self, name: String, values: Tensor<D>) {
         let shape = values.dims().to_vec();
         let values = stepwise_ops::values_of(values);
-        self.0.push(NamedTensor { name: key(&name), shape, values });
+        self.tensors.push(NamedTensor { name: key(&(self.in_adapters)(&name)), shape, values });
     }
 }
 

@@ -17,7 +17,7 @@ pub use config::{InitLoraWeights, LoraConfig, Targets};
 pub use error::AdapterError;
 pub use folder::{load_adapter, save_adapter};
 
-use crate::idefics3::Vlm;
+use crate::model::Vlm;
 
 /// Sets the dropout probability of every adapter to `share`, at least 0 and below 1. Dropout acts in training
 /// passes only.

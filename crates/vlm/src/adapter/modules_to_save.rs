@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::targets::{ends_in, nearest_module};
 use super::{AdapterError, LoraConfig};
-use crate::idefics3::Vlm;
+use crate::model::Vlm;
 use crate::nn::parameter::{Parameter, ParameterVisitor};
 use crate::nn::source::WeightError;
 use crate::weights::SafetensorsSource;
@@ -31,7 +31,7 @@ pub(super) fn parameters(model: &mut Vlm, config: &LoraConfig) -> Result<Vec<Str
     let mut modules: Vec<String> =
         names.0.iter().filter_map(|name| Some(name.rsplit_once('.')?.0.to_owned())).collect();
     modules.dedup();
-    let tied = model.config().tie_word_embeddings;
+    let tied = model.config().text.tie_word_embeddings;
     for wanted in &config.modules_to_save {
         let one = std::slice::from_ref(wanted);
         if tied

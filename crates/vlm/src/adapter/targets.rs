@@ -3,7 +3,7 @@
 use fancy_regex::Regex;
 
 use super::{AdapterError, LoraConfig, Targets};
-use crate::idefics3::Vlm;
+use crate::model::Vlm;
 use crate::weights::nearest;
 
 /// Returns the names of the linear layers that `may` get an adapter, and the names of the others.

@@ -113,6 +113,8 @@ pub(crate) struct RmsNorm {
     name: String,
     gain: Parameter<1>,
     epsilon: f32,
+    /// Whether rows are multiplied by 1 plus the gain, as in Gemma's models, else by the gain.
+    offset: bool,
 }
 
 impl RmsNorm {
@@ -122,12 +124,24 @@ impl RmsNorm {
     /// When the tensor is missing, cannot be read or has another shape.
     pub fn read(source: &mut dyn Source, name: String, width: usize, epsilon: f32) -> Result<Self, WeightError> {
         let gain = Parameter::frozen(source.vector(&format!("{name}.weight"), width)?);
-        Ok(Self { name, gain, epsilon })
+        Ok(Self { name, gain, epsilon, offset: false })
+    }
+
+    /// Reads a norm like [`RmsNorm::read`] that multiplies by 1 plus its gain.
+    ///
+    /// # Errors
+    /// Errors of [`RmsNorm::read`].
+    pub fn read_offset(source: &mut dyn Source, name: String, width: usize, epsilon: f32) -> Result<Self, WeightError> {
+        let gain = Parameter::frozen(source.offset_gain(&format!("{name}.weight"), width)?);
+        Ok(Self { name, gain, epsilon, offset: true })
     }
 
     /// Returns the normalised rows of `x`, `[tokens, features]`.
     pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        stepwise_ops::rms_norm(x, self.gain.read(pass), self.epsilon, self.gain.learns_in(pass))
+        let gain = self.gain.read(pass);
+        // Added here, so that the parameter keeps its stored values.
+        let gain = if self.offset { gain + 1.0 } else { gain };
+        stepwise_ops::rms_norm(x, gain, self.epsilon, self.gain.learns_in(pass))
     }
 
     /// Calls `visitor` for the gain.

@@ -1,5 +1,6 @@
 //! Building blocks of model families: parameters, linear layers with LoRA, norms, gradient checkpointing.
 
+pub(crate) mod angles;
 pub(crate) mod checkpointing;
 pub mod layers;
 pub mod lora;

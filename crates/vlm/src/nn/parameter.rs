@@ -159,7 +159,7 @@ impl<const D: usize> Parameter<D> {
     }
 }
 
-/// Visitor of all parameters of a model in a fixed order, for example with [`Vlm::visit`](crate::idefics3::Vlm::visit).
+/// Visitor of all parameters of a model in a fixed order, for example with [`Vlm::visit`](crate::model::Vlm::visit).
 pub trait ParameterVisitor {
     /// Visits one parameter, which may be changed in place. `name` is its Hugging Face name. Parameters of adapters
     /// have the module name with `.lora_A.weight`, `.lora_B.weight` or `.lora_magnitude_vector`; PiSSA's frozen initial

@@ -72,6 +72,15 @@ pub trait Source {
     /// When the tensor is missing, cannot be read, or has another shape than `shape`.
     fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightError>;
 
+    /// Returns the values of a norm's gain of `width` values, to which the norm adds 1. Sources of stored tensors return the
+    /// values of [`Source::values`]; a source of initial values returns zeros.
+    ///
+    /// # Errors
+    /// When [`Source::values`] fails.
+    fn offset_gains(&mut self, name: &str, width: usize) -> Result<Vec<f32>, WeightError> {
+        self.values(name, &[width])
+    }
+
     /// Returns the device on which the tensors are made.
     fn device(&self) -> &Device;
 
@@ -89,6 +98,15 @@ impl dyn Source + '_ {
     /// When [`Source::values`] fails.
     pub fn vector(&mut self, name: &str, length: usize) -> Result<Tensor<1>, WeightError> {
         self.tensor(name, [length])
+    }
+
+    /// Reads the gain of a norm that adds 1 to it, with the Hugging Face name `name`, `[length]`.
+    ///
+    /// # Errors
+    /// When [`Source::offset_gains`] fails.
+    pub fn offset_gain(&mut self, name: &str, length: usize) -> Result<Tensor<1>, WeightError> {
+        let values = self.offset_gains(name, length)?;
+        Ok(Tensor::from_data(burn::tensor::TensorData::new(values, [length]), self.device()))
     }
 
     /// Reads the matrix with the Hugging Face name `name` and the shape `sides`, `[out, in]` as in PyTorch.
@@ -121,7 +139,11 @@ impl dyn Source + '_ {
         self.tensor(name, sides)
     }
 
-    fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, WeightError> {
+    /// Reads the tensor with the Hugging Face name `name` and the given shape.
+    ///
+    /// # Errors
+    /// When [`Source::values`] fails.
+    pub fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, WeightError> {
         let values = self.values(name, &shape)?;
         Ok(Tensor::from_data(burn::tensor::TensorData::new(values, shape), self.device()))
     }

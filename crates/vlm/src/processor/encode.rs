@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use stepwise_data::conversation::{Conversation, Message, Part, Role};
 
-use super::image_tokens::{Expanded, IMAGE};
-use super::pixels::ImageGrid;
+use super::expanded::Expanded;
 use super::{Processor, ProcessorError};
+use crate::images::grid::ImageGrid;
 
 /// Tokenised conversation.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,8 +39,10 @@ fn misfit(problem: impl Into<String>, advice: &'static str) -> ProcessorError {
 pub struct ImageSpan {
     /// Index of the first token in [`Encoded::ids`], from 0.
     pub start: usize,
-    /// Number of tokens, equal to the number of features per tile.
+    /// Number of tokens, equal to the number of features of the tile.
     pub len: usize,
+    /// Numbers of rows and columns of the features, for families whose features take positions by row and column.
+    pub axes: Option<[usize; 2]>,
     /// Index of the image, from 0, in order of appearance in the conversation.
     pub image: usize,
     /// Index of the tile in its image, from 0: the grid row by row, then the whole image.
@@ -62,8 +64,8 @@ impl Processor {
     ) -> Result<Encoded, ProcessorError> {
         let rendered = self.render(&conversation.messages, add_generation_prompt)?;
         let supervised = self.supervised(&conversation.messages, &rendered)?;
-        let expanded = Expanded::new(&rendered, grids, self.image_seq_len)?;
-        self.tokenise(&expanded, &supervised)
+        let expanded = Expanded::new(&rendered, grids, self.images.as_ref())?;
+        self.tokenise(&expanded, grids, &supervised)
     }
 
     /// Encodes `conversation`, which ends before the answer, with its generation prompt, and each of `options` as the
@@ -119,20 +121,26 @@ impl Processor {
                 return Err(refused(text, token));
             }
         }
-        let rendered = self.template.render(messages, add_generation_prompt)?;
+        let rendered = self.rendered(messages, add_generation_prompt)?;
         // With harmless texts the rendered conversation must contain exactly the same special tokens.
-        let plain = self.template.render(&plain(messages), add_generation_prompt)?;
+        let plain = self.rendered(&plain(messages), add_generation_prompt)?;
         if let Some(token) = self.tokens.unequal_special(&rendered, &plain) {
             return Err(refused(&rendered, token));
         }
         let shown = parts().filter(|part| matches!(part, Part::Image { .. })).count();
-        let placeholders = plain.matches(IMAGE).count();
+        let placeholder = self.images.placeholder();
+        let placeholders = plain.matches(placeholder).count();
         if placeholders == shown {
             Ok(rendered)
         } else {
-            let problem = format!("the chat template writes {IMAGE} {placeholders} times for {shown} images");
+            let problem = format!("the chat template writes {placeholder} {placeholders} times for {shown} images");
             Err(misfit(problem, OWN_TEMPLATE))
         }
+    }
+
+    /// Renders messages in the form that the tokenizer splits, see [`Tokens::normalised`](super::tokens::Tokens).
+    fn rendered(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, ProcessorError> {
+        Ok(self.tokens.normalised(self.template.render(messages, add_generation_prompt)?))
     }
 
     /// Returns the byte ranges of the supervised answers in the rendered text. A range starts where the generation
@@ -145,8 +153,8 @@ impl Processor {
                 let problem = format!("turn {index} is supervised: only text of an assistant turn can be supervised");
                 return Err(misfit(problem, "supervise assistant turns without images only"));
             }
-            let before = self.template.render(&messages[..index], true)?;
-            let through = self.template.render(&messages[..=index], false)?;
+            let before = self.rendered(&messages[..index], true)?;
+            let through = self.rendered(&messages[..=index], false)?;
             let range = before.len()..through.trim_end().len();
             if through.starts_with(&before) && rendered.starts_with(through.trim_end()) && !range.is_empty() {
                 Ok(range)
@@ -158,7 +166,12 @@ impl Processor {
         ranges.collect()
     }
 
-    fn tokenise(&self, expanded: &Expanded, supervised: &[Range<usize>]) -> Result<Encoded, ProcessorError> {
+    fn tokenise(
+        &self,
+        expanded: &Expanded,
+        grids: &[ImageGrid],
+        supervised: &[Range<usize>],
+    ) -> Result<Encoded, ProcessorError> {
         let tokenised = self.tokens.encode(&expanded.text).map_err(|problem| {
             misfit(format!("tokenizer.json: {problem}"), "use the tokenizer of the model's own folder")
         })?;
@@ -171,13 +184,15 @@ impl Processor {
         };
         let tokens = |bytes: Range<usize>| Ok::<_, ProcessorError>(token_at(bytes.start)?..token_at(bytes.end)?);
         let mut images = Vec::with_capacity(expanded.tiles.len());
-        for (bytes, image, tile) in &expanded.tiles {
-            let span = tokens(bytes.clone())?;
-            if span.len() != self.image_seq_len {
-                let problem = format!("{IMAGE} is not a single token of this tokenizer");
+        for tile in &expanded.tiles {
+            let start = tokenised.written_at(tile.bytes.start).unwrap_or_default();
+            let span = start..token_at(tile.bytes.end)?;
+            if span.len() != tile.count {
+                let problem = format!("{} is not a single token of this tokenizer", self.images.feature_token());
                 return Err(misfit(problem, "use the tokenizer of the model's own folder"));
             }
-            images.push(ImageSpan { start: span.start, len: span.len(), image: *image, tile: *tile });
+            let axes = self.images.has_axes().then(|| self.images.feature_grid(grids[tile.image]));
+            images.push(ImageSpan { start: span.start, len: span.len(), axes, image: tile.image, tile: tile.tile });
         }
         let mut targets = vec![false; tokenised.ids.len()];
         for bytes in supervised {

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
+use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use stepwise_data::io::bounded;
 
 use super::ProcessorError;
-use super::config::PixelConfig;
-use super::image_tokens::END_OF_UTTERANCE;
 use super::template::ChatTemplate;
 use super::tokens::Tokens;
+use crate::families::{self, FamilyFacts, ProcessorSettingError};
 use crate::fault::Fault;
+use crate::images::processor::{ImageOptions, ImageProcessor};
+use crate::json_file::parse;
 use crate::misplaced::{Wanted, misplaced};
 
 /// File of the image preprocessing settings.
@@ -20,11 +22,6 @@ const PREPROCESSOR: &str = "preprocessor_config.json";
 /// File of the processor. Newer folders keep the image preprocessing settings in its object [`NESTED`].
 const PROCESSOR: &str = "processor_config.json";
 const NESTED: &str = "image_processor";
-/// Key of the image preprocessing settings: whether large images are split into tiles.
-const SPLITTING: &str = "do_image_splitting";
-
-const PROCESSORS: &[&str] = &["Idefics3Processor", "SmolVLMProcessor"];
-const IMAGE_PROCESSORS: &[&str] = &["Idefics3ImageProcessor", "SmolVLMImageProcessor"];
 
 /// Parsed processor files.
 pub struct Read {
@@ -34,10 +31,10 @@ pub struct Read {
     pub tokenizer_bytes: Vec<u8>,
     /// Chat template.
     pub template: ChatTemplate,
-    /// Image preprocessing settings.
-    pub pixels: PixelConfig,
-    /// Number of image tokens per tile.
-    pub image_seq_len: usize,
+    /// Model family.
+    pub family: &'static FamilyFacts,
+    /// Image preprocessing.
+    pub images: Arc<dyn ImageProcessor>,
     /// Ids of the tokens that end an answer, sorted; empty if the folder names none.
     pub ends: Vec<u32>,
 }
@@ -45,7 +42,9 @@ pub struct Read {
 /// Advice for a file that is malformed.
 const AGAIN: &str = "copy or download the model folder again";
 /// Advice for a setting that is not supported.
-const FAMILY: &str = "name the complete folder of a SmolVLM, SmolVLM2 or Idefics3 model";
+fn complete() -> String {
+    format!("name the complete folder of a model of these families: {}", families::names())
+}
 
 /// Reads and checks the processor files of a Hugging Face folder.
 ///
@@ -55,22 +54,63 @@ pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
     if !folder.is_dir() {
         return Err(misplaced(folder, Wanted::Model).into());
     }
+    let processor = optional_json(folder, PROCESSOR)?;
+    let (settings, file) = match processor.as_ref().and_then(|processor| processor.get(NESTED)).cloned() {
+        Some(nested) => (nested, PROCESSOR),
+        None => (json(folder, PREPROCESSOR)?, PREPROCESSOR),
+    };
+    let family = family(folder, processor.as_ref(), &settings, file)?;
+    let images = (family.read_processor)(&settings, processor.as_ref()).map_err(|error| match error {
+        ProcessorSettingError::Images(error) => problem(folder, file, error, complete()),
+        ProcessorSettingError::Processor(error) => problem(folder, PROCESSOR, error, complete()),
+    })?;
     let tokenizer_bytes = text(folder, "tokenizer.json")?.into_bytes();
-    let tokens = Tokens::from_bytes(&tokenizer_bytes);
+    if tokenizer_bytes.trim_ascii().is_empty() {
+        return Err(problem(folder, "tokenizer.json", "is empty", AGAIN));
+    }
+    let tokens = Tokens::from_bytes(&tokenizer_bytes, family);
     let tokens = tokens
         .map_err(|error| problem(folder, "tokenizer.json", error, "use the tokenizer of the model's own folder"))?;
-    let processor = optional_json(folder, PROCESSOR)?;
     let words = optional_json(folder, "tokenizer_config.json")?;
-    let pixels = pixels(folder, processor.as_ref())?;
-    let image_seq_len = image_seq_len(folder, processor.as_ref())?;
     let (source, file) = template(folder, processor.as_ref(), words.as_ref())?;
     let special = named_special_tokens(words.as_ref());
     let template = ChatTemplate::new(&folder.join(file), &source, special)?;
-    let ends = ends(folder, &tokens)?;
-    Ok(Read { tokens, tokenizer_bytes, template, pixels, image_seq_len, ends })
+    let ends = ends(folder, &tokens, family)?;
+    Ok(Read { tokens, tokenizer_bytes, template, family, images, ends })
 }
 
-fn problem(folder: &Path, file: &str, problem: impl Display, advice: &str) -> ProcessorError {
+/// Returns the family of the classes that the files name. Files that name none belong to the first family.
+fn family(
+    folder: &Path,
+    processor: Option<&Value>,
+    settings: &Value,
+    file: &str,
+) -> Result<&'static FamilyFacts, ProcessorError> {
+    type Classes = fn(&FamilyFacts) -> &'static [&'static str];
+    let (processors, images): (Classes, Classes) = (|family| family.processors, |family| family.image_processors);
+    let empty = Value::Null;
+    let places = [
+        (PROCESSOR, processor.unwrap_or(&empty), "processor_class", processors),
+        (file, settings, "processor_class", processors),
+        (file, settings, "image_processor_type", images),
+    ];
+    let mut families: Vec<&FamilyFacts> = families::all().collect();
+    for (file, value, field, classes) in places {
+        let Some(stated) = value.get(field).filter(|stated| !stated.is_null()) else { continue };
+        // The suffixes `Fast` and `Pil` name implementations of the same class.
+        let class = stated.as_str().unwrap_or_default();
+        let class = class.strip_suffix("Fast").or_else(|| class.strip_suffix("Pil")).unwrap_or(class);
+        let known: Vec<&str> = families.iter().flat_map(|family| classes(family)).copied().collect();
+        families.retain(|family| classes(family).contains(&class));
+        if families.is_empty() {
+            let wrong = format!("{field}: is {stated}: {} are supported", known.join(" and "));
+            return Err(problem(folder, file, wrong, complete()));
+        }
+    }
+    families.first().copied().ok_or_else(|| problem(folder, file, "no model family is known", complete()))
+}
+
+fn problem(folder: &Path, file: &str, problem: impl Display, advice: impl Display) -> ProcessorError {
     Fault::new(&folder.join(file), problem, advice).into()
 }
 
@@ -83,81 +123,49 @@ fn text(folder: &Path, file: &str) -> Result<String, ProcessorError> {
 }
 
 fn json(folder: &Path, file: &str) -> Result<Value, ProcessorError> {
-    serde_json::from_str(&text(folder, file)?).map_err(|error| problem(folder, file, error, AGAIN))
+    parse(&text(folder, file)?).map_err(|error| problem(folder, file, error, AGAIN))
 }
 
 fn optional_json(folder: &Path, file: &str) -> Result<Option<Value>, ProcessorError> {
     folder.join(file).is_file().then(|| json(folder, file)).transpose()
 }
 
-/// Returns `do_image_splitting` as the image preprocessing settings of `folder` state it; `None` if the folder has no such
-/// settings, or they do not state it. PEFT folders have them if they were saved together with a processor.
+/// Returns the settings of [`ImageOptions`] as the image preprocessing settings of `folder` state them. They are None if
+/// the folder has no such settings. PEFT folders have them if they were saved together with a processor.
 ///
 /// # Errors
 /// When a file cannot be read or is malformed.
-pub fn stated_splitting(folder: &Path) -> Result<Option<bool>, ProcessorError> {
+pub fn stated_options(folder: &Path) -> Result<ImageOptions, ProcessorError> {
     if ![PREPROCESSOR, PROCESSOR].iter().any(|file| folder.join(file).is_file()) {
-        return Ok(None);
+        return Ok(ImageOptions::default());
     }
-    let stated = |settings: &Value| settings.get(SPLITTING).and_then(Value::as_bool);
     let nested = optional_json(folder, PROCESSOR)?.and_then(|processor| processor.get(NESTED).cloned());
-    Ok(match nested {
-        Some(nested) => stated(&nested),
-        None => optional_json(folder, PREPROCESSOR)?.as_ref().and_then(stated),
+    let settings = match nested {
+        Some(nested) => nested,
+        None => optional_json(folder, PREPROCESSOR)?.unwrap_or_default(),
+    };
+    Ok(ImageOptions {
+        do_image_splitting: settings.get("do_image_splitting").and_then(Value::as_bool),
+        max_pixels: settings.get("max_pixels").and_then(Value::as_u64),
+        min_pixels: settings.get("min_pixels").and_then(Value::as_u64),
     })
 }
 
 /// Returns the file with the image preprocessing settings of the model folder `base` as its name and its content, with
-/// `do_image_splitting` set to `splitting`.
-pub fn with_splitting(base: &Path, splitting: bool) -> Result<(&'static str, Value), ProcessorError> {
+/// the settings that `options` states.
+pub fn with_options(base: &Path, options: &ImageOptions) -> Result<(&'static str, Value), ProcessorError> {
+    let insert = |settings: &mut Map<String, Value>| {
+        settings.extend(options.stated().into_iter().map(|(name, value)| (name.to_owned(), value)));
+    };
     if let Some(mut processor) = optional_json(base, PROCESSOR)?
         && let Some(nested) = processor.get_mut(NESTED).and_then(Value::as_object_mut)
     {
-        nested.insert(SPLITTING.to_owned(), splitting.into());
+        insert(nested);
         return Ok((PROCESSOR, processor));
     }
     let mut settings = json(base, PREPROCESSOR)?;
-    if let Some(settings) = settings.as_object_mut() {
-        settings.insert(SPLITTING.to_owned(), splitting.into());
-    }
+    settings.as_object_mut().into_iter().for_each(insert);
     Ok((PREPROCESSOR, settings))
-}
-
-/// Reads the image preprocessing settings.
-fn pixels(folder: &Path, processor: Option<&Value>) -> Result<PixelConfig, ProcessorError> {
-    if let Some(processor) = processor {
-        check_class(folder, PROCESSOR, processor, "processor_class", PROCESSORS)?;
-    }
-    let (value, file) = match processor.and_then(|processor| processor.get(NESTED)).cloned() {
-        Some(nested) => (nested, PROCESSOR),
-        None => (json(folder, PREPROCESSOR)?, PREPROCESSOR),
-    };
-    check_class(folder, file, &value, "processor_class", PROCESSORS)?;
-    check_class(folder, file, &value, "image_processor_type", IMAGE_PROCESSORS)?;
-    PixelConfig::from_json(&value).map_err(|error| problem(folder, file, error, FAMILY))
-}
-
-/// Refuses unsupported classes. The suffixes `Fast` and `Pil` are ignored: they name implementations of the same class.
-fn check_class(folder: &Path, file: &str, value: &Value, field: &str, known: &[&str]) -> Result<(), ProcessorError> {
-    let Some(stated) = value.get(field).filter(|stated| !stated.is_null()) else { return Ok(()) };
-    let class = stated.as_str().unwrap_or_default();
-    let class = class.strip_suffix("Fast").or_else(|| class.strip_suffix("Pil")).unwrap_or(class);
-    if known.contains(&class) {
-        return Ok(());
-    }
-    Err(problem(folder, file, format!("{field}: is {stated}: {} are supported", known.join(" and ")), FAMILY))
-}
-
-fn image_seq_len(folder: &Path, processor: Option<&Value>) -> Result<usize, ProcessorError> {
-    let stated = processor.and_then(|processor| processor.get("image_seq_len"));
-    match stated.and_then(Value::as_u64) {
-        Some(count @ 1..=65_536) => Ok(count as usize),
-        _ => {
-            let stated = stated.map_or("missing".to_owned(), ToString::to_string);
-            let expected = "the number of image tokens per tile, 1 to 65536, is expected";
-            Err(problem(folder, PROCESSOR, format!("image_seq_len: is {stated}: {expected}"), FAMILY))
-        }
-    }
 }
 
 /// Returns the chat template and its file name. Files are searched in the same order as in transformers.
@@ -196,7 +204,7 @@ fn named_special_tokens(words: Option<&Value>) -> BTreeMap<String, String> {
 }
 
 /// Returns the ids of the end tokens: those of `generation_config.json` and the token that ends a turn.
-fn ends(folder: &Path, tokens: &Tokens) -> Result<Vec<u32>, ProcessorError> {
+fn ends(folder: &Path, tokens: &Tokens, family: &FamilyFacts) -> Result<Vec<u32>, ProcessorError> {
     let config = optional_json(folder, "generation_config.json")?;
     let stated = config.as_ref().and_then(|config| config.get("eos_token_id")).filter(|stated| !stated.is_null());
     let listed = match stated {
@@ -210,7 +218,7 @@ fn ends(folder: &Path, tokens: &Tokens) -> Result<Vec<u32>, ProcessorError> {
         let unknown = || format!("eos_token_id: {stated} is not a token of tokenizer.json");
         ends.push(id.ok_or_else(|| problem(folder, "generation_config.json", unknown(), AGAIN))?);
     }
-    ends.extend(tokens.id(END_OF_UTTERANCE));
+    ends.extend(tokens.id(family.turn_end));
     ends.sort_unstable();
     ends.dedup();
     Ok(ends)

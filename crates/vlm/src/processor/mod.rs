@@ -1,31 +1,32 @@
 //! The processor of a Hugging Face folder: turns conversations and images into token ids and pixel tiles.
 
-mod image_tokens;
-mod tiles;
-
-mod config;
 mod encode;
+mod expanded;
 mod folder;
-pub mod pixels;
-pub mod resize;
+mod settings;
 pub mod template;
+mod tiles;
+mod token_bytes;
 mod tokens;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use image::RgbImage;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::digest::hex;
 
-pub use config::ConfigError;
 pub use encode::{Encoded, ImageSpan};
-pub use folder::stated_splitting;
+pub use folder::stated_options;
 pub use tiles::{Prepared, PreparedPixels};
 
+use crate::families::FamilyFacts;
+use crate::families::ModelConfig;
 use crate::fault::Fault;
-use pixels::{PixelConfig, PixelError, Tiles};
+use crate::images::grid::{ImageGrid, PixelError, Tiles};
+use crate::images::processor::{ImageOptions, ImageProcessor};
+use crate::images::values::PixelValues;
 use template::{ChatTemplate, TemplateError};
 use tokens::Tokens;
 
@@ -67,16 +68,15 @@ pub enum ProcessorError {
 pub struct Processor {
     tokens: Tokens,
     template: ChatTemplate,
-    pixels: PixelConfig,
-    splitting: Option<bool>,
-    image_seq_len: usize,
+    family: &'static FamilyFacts,
+    images: Arc<dyn ImageProcessor>,
+    options: ImageOptions,
     ends: Vec<u32>,
     tokenizer_digest: String,
 }
 
 impl Processor {
-    /// Reads the processor files of a Hugging Face folder of an Idefics3 or SmolVLM model, in the older or
-    /// newer layout.
+    /// Reads the processor files of a Hugging Face folder, in the older or newer layout.
     ///
     /// # Errors
     /// When a file is missing, malformed or too large, or has an unsupported setting.
@@ -85,87 +85,105 @@ impl Processor {
         Ok(Self {
             tokens: read.tokens,
             template: read.template,
-            pixels: read.pixels,
-            splitting: None,
-            image_seq_len: read.image_seq_len,
+            family: read.family,
+            images: read.images,
+            options: ImageOptions::default(),
             ends: read.ends,
             tokenizer_digest: hex(&Sha256::digest(&read.tokenizer_bytes)),
         })
     }
 
-    /// Sets whether large images are split into tiles: true splits, false gives each image one tile, None restores
-    /// `do_image_splitting` of the folder. The setting changes [`Processor::digest`].
-    pub fn set_image_splitting(&mut self, splitting: Option<bool>) {
-        self.splitting = splitting;
-    }
-
-    /// Returns whether large images are split into tiles.
-    #[must_use]
-    pub fn image_splitting(&self) -> bool {
-        self.splitting.unwrap_or(self.pixels.do_image_splitting)
-    }
-
-    /// Writes the image preprocessing settings of the model folder `base` to `folder`, with the image splitting of this
-    /// processor, so that the folder is read as this processor reads images. Does nothing if the processor splits as
-    /// `base` states. Returns whether a file was written.
+    /// Resizes an image and cuts it into tiles, under the options of [`Processor::set_image_options`].
     ///
     /// # Errors
-    /// When the settings of `base` cannot be read, or the file cannot be written.
-    pub fn save_image_splitting(&self, base: &Path, folder: &Path) -> Result<bool, ProcessorError> {
-        if self.image_splitting() == self.pixels.do_image_splitting {
-            return Ok(false);
-        }
-        let (name, settings) = folder::with_splitting(base, self.image_splitting())?;
-        let path = folder.join(name);
-        write_atomic(&path, format!("{settings:#}\n").as_bytes())
-            .map_err(|error| Fault::new(&path, error, "check that the folder is writable and the disk has room"))?;
-        Ok(true)
-    }
-
-    /// Resizes an image and cuts it into tiles, split or not according to [`Processor::set_image_splitting`] and
-    /// the folder.
-    ///
-    /// # Errors
-    /// When the image has no pixels.
+    /// When the image has no pixels, or a shape that the family refuses.
     pub fn tiles(&self, picture: &RgbImage) -> Result<Tiles, ProcessorError> {
-        Ok(self.pixels.tiles(picture, self.splitting)?)
+        Ok(self.images.tiles(picture, &self.options)?)
     }
 
-    /// Returns the image preprocessing settings of the folder. A splitting override is not part of them.
+    /// Returns how bytes become inputs of the image encoder.
     #[must_use]
-    pub fn pixels(&self) -> &PixelConfig {
-        &self.pixels
+    pub fn values(&self) -> &PixelValues {
+        self.images.values()
     }
 
-    /// Returns the number of image tokens per tile.
+    /// Returns the numbers of rows and columns of the features of one tile.
     #[must_use]
-    pub fn image_seq_len(&self) -> usize {
-        self.image_seq_len
+    pub fn feature_grid(&self, grid: ImageGrid) -> [usize; 2] {
+        self.images.feature_grid(grid)
+    }
+
+    /// Returns the number of feature tokens that an image takes in the text. Tokens around them are not counted.
+    #[must_use]
+    pub fn image_tokens(&self, grid: ImageGrid) -> usize {
+        grid.tiles() * self.feature_grid(grid).iter().product::<usize>()
+    }
+
+    /// Checks that the processor belongs to the model of `config`.
+    ///
+    /// # Errors
+    /// Two values that should be equal, in words.
+    pub(crate) fn fits(&self, config: &ModelConfig) -> Result<(), String> {
+        if !std::ptr::eq(self.family, config.family) {
+            let (own, other) = (self.family.name, config.family.name);
+            return Err(format!("the processor is one of {own}, but the model is one of {other}"));
+        }
+        let grid = self.grid(1, 1);
+        if let Some(side) = config.vision.image_size.filter(|side| [grid.height, grid.width] != [*side; 2]) {
+            return Err(format!(
+                "the processor makes tiles of {} pixels a side, but vision_config.image_size of the model is {side}",
+                grid.width
+            ));
+        }
+        let tokens = self.feature_grid(grid).iter().product::<usize>();
+        let features = config.vision.features(grid.height, grid.width);
+        if tokens != features {
+            return Err(format!(
+                "the processor writes {tokens} image tokens for a tile of {} x {} pixels, but the model gives {features} \
+                 features",
+                grid.width, grid.height
+            ));
+        }
+        let (largest, rows) = (self.largest_token_id(), config.text.vocab_size);
+        if largest as usize >= rows {
+            return Err(format!(
+                "the tokenizer has token id {largest}, but text_config.vocab_size of the model is {rows}"
+            ));
+        }
+        let image = self.token_id(self.images.feature_token());
+        match image == Some(config.image_token_id) {
+            true => Ok(()),
+            false => Err(format!(
+                "{} has the id {} in the tokenizer, but image_token_id of the model is {}",
+                self.images.feature_token(),
+                image.map_or("-".to_owned(), |id| id.to_string()),
+                config.image_token_id
+            )),
+        }
     }
 
     /// Returns the ids of the tokens that end an answer, sorted: `eos_token_id` of `generation_config.json` and
-    /// `<end_of_utterance>`. Empty if the folder has neither.
+    /// the token that ends a turn. Empty if the folder has neither.
     #[must_use]
     pub fn ends(&self) -> &[u32] {
         &self.ends
     }
 
     /// Returns the SHA-256, in hexadecimal, of all settings that determine tokens and pixels. Training and evaluation
-    /// must use equal digests. The digest does not depend on the folder layout, nor on whether image splitting is set
-    /// in the folder or by [`Processor::set_image_splitting`].
+    /// must use equal digests. The digest does not depend on the folder layout, nor on whether an option is set
+    /// in the folder or by [`Processor::set_image_options`].
     #[must_use]
     pub fn digest(&self) -> String {
-        let mut pixels = self.pixels.clone();
-        pixels.do_image_splitting = self.image_splitting();
-        let parts = json!({
+        let mut parts = json!({
             "version": PIPELINE_VERSION,
             "tokenizer": self.tokenizer_digest,
             "template": self.template.source(),
             "special_tokens": self.template.special_tokens(),
-            "pixels": pixels,
-            "image_seq_len": self.image_seq_len,
-            "ends": self.ends,
         });
+        if let Some(parts) = parts.as_object_mut() {
+            parts.extend(self.images.settings(&self.options));
+            parts.insert("ends".to_owned(), json!(self.ends));
+        }
         hex(&Sha256::digest(parts.to_string()))
     }
 

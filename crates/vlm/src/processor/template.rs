@@ -58,7 +58,9 @@ impl ChatTemplate {
         environment.add_function("raise_exception", |message: String| -> Result<String, minijinja::Error> {
             Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message))
         });
-        environment.add_template_owned("chat", source.to_owned()).map_err(|error| failed(error.to_string()))?;
+        // Jinja reads every kind of line end as a newline, also inside quotes.
+        let plain = without_generation_blocks(source).replace("\r\n", "\n").replace('\r', "\n");
+        environment.add_template_owned("chat", plain).map_err(|error| failed(error.to_string()))?;
         Ok(Self { file: file.to_owned(), environment, source: source.to_owned(), special_tokens })
     }
 
@@ -87,6 +89,25 @@ impl ChatTemplate {
             context! { messages, add_generation_prompt, ..minijinja::Value::from_serialize(&self.special_tokens) };
         template.render(values).map_err(failed)
     }
+}
+
+/// Replaces the tags of `{% generation %}` blocks by blocks that are always rendered. transformers marks the tokens of
+/// answers with them.
+fn without_generation_blocks(source: &str) -> String {
+    let mut plain = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(start) = rest.find("{%") {
+        let Some(length) = rest[start..].find("%}") else { break };
+        let tag = &rest[start..start + length + 2];
+        plain.push_str(&rest[..start]);
+        plain.push_str(&match tag.trim_matches(['{', '%', '}', '-', '+', ' ', '\n', '\t']) {
+            "generation" => tag.replace("generation", "if true"),
+            "endgeneration" => tag.replace("endgeneration", "endif"),
+            _ => tag.to_owned(),
+        });
+        rest = &rest[start + length + 2..];
+    }
+    plain + rest
 }
 
 fn as_json(message: &Message) -> serde_json::Value {
@@ -132,10 +153,18 @@ mod tests {
                 "1",
             ),
             ("{% if tools %}t{% endif %}{{ 'p' if add_generation_prompt }}", "p"),
+            ("{{ 'a\r\nb\rc' }}\r\n", "a\nb\nc"),
         ];
         for (template, expected) in cases {
             assert_eq!(rendered(template).expect(template), expected, "{template}");
         }
+    }
+
+    #[test]
+    fn generation_blocks_are_rendered() {
+        let template =
+            "{% for m in messages %}a\n{%- generation -%}\n {{ m.role }}\n{%- endgeneration %} b{% endfor %}";
+        assert_eq!(rendered(template).expect("renders"), "auser b");
     }
 
     #[test]

@@ -59,8 +59,13 @@ fn a_bad_field_is_refused_with_its_file_and_name() {
             "preprocessor_config.json: image_processor_type: is \"CLIPImageProcessor\"",
         ),
         (
+            refused("processor_config.json", &|value| value["processor_class"] = "Idefics2Processor".into()),
+            "processor_config.json: processor_class: is \"Idefics2Processor\"",
+        ),
+        (
+            // The settings beside it name the class of another family.
             refused("processor_config.json", &|value| value["processor_class"] = "Qwen2VLProcessor".into()),
-            "processor_config.json: processor_class: is \"Qwen2VLProcessor\"",
+            "preprocessor_config.json: processor_class: is \"Idefics3Processor\"",
         ),
         (
             refused("processor_config.json", &|value| value["image_seq_len"] = 0.into()),

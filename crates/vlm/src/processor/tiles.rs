@@ -5,9 +5,9 @@ use std::sync::Arc;
 use image::RgbImage;
 use sha2::{Digest, Sha256};
 
-use super::pixels::{ImageGrid, Tiles};
 use super::{Processor, ProcessorError};
 use crate::feature_cache::TileDigest;
+use crate::images::grid::{ImageGrid, Tiles};
 
 /// Image cut into tiles, with a digest per tile, as the model and the feature cache take it.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct Prepared {
 pub enum PreparedPixels {
     /// Bytes, as cut from an image file. Their features may be cached.
     Cut(Tiles),
-    /// Values in 0..1, `[tiles, 3, side, side]`, as an attack gives them; their features are never cached. Empty
+    /// Values in 0..1, `[tiles, 3, height, width]`, as an attack gives them; their features are never cached. Empty
     /// for [`Prepared::outline`].
     Unit(Arc<Vec<f32>>),
 }
@@ -54,7 +54,7 @@ impl Processor {
     /// Returns the tile grid of an image of `width` x `height` pixels. A side of 0 counts as 1.
     #[must_use]
     pub fn grid(&self, width: u32, height: u32) -> ImageGrid {
-        self.pixels().grid(width, height, self.splitting)
+        self.images.grid(width.max(1), height.max(1), &self.options)
     }
 
     /// Resizes an image, cuts it into tiles and computes the digest of each tile.
@@ -67,24 +67,19 @@ impl Processor {
         Ok(Prepared { grid: tiles.grid, digests, pixels: PreparedPixels::Cut(tiles) })
     }
 
-    /// Creates an image with the grid `like` from the pixels `unit`, `[tiles, 3, side, side]` in 0..1, for example
+    /// Creates an image with the grid `like` from the pixels `unit`, `[tiles, 3, height, width]` in 0..1, for example
     /// after an attack.
     ///
     /// # Errors
     /// When `unit` has another length than the tiles of the grid.
     pub fn repainted(&self, like: ImageGrid, unit: Vec<f32>) -> Result<Prepared, ProcessorError> {
-        let size = self.tile_size();
-        if unit.len() != size * like.tiles() {
-            let problem = format!(
-                "{} pixel values are given, but {} tiles have {}",
-                unit.len(),
-                like.tiles(),
-                size * like.tiles()
-            );
+        if unit.len() != like.values() {
+            let problem =
+                format!("{} pixel values are given, but {} tiles have {}", unit.len(), like.tiles(), like.values());
             return Err(ProcessorError::Conversation { problem, advice: "give all pixels of the prepared image" });
         }
         let digests = unit
-            .chunks(size)
+            .chunks(like.tile_values())
             .map(|tile| {
                 let mut digest = Sha256::new_with_prefix(b"unit");
                 tile.iter().for_each(|value| digest.update(value.to_le_bytes()));
@@ -94,17 +89,11 @@ impl Processor {
         Ok(Prepared { grid: like, digests, pixels: PreparedPixels::Unit(Arc::new(unit)) })
     }
 
-    /// Returns the number of values of one tile: `3 * side * side`.
-    #[must_use]
-    pub fn tile_size(&self) -> usize {
-        3 * (self.pixels().max_image_size.longest_edge as usize).pow(2)
-    }
-
-    /// Returns the pixels of a prepared image in 0..1, `[tiles, 3, side, side]`.
+    /// Returns the pixels of a prepared image in 0..1, `[tiles, 3, height, width]`.
     #[must_use]
     pub fn unit_pixels(&self, prepared: &Prepared) -> Vec<f32> {
         match &prepared.pixels {
-            PreparedPixels::Cut(tiles) => self.pixels().unit(&tiles.bytes),
+            PreparedPixels::Cut(tiles) => self.values().unit(&tiles.bytes),
             PreparedPixels::Unit(values) => values.to_vec(),
         }
     }

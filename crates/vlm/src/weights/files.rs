@@ -6,6 +6,7 @@ use serde_json::Value;
 use stepwise_data::io::bounded;
 
 use crate::fault::Fault;
+use crate::json_file::parse;
 use crate::misplaced::{Wanted, other_weights};
 
 /// File of a whole model.
@@ -68,7 +69,7 @@ fn shards(folder: &Path, name: &str) -> Result<Vec<PathBuf>, Fault> {
     let index = folder.join(name);
     let again = "copy or download the file again";
     let text = bounded::text(&index).map_err(|error| Fault::new(&index, error, again))?;
-    let json: Value = serde_json::from_str(&text).map_err(|error| Fault::new(&index, error, again))?;
+    let json: Value = parse(&text).map_err(|error| Fault::new(&index, error, again))?;
     let map = json.get("weight_map").and_then(Value::as_object).filter(|map| !map.is_empty()).ok_or_else(|| {
         let problem = "weight_map is missing or empty, the map from tensor names to shards";
         Fault::new(&index, problem, "download the index again")

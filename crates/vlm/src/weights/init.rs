@@ -6,7 +6,7 @@ use stepwise_data::random::stream;
 
 use crate::nn::source::{Source, WeightError};
 
-/// Source of random weights. Gains are 1, biases are 0, all other tensors are normally distributed with a
+/// Source of random weights. Gains are 1 (0 where a norm adds 1 to them), biases are 0, all other tensors are normally distributed with a
 /// standard deviation per kind of tensor. Every tensor has its own random stream, so its values depend on seed,
 /// name and shape only.
 pub struct RandomSource {
@@ -28,6 +28,10 @@ impl Source for RandomSource {
         Ok(normal(self.seed, &["weights", name], count, deviation(name, shape)))
     }
 
+    fn offset_gains(&mut self, _: &str, width: usize) -> Result<Vec<f32>, WeightError> {
+        Ok(vec![0.0; width])
+    }
+
     fn device(&self) -> &Device {
         &self.device
     }
@@ -40,6 +44,9 @@ fn deviation(name: &str, shape: &[usize]) -> f64 {
         0.02
     } else if name.contains("embed_tokens") || name.contains("position_embedding") {
         0.3
+    } else if name.ends_with(".mm_input_projection_weight") {
+        // Gemma 3 stores this one matrix as `[in, out]`.
+        1.0 / (shape[0] as f64).sqrt()
     } else {
         1.0 / (shape[1..].iter().product::<usize>() as f64).sqrt()
     }

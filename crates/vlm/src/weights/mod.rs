@@ -2,7 +2,6 @@
 
 mod files;
 mod init;
-mod names;
 mod read;
 mod write;
 

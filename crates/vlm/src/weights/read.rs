@@ -9,7 +9,9 @@ use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use stepwise_ops::Precision;
 
-use super::{files, names};
+use super::files;
+use crate::families::ModelConfig;
+use crate::families::TensorNames;
 use crate::fault::Fault;
 use crate::nn::source::{Source, WeightError};
 
@@ -21,18 +23,20 @@ pub struct SafetensorsSource {
     folder: String,
     device: Device,
     precision: Precision,
+    names: TensorNames,
 }
 
 impl SafetensorsSource {
     /// Opens the weights of a model folder, the same files as transformers' `from_pretrained`: `model.safetensors`, or
-    /// if it is absent the shards listed in `model.safetensors.index.json`. Older tensor names are translated to the
-    /// current ones. Tensors are made on `device`.
+    /// if it is absent the shards listed in `model.safetensors.index.json`. Other tensor names of the family of `config`
+    /// are translated to the module names of transformers. Tensors are made on `device`.
     ///
     /// # Errors
     /// When neither file exists, a file is absent, cannot be read or is malformed, the index lists a path outside the
     /// folder, or two shards hold the same tensor.
-    pub fn open_model(folder: &Path, device: &Device) -> Result<Self, WeightError> {
-        Self::open_as(&files::of_model(folder)?, device, names::current)
+    pub fn open_model(folder: &Path, config: &ModelConfig, device: &Device) -> Result<Self, WeightError> {
+        let names = config.family.names;
+        Ok(Self { names, ..Self::open_as(&files::of_model(folder)?, device, names.current)? })
     }
 
     /// Opens safetensors files; tensor names stay as they are in the files. Tensors are made on `device`.
@@ -40,10 +44,18 @@ impl SafetensorsSource {
     /// # Errors
     /// When a file cannot be read or is malformed, or two files hold a tensor of the same name.
     pub fn open(paths: &[PathBuf], device: &Device) -> Result<Self, WeightError> {
-        Self::open_as(paths, device, str::to_owned)
+        Self::open_as(paths, device, TensorNames::STORED.current)
     }
 
-    fn open_as(paths: &[PathBuf], device: &Device, named: fn(&str) -> String) -> Result<Self, WeightError> {
+    /// Opens safetensors files and calls each tensor `named` of the name in the file.
+    ///
+    /// # Errors
+    /// Errors of [`SafetensorsSource::open`].
+    pub(crate) fn open_as(
+        paths: &[PathBuf],
+        device: &Device,
+        named: impl Fn(&str) -> String,
+    ) -> Result<Self, WeightError> {
         let mut files = Vec::new();
         let mut places = BTreeMap::new();
         for path in paths {
@@ -63,7 +75,14 @@ impl SafetensorsSource {
         }
         let folder =
             paths.first().and_then(|path| path.parent()).map_or(String::new(), |path| path.display().to_string());
-        Ok(Self { files, places, folder, device: device.clone(), precision: Precision::F32 })
+        Ok(Self {
+            files,
+            places,
+            folder,
+            device: device.clone(),
+            precision: Precision::F32,
+            names: TensorNames::STORED,
+        })
     }
 
     /// Returns the source with another number format for frozen weights of linear layers on the CPU; the default
@@ -76,6 +95,11 @@ impl SafetensorsSource {
     /// Returns the names of all tensors, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.places.keys().map(String::as_str)
+    }
+
+    /// Returns the name of a tensor in its file; None if the tensor is missing.
+    pub(crate) fn stored_name(&self, name: &str) -> Option<&str> {
+        self.places.get(name).map(|(_, stored)| stored.as_str())
     }
 
     /// Returns shape and f32 values (row by row) of a tensor of any shape.
@@ -126,7 +150,7 @@ fn not_finite(values: &[f32], shape: &[usize]) -> Option<(usize, f32, Vec<usize>
 impl Source for SafetensorsSource {
     fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightError> {
         let (mut found, mut values) = self.any(name)?;
-        if let Some(rest) = names::split_off(name).filter(|rest| self.places.contains_key(*rest)) {
+        if let Some(rest) = (self.names.split_off)(name).filter(|rest| self.places.contains_key(*rest)) {
             let (more, last) = self.any(rest)?;
             if more.get(1..) == found.get(1..) && !more.is_empty() {
                 found[0] += more[0];

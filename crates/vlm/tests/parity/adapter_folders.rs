@@ -11,7 +11,7 @@ use stepwise_testing::model::parameters::{read, replace, trainable_parameters};
 use stepwise_testing::model::{self, recorded};
 use stepwise_vlm::adapter::{LoraConfig, Targets, attach, load_adapter, save_adapter, take_apart};
 use stepwise_vlm::generate::generate;
-use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::model::Vlm;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::processor::Processor;
 use stepwise_vlm::weights::{NamedTensor, SafetensorsSource, write_safetensors};
@@ -144,8 +144,8 @@ fn configs_with_unsupported_settings_are_refused() {
     for (field, value, expected) in [
         ("r", json!(0), "r is 0 -> set a rank of at least 1"),
         ("rank_pattern", json!({"q_proj": 0}), "rank_pattern has rank 0 for \"q_proj\" -> set a rank of at least 1"),
-        ("lora_alpha", json!(1e300), "lora_alpha is inf -> set a finite number"),
-        ("alpha_pattern", json!({"q_proj": 1e300}), "alpha_pattern has inf for \"q_proj\" -> "),
+        ("lora_alpha", json!(1e300), "lora_alpha: number out of range -> "),
+        ("alpha_pattern", json!({"q_proj": 1e300}), "alpha_pattern.q_proj: number out of range -> "),
         ("lora_dropout", json!(1), "lora_dropout is 1 -> set a number from 0 to below 1"),
     ] {
         let problem = refused(field, value);

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde_json::Value;
 use stepwise_testing::model::parameters::{read, tensor};
-use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::model::Vlm;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
 
@@ -51,7 +51,7 @@ impl Case {
 
     /// Computes the image features; `None` without images.
     pub fn features(&self, model: &Vlm, pass: &Pass) -> Option<Tensor<2>> {
-        self.pixels().map(|pixels| model.connect(model.encode(pixels, None, pass), pass))
+        self.pixels().map(|pixels| model.image_features(&[pixels], pass))
     }
 
     /// The conversation with its supervised tokens as targets of weight `weight`. Tiles are numbered from `first_tile`.
@@ -114,7 +114,8 @@ fn sequence(ids: Vec<u32>, first_tile: usize) -> Sequence {
         .enumerate()
         .map(|(tile, places)| {
             assert_eq!(places.len() - 1, places[FEATURES - 1] - places[0], "a tile is a run of placeholders");
-            TileSpan { start: places[0], len: FEATURES, tile: first_tile + tile }
+            let first = (first_tile + tile) * FEATURES;
+            TileSpan { start: places[0], len: FEATURES, first, axes: None }
         })
         .collect();
     Sequence { ids, tiles, targets: Vec::new() }

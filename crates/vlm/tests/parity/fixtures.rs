@@ -11,7 +11,7 @@ use stepwise_testing::model;
 use stepwise_testing::model::parameters::{Values, read};
 use stepwise_testing::model::recorded::{self, References};
 use stepwise_vlm::adapter::{LoraConfig, load_adapter};
-use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::model::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
 
 /// Accepted deviation: largest difference divided by the largest magnitude of the reference.

@@ -6,7 +6,7 @@ use stepwise_testing::model::pipeline;
 use stepwise_testing::model::recorded::example;
 use stepwise_vlm::adapter::load_adapter;
 use stepwise_vlm::batch::{Batch, EncodableExample};
-use stepwise_vlm::idefics3::{ModelPart, Vlm};
+use stepwise_vlm::model::{ModelPart, Vlm};
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 

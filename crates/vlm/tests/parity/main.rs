@@ -3,6 +3,7 @@
 
 mod adapter_folders;
 mod conversation;
+mod families;
 mod fixtures;
 mod gradient_checkpointing;
 mod lora;

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use burn::tensor::Device;
-use safetensors::SafeTensors;
-use stepwise_testing::files::{copy_of, edit_json, json, parity, tiny};
+use stepwise_testing::files::{copy_of, edit_json, json, tiny};
 use stepwise_testing::model::parameters::{gradients_of, read, set_trainable, tensor};
 use stepwise_testing::model::{self, model_in};
 use stepwise_vlm::Precision;
 use stepwise_vlm::generate::generate;
-use stepwise_vlm::idefics3::Vlm;
-use stepwise_vlm::idefics3::config::ModelConfig;
+use stepwise_vlm::model::ModelConfig;
+use stepwise_vlm::model::Vlm;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::nn::source::{Source, WeightError};
 use stepwise_vlm::packed_sequences::{PackedSequences, Sequence};
@@ -27,10 +26,9 @@ fn every_part_gives_the_recorded_activations() {
             assert_close(&format!("{}.{part}", case.name), &found, &case.reference(part), TOLERANCE);
         };
         let features = case.pixels().map(|pixels| {
-            compare("vision.embeddings", read(model.embed_patches(pixels.clone(), None, &pass)));
-            let encoded = model.encode(pixels, None, &pass);
-            compare("vision.output", read(encoded.clone()));
-            let features = model.connect(encoded, &pass);
+            compare("vision.embeddings", read(model.embed_patches(std::slice::from_ref(&pixels), &pass)));
+            compare("vision.output", read(model.encode(std::slice::from_ref(&pixels), &pass)));
+            let features = model.image_features(&[pixels], &pass);
             compare("connector", read(features.clone()));
             features
         });
@@ -83,7 +81,7 @@ fn pixel_gradients_equal_the_recorded_ones() {
     for name in ["single", "split", "two_images", "multi_turn"] {
         let case = Case::load(name);
         let pixels = case.pixels().expect("images").autodiff().require_grad();
-        let features = model.connect(model.encode(pixels.clone(), None, &GRADIENTS), &GRADIENTS);
+        let features = model.image_features(std::slice::from_ref(&pixels), &GRADIENTS);
         let layout = PackedSequences::pack(&[case.mean_sequence()], true);
         let gradients = model.loss(&layout, Some(features), &GRADIENTS).backward();
         let found = read(pixels.grad(&gradients).expect("a gradient"));
@@ -94,37 +92,8 @@ fn pixel_gradients_equal_the_recorded_ones() {
 #[test]
 fn the_vision_tower_accepts_tiles_that_are_not_square() {
     let pixels = single().pixels().expect("an image").slice([0..1, 0..3, 0..48, 0..64]);
-    let found = read(model::model().encode(pixels, None, &Pass::ANSWER));
+    let found = read(model::model().encode(&[pixels], &Pass::ANSWER));
     assert_close("tower.nonsquare", &found, &references().values("tower.nonsquare.output"), TOLERANCE);
-}
-
-#[test]
-fn the_vision_tower_accepts_partly_empty_tiles() {
-    const PATCHES: usize = 16;
-    let file = std::fs::read(parity().join("fixtures.safetensors")).expect("fixtures");
-    let fixtures = SafeTensors::deserialize(&file).expect("fixtures");
-    let mask = fixtures.tensor("tower.padded.patch_attention_mask").expect("a mask").data().to_vec();
-    let valid: Vec<Vec<bool>> =
-        mask.chunks(PATCHES).map(|tile| tile.iter().map(|patch| *patch == 1).collect()).collect();
-    let pixels = Case::load("two_images").pixels().expect("images");
-    let found = read(model::model().encode(pixels, Some(&valid), &Pass::ANSWER));
-    let expected = references().values("tower.padded.output");
-    let width = expected.len() / mask.len();
-    let pictured = |values: &[f32]| -> Vec<f32> {
-        let rows = values.chunks(width).zip(&mask).filter(|(_, patch)| **patch == 1);
-        rows.flat_map(|(row, _)| row.to_vec()).collect()
-    };
-    assert_eq!(pictured(&expected).len(), (12 + 6) * width);
-    assert_close("tower.padded", &pictured(&found), &pictured(&expected), TOLERANCE);
-}
-
-#[test]
-#[should_panic(expected = "every tile has a patch with image")]
-fn a_tile_without_image_is_no_input_of_the_vision_tower() {
-    let pixels = Case::load("two_images").pixels().expect("images");
-    let mut valid = vec![vec![true; 16]; pixels.dims()[0]];
-    valid[1] = vec![false; 16];
-    let _ = model::model().encode(pixels, Some(&valid), &Pass::ANSWER);
 }
 
 /// Weights of a model: rows of the position table hold their index, all other values are zero.
@@ -156,10 +125,9 @@ fn patches_of_a_partly_filled_side_take_the_recorded_positions() {
         let config = ModelConfig::from_json(&config.to_string()).expect("a config");
         let width = config.vision.hidden_size;
         let model = Vlm::build(config, &mut Counting(Device::flex())).expect("a model");
-        let pixels = tensor(vec![0.0; 3 * side * side], [1, 3, side, side]);
         for (filled, expected) in (1..).zip(recorded.as_array().expect("rows")) {
-            let valid: Vec<bool> = (0..side * side).map(|patch| patch < filled).collect();
-            let embedded = read(model.embed_patches(pixels.clone(), Some(&[valid]), &Pass::ANSWER));
+            let pixels = tensor(vec![0.0; 3 * filled], [1, 3, 1, filled]);
+            let embedded = read(model.embed_patches(&[pixels], &Pass::ANSWER));
             let found: Vec<usize> = (0..filled).map(|patch| embedded[patch * width] as usize).collect();
             assert_eq!(found, list::<usize>(expected), "{filled} of {side}");
         }
@@ -208,7 +176,7 @@ fn conversations_packed_together_equal_each_alone() {
         let cases: Vec<Case> = members.iter().map(|name| Case::load(known(name))).collect();
         let (layout, pixels) = packed(&cases, false);
         let pixels = tensor(pixels.clone(), [pixels.len() / (3 * 64 * 64), 3, 64, 64]);
-        let features = model.connect(model.encode(pixels, None, &pass), &pass);
+        let features = model.image_features(&[pixels], &pass);
         let loss = read(model.loss(&layout, Some(features.clone()), &pass));
         assert_close("loss", &loss, &[number(&batch["loss"])], TOLERANCE);
         let mut start = 0;
@@ -240,7 +208,7 @@ fn a_shared_tree_has_the_loss_and_all_gradients_of_separate_sequences() {
     let mut run = |share: bool| {
         let layout = PackedSequences::pack(&sequences, share);
         let pixels = Case::load("multi_turn").pixels().expect("an image").autodiff().require_grad();
-        let features = model.connect(model.encode(pixels.clone(), None, &GRADIENTS), &GRADIENTS);
+        let features = model.image_features(std::slice::from_ref(&pixels), &GRADIENTS);
         let loss = model.loss(&layout, Some(features), &GRADIENTS);
         let value = read(loss.clone());
         let gradients = loss.backward();

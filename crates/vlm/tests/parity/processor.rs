@@ -1,5 +1,6 @@
 //! The processor, compared with transformers, tokenizers and Pillow.
 
+use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
 use safetensors::SafeTensors;
 use serde::Deserialize;
@@ -8,9 +9,10 @@ use stepwise_data::conversation::{Conversation, Message};
 use stepwise_data::image::sha256_hex;
 use stepwise_testing::files::{copy_of, edit_json, parity, real, tiny};
 use stepwise_testing::model::recorded;
-use stepwise_vlm::processor::pixels::{ImageGrid, Tiles};
-use stepwise_vlm::processor::resize::{Resample, resize};
+use stepwise_vlm::images::grid::{ImageGrid, Tiles};
+use stepwise_vlm::images::resize::{Resample, resize};
 use stepwise_vlm::processor::{Encoded, Processor, ProcessorError};
+use stepwise_vlm::values_of;
 
 use crate::fixtures::{facts, list};
 
@@ -43,9 +45,8 @@ impl Recorded {
     /// Encodes and compares everything but the pixels.
     fn check(&self, processor: &Processor, name: &str) -> Encoded {
         let grids: Vec<ImageGrid> = self.tiles(processor).iter().map(|tiles| tiles.grid).collect();
-        let expected: Vec<_> =
-            self.grid.iter().map(|[rows, columns]| ImageGrid { rows: *rows, columns: *columns }).collect();
-        assert_eq!(grids, expected, "{name}");
+        let cut: Vec<[usize; 2]> = grids.iter().map(|grid| [grid.rows, grid.columns]).collect();
+        assert_eq!(cut, self.grid, "{name}");
         let encoded = processor.encode(&self.conversation(), &grids, self.generation_prompt).expect(name);
         assert_eq!(encoded.ids, self.input_ids, "{name}");
         let supervised: Vec<usize> = (0..encoded.ids.len()).filter(|index| encoded.supervised[*index]).collect();
@@ -89,8 +90,9 @@ fn the_tiny_folder_gives_the_same_ids_and_pixels() {
             continue;
         }
         let bytes: Vec<u8> = tiles.iter().flat_map(|tiles| tiles.bytes.clone()).collect();
-        let mut values = processor.pixels().unit(&bytes);
-        processor.pixels().normalise(&mut values, tiles[0].side);
+        let unit =
+            TensorData::new(processor.values().unit(&bytes), [bytes.len() / tiles[0].grid.tile_values(), 3, 64, 64]);
+        let values = values_of(processor.values().normalise(Tensor::from_data(unit, &Device::flex())));
         let tensor = tensors.tensor(&format!("{name}.pixel_values")).expect(name);
         let expected: Vec<f32> = tensor
             .data()
@@ -136,7 +138,7 @@ fn both_folder_layouts_give_the_same_processor() {
     let older = Processor::from_folder(&tiny()).expect("older");
     assert_eq!(newer.digest(), older.digest());
     assert_eq!(newer.ends(), older.ends());
-    assert_eq!(newer.pixels(), older.pixels());
+    assert_eq!(newer.values(), older.values());
 }
 
 #[test]

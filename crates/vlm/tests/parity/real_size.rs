@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use stepwise_vlm::adapter::{LoraConfig, attach};
-use stepwise_vlm::idefics3::{ModelPart, Vlm};
+use stepwise_vlm::model::{ModelPart, Vlm};
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
 use stepwise_vlm::weights::RandomSource;
@@ -15,7 +15,8 @@ use stepwise_testing::model::parameters::{gradients_of, read, tensor};
 fn a_step_of_a_model_of_real_size_is_finite() {
     let Some(folder) = real("models/smolvlm-256m-instruct") else { return };
     let config = Vlm::load_config(&folder).expect("a config");
-    let (side, features, image) = (config.vision.image_size, config.features_per_tile(), config.image_token_id);
+    let side = config.vision.image_size.expect("square tiles");
+    let (features, image) = (config.vision.features(side, side), config.image_token_id);
     assert_eq!((side, features), (512, 64));
     let mut source = RandomSource { seed: 5, device: Device::flex() };
     let mut model = Vlm::build(config, &mut source).expect("a model");
@@ -26,12 +27,12 @@ fn a_step_of_a_model_of_real_size_is_finite() {
     let words = 1000..1024;
     let ids: Vec<u32> = std::iter::repeat_n(image, features).chain(words).collect();
     let targets = (ids.len() - 6..ids.len()).map(|index| Target { index, weight: 1.0 / 6.0 }).collect();
-    let tiles = vec![TileSpan { start: 0, len: features, tile: 0 }];
+    let tiles = vec![TileSpan { start: 0, len: features, first: 0, axes: None }];
     let layout = PackedSequences::pack(&[Sequence { ids, tiles, targets }], true);
     let pixels: Vec<f32> = (0..3 * side * side).map(|place| (place % 509) as f32 / 254.0 - 1.0).collect();
     let pass = Pass::training(1);
-    let encoded = model.encode(tensor(pixels, [1, 3, side, side]), None, &pass);
-    let loss = model.loss(&layout, Some(model.connect(encoded, &pass)), &pass);
+    let features = model.image_features(&[tensor(pixels, [1, 3, side, side])], &pass);
+    let loss = model.loss(&layout, Some(features), &pass);
     // A random model predicts almost uniformly, so the loss is about the logarithm of the vocabulary size.
     let value = read(loss.clone())[0];
     let uniform = (model.config().text.vocab_size as f32).ln();

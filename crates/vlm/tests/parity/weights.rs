@@ -11,7 +11,7 @@ use stepwise_testing::files::{copy_of, edit_json, json, parity, tiny};
 use stepwise_testing::model;
 use stepwise_testing::model::parameters::{Values, parameters};
 use stepwise_vlm::Precision;
-use stepwise_vlm::idefics3::{Vlm, save_model};
+use stepwise_vlm::model::{Vlm, save_model};
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::processor::Processor;
 use stepwise_vlm::weights::{SafetensorsSource, write_safetensors};
@@ -79,10 +79,7 @@ fn the_parameters_equal_the_tensors_of_the_file() {
 fn both_layouts_describe_the_same_model() {
     let old = Vlm::load_config(&tiny()).expect("a config");
     let new = Vlm::load_config(&parity().join("tiny-new-layout")).expect("a config");
-    assert_eq!(
-        (old.text.rope_theta(), old.text.head_dim(), old.text.kv_heads(), old.tie_word_embeddings),
-        (new.text.rope_theta(), new.text.head_dim(), new.text.kv_heads(), new.tie_word_embeddings)
-    );
+    assert_eq!((old.text, old.vision), (new.text, new.vision));
     let folder = copy_of(&parity().join("tiny-new-layout"), &[]);
     std::fs::copy(tiny().join("model.safetensors"), folder.path().join("model.safetensors")).expect("copied");
     let mut model = Vlm::load(folder.path(), &Device::flex()).expect("a model");
@@ -286,10 +283,11 @@ fn a_failed_write_leaves_nothing_beside() {
 #[test]
 fn other_models_are_refused_by_their_type() {
     for (model_type, class) in [
-        ("qwen2_5_vl", "Qwen2_5_VLForConditionalGeneration"),
+        ("qwen3_vl_moe", "Qwen3VLMoeForConditionalGeneration"),
         ("llama", "LlamaForCausalLM"),
-        ("llava", "LlavaForConditionalGeneration"),
-        ("gemma3", "Gemma3ForConditionalGeneration"),
+        ("llava_onevision", "LlavaOnevisionForConditionalGeneration"),
+        ("mllama", "MllamaForConditionalGeneration"),
+        ("paligemma", "PaliGemmaForConditionalGeneration"),
         ("idefics2", "Idefics2ForConditionalGeneration"),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
@@ -297,7 +295,7 @@ fn other_models_are_refused_by_their_type() {
         std::fs::write(folder.path().join("config.json"), config.to_string()).expect("written");
         let problem = refusal(folder.path());
         let expected =
-            format!("config.json: model_type is \"{model_type}\" ({class}): only \"idefics3\" and \"smolvlm\"");
+            format!("config.json: model_type is \"{model_type}\" ({class}): the types \"idefics3\", \"smolvlm\", ");
         assert!(problem.contains(&expected) && problem.contains(" -> name the complete folder"), "{problem}");
     }
     let folder = copy_of(&tiny(), &[]);
@@ -405,6 +403,7 @@ fn a_tensor_that_is_missing_or_has_another_shape_or_type_is_named() {
     let folder = copy_of(&tiny(), &[]);
     std::fs::write(folder.path().join("model.safetensors"), b"not tensors").expect("written");
     assert!(refusal(folder.path()).contains("invalid safetensors file"));
-    let source = SafetensorsSource::open_model(&folder.path().join("nowhere"), &Device::flex());
+    let config = Vlm::load_config(&tiny()).expect("a config");
+    let source = SafetensorsSource::open_model(&folder.path().join("nowhere"), &config, &Device::flex());
     assert!(source.is_err_and(|error| error.to_string().contains("nowhere")));
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use stepwise_vlm::adapter::{load_adapter, save_adapter};
-use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::model::Vlm;
 
 use crate::support::{files, fixture, folder, refused, write};
 

@@ -1,6 +1,6 @@
 //! Fuzz target for case files.
 
-use stepwise_data::check::{CheckOptions, Files, check_file, load, summary};
+use stepwise_data::check::{CheckOptions, Files, Findings, check_file, load, summary};
 use stepwise_data::dataset::CASE_FILE;
 use stepwise_data::prompt::gold_context;
 use stepwise_data::prompt::{AnswerForm, PromptOptions, prompt};
@@ -30,7 +30,7 @@ pub fn cases(data: &[u8]) -> Result<(), String> {
     FILES.iter().for_each(|(name, bytes)| write(place.path(), name, bytes));
     write(place.path(), CASE_FILE, data);
     let options = CheckOptions { files: Files::Contents, ..CheckOptions::default() };
-    let (dataset, problems) = check_file(place.path(), &options);
+    let (dataset, Findings { problems, .. }) = check_file(place.path(), &options);
     let refusals: Vec<String> = problems.iter().map(refused).collect();
     if !refusals.is_empty() {
         return Err(refusals.join("\n"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use image::RgbImage;
 use stepwise_vlm::batch::EncodableExample;
-use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::model::Vlm;
 use stepwise_vlm::pipeline::VlmPipeline;
 use stepwise_vlm::processor::Processor;
 

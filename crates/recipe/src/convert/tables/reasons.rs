@@ -15,8 +15,8 @@ pub(super) const CODE: &str = "code of a model is never run";
 pub(super) const SEED: &str = "`seed` decides the order of the data too";
 pub(super) const TEMPLATE: &str = "the chat template of the model's folder is used";
 pub(super) const TOKENIZER: &str = "the tokenizer of the model's folder is used as it is";
-pub(super) const PIXELS: &str =
-    "the processor scales every image to one size; `do_image_splitting = false` gives fewer tokens";
+pub(super) const PIXELS: &str = "the model's folder sets the image size; `image_max_pixels` and `image_min_pixels` of a recipe change it for models that \
+     take images of any size, `do_image_splitting = false` gives fewer tokens for models that split images";
 pub(super) const OTHER_MEDIA: &str = "cases hold images and text only";
 pub(super) const PACKING: &str = "nothing is packed: questions about one image share its prefix. A packed row holds several \
                                   conversations, so a step there holds more conversations than rows";

@@ -73,7 +73,13 @@ pub fn run(args: &Args) -> CommandResult {
     let cases = cases(args, [&a, &b])?;
     let uncapped = suite.uncapped();
     let plan = cases.as_ref().map(|cases| Plan::new(&uncapped, cases));
-    let read = |side: &SideSource| foreign::read(&side.outcomes, &suite, plan.as_ref()).map_err(Failure::input);
+    let read = |side: &SideSource| match foreign::read(&side.outcomes, &suite, plan.as_ref()) {
+        Ok(outcomes) if outcomes.is_empty() => {
+            let advice = "evaluate again, or name a file with outcomes";
+            Err(Failure::input(format!("{}: holds no outcomes -> {advice}", side.outcomes.display())))
+        }
+        outcomes => outcomes.map_err(Failure::input),
+    };
     let (mut of_a, mut of_b) = both(read(&a), read(&b))?;
     foreign::fill(&mut of_a, &of_b);
     foreign::fill(&mut of_b, &of_a);
@@ -131,6 +137,9 @@ fn suite(args: &Args, sides: [&SideSource; 2]) -> Result<Suite, Failure> {
             for recipe in sides.into_iter().filter_map(|side| side.recipe.as_ref()) {
                 candidates.extend(recipe_suite(recipe).map_err(Failure::input)?);
             }
+            // A suite file that was moved is not an error here: the advice below is to name it.
+            let runs = sides.into_iter().filter_map(SideSource::recipe_of_benchmark);
+            candidates.extend(runs.filter_map(|recipe| recipe_suite(&recipe).ok().flatten()));
             candidates.extend([Suite::fast(), Suite::full()]);
         }
     }

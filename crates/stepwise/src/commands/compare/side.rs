@@ -79,6 +79,14 @@ impl SideSource {
         Err(Failure::input(format!("{}: {what} -> {advice}", path.display())))
     }
 
+    /// Returns the recipe of the run whose benchmark folder holds the outcomes; None if they are elsewhere, or the recipe
+    /// cannot be read.
+    pub fn recipe_of_benchmark(&self) -> Option<Recipe> {
+        let outcomes = self.outcomes.canonicalize().ok()?;
+        let benchmark = outcomes.parent()?.parent().filter(|folder| folder.ends_with("benchmark"))?;
+        Recipe::load(&benchmark.parent()?.join(RECIPE), &[]).ok()
+    }
+
     /// Finds the epoch of the delivered checkpoint of a run, and says which one it is. Where that checkpoint was not
     /// evaluated, the newest evaluated epoch is taken.
     fn of_delivered(path: &Path) -> Result<Self, Failure> {

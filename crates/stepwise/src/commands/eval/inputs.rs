@@ -56,7 +56,9 @@ pub fn cases(args: &Args, recipe: Option<&Recipe>) -> Result<(Data, Cases), Fail
         }
         found => found,
     };
-    Ok((data, found.map_err(Failure::input)?))
+    let cases = found.map_err(Failure::input)?;
+    cases.warnings.iter().for_each(|line| tell!("warning: {line}"));
+    Ok((data, cases))
 }
 
 /// Returns source and split of the cases to evaluate: from the command line, the recipe of the run, or 400 synthetic

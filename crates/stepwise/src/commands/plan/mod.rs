@@ -11,6 +11,7 @@ use stepwise_recipe::Recipe;
 use stepwise_report::plan::{PlanInput, PlannedStep, render};
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
+use stepwise_trainer::image_splitting::ImageSplitting;
 use stepwise_trainer::preflight::leaks;
 use stepwise_trainer::preflight::plan_summary::{self, PlanSummary};
 use stepwise_trainer::preflight::schedule_notes;
@@ -40,13 +41,17 @@ pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> CommandResult {
     let _heartbeat = Heartbeat::start("planning the training examples");
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
     leaks::check(&cases).map_err(Failure::input)?;
-    let cases = cases.train;
+    let Cases { train: cases, warnings: of_cases, .. } = cases;
+    let splitting = ImageSplitting::of(recipe).map_err(Failure::input)?;
     let run_plan = RunPlan::new(recipe, &cases).map_err(Failure::input)?;
     let plan_summary = PlanSummary::new(recipe, &cases, &run_plan);
     say!("{}", table::text(&plan_summary));
-    let warnings = [plan_summary.idle(recipe), schedule_notes::warnings(recipe, &run_plan)].concat();
+    let of_splitting: Vec<String> = splitting.warning.into_iter().collect();
+    let warnings =
+        [of_cases, of_splitting, plan_summary.idle(recipe), schedule_notes::warnings(recipe, &run_plan)].concat();
     warnings.iter().for_each(|line| tell!("warning: {line}"));
-    schedule_notes::single_steps(recipe, &run_plan).iter().for_each(|line| tell!("{line}"));
+    let notes = splitting.note.into_iter().chain(schedule_notes::single_steps(recipe, &run_plan));
+    notes.for_each(|line| tell!("{line}"));
     let Some((file, form)) = file else { return Ok(()) };
 
     let steps: Vec<PlannedStep<'_>> = plan_summary::steps(recipe, &cases, &run_plan).collect();

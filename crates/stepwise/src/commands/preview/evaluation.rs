@@ -8,6 +8,8 @@ use stepwise_benchmark::suite::{Condition, Suite};
 use stepwise_recipe::Recipe;
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::evaluation::suite::recipe_suite;
+use stepwise_trainer::image_splitting::ImageSplitting;
+use stepwise_trainer::recipe_to_model::image_options;
 use stepwise_vlm::processor::Processor;
 
 use super::question::QuestionPrinter;
@@ -56,7 +58,8 @@ pub fn print(recipe: &Recipe, choice: &Choice, case: Option<usize>) -> CommandRe
         return Err(Failure::input(problem));
     }
     let mut processor = Processor::from_folder(&recipe.model_name_or_path).map_err(Failure::input)?;
-    processor.set_image_splitting(recipe.do_image_splitting);
+    let splitting = ImageSplitting::of(recipe).map_err(Failure::input)?.value;
+    processor.set_image_options(image_options(recipe, splitting)).map_err(Failure::input)?;
     if let Some(images) = &choice.images {
         folder::make(images)?;
     }

@@ -5,6 +5,8 @@ use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::batches::examples::ExampleBuilder;
 use stepwise_trainer::cases::Cases;
+use stepwise_trainer::image_splitting::ImageSplitting;
+use stepwise_trainer::recipe_to_model::image_options;
 use stepwise_vlm::pipeline::VlmPipeline;
 
 use super::tokens::marked;
@@ -24,7 +26,8 @@ pub fn print(recipe: &Recipe, cases: &Cases, number: usize) -> CommandResult {
     };
     let chosen = device::choose(Some("cpu"))?;
     let mut pipeline = VlmPipeline::load(&recipe.model_name_or_path, &chosen.device).map_err(Failure::input)?;
-    pipeline.processor.set_image_splitting(recipe.do_image_splitting);
+    let splitting = ImageSplitting::of(recipe).map_err(Failure::input)?.value;
+    pipeline.processor.set_image_options(image_options(recipe, splitting)).map_err(Failure::input)?;
     let run_plan = RunPlan::new(recipe, &cases.train).map_err(Failure::input)?;
     let mut examples = ExampleBuilder::new(recipe, cases, &pipeline.processor);
     for image in &case.images {

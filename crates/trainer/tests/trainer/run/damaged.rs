@@ -106,7 +106,7 @@ fn image_splitting_is_taken_from_the_run() {
                 let loaded = source.load(&Device::flex(), stated);
                 loaded.map(|pipeline| pipeline.processor.image_splitting()).map_err(|error| error.to_string())
             };
-            assert_eq!(splits(None), Ok(true), "{tuning}: {}", path.display());
+            assert_eq!(splits(None), Ok(Some(true)), "{tuning}: {}", path.display());
             let said = splits(Some(false)).expect_err("trained otherwise");
             assert!(said.contains("trained with `do_image_splitting = true`, and is loaded with false -> "), "{said}");
         }

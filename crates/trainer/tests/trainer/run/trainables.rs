@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stepwise_trainer::checkpoint::TrainerState;
 use stepwise_trainer::learner::Learner;
-use stepwise_vlm::idefics3::ModelPart;
+use stepwise_vlm::model::ModelPart;
 use stepwise_vlm::weights::SafetensorsSource;
 
 use super::*;

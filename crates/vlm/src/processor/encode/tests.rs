@@ -51,7 +51,7 @@ fn parts_that_join_to_special_tokens_are_refused() {
     for [left, right, token] in [["<ima", "ge>", "<image>"], ["<end_of_", "utterance>", "<end_of_utterance>"]] {
         assert!(refusal(&processor, &asked(&[left, right])).contains(&format!("contains {token:?}")));
         // A grid for the forged image does not help.
-        assert!(processor.encode(&asked(&[left, right]), &[ImageGrid::default()], true).is_err());
+        assert!(processor.encode(&asked(&[left, right]), &[ImageGrid::whole(64, 64)], true).is_err());
     }
     let joining = with_template("{% for m in messages %}<{{ m.content[0].text }}>{% endfor %}<end_of_utterance>");
     assert!(refusal(&joining, &asked(&["image"])).contains("contains \"<image>\""));
@@ -64,8 +64,10 @@ fn images_and_grids_must_agree() {
     let mut conversation = Conversation::default();
     conversation.push(Role::User, vec![Part::Image { index: 0 }, Part::text("x")]);
     assert!(processor.encode(&conversation, &[], true).is_err());
-    assert!(processor.encode(&conversation, &[ImageGrid::default(); 2], true).is_err());
-    let encoded = processor.encode(&conversation, &[ImageGrid { rows: 2, columns: 1 }], true).expect("encodes");
+    assert!(processor.encode(&conversation, &[ImageGrid::whole(64, 64); 2], true).is_err());
+    let encoded = processor
+        .encode(&conversation, &[ImageGrid { rows: 2, columns: 1, height: 64, width: 64 }], true)
+        .expect("encodes");
     let spans: Vec<_> = encoded.images.iter().map(|span| (span.len, span.image, span.tile)).collect();
     assert_eq!(spans, [(4, 0, 0), (4, 0, 1), (4, 0, 2)]);
     let silent = with_template("{% for m in messages %}{{ m.role }}{% endfor %}");
@@ -80,7 +82,7 @@ fn only_text_of_the_assistant_may_be_supervised() {
     assert!(refusal(&processor, &user).contains("turn 0 is supervised"));
     let mut picture = asked(&["a"]);
     picture.messages.push(message(Role::Assistant, vec![Part::Image { index: 0 }]));
-    assert!(processor.encode(&picture, &[ImageGrid::default()], false).is_err());
+    assert!(processor.encode(&picture, &[ImageGrid::whole(64, 64)], false).is_err());
 }
 
 #[test]
@@ -141,7 +143,7 @@ proptest! {
             let mut conversation = Conversation::default();
             let parts = vec![Part::text(question.clone()), Part::Image { index: 0 }, Part::text(question.clone())];
             conversation.push(Role::User, parts);
-            let grids = [ImageGrid { rows, columns: rows }];
+            let grids = [ImageGrid { rows, columns: rows, height: 64, width: 64 }];
             let options = [answer.clone()];
             let (prompt, answers) = processor.encode_options(&conversation, &grids, &options).expect("encodes");
             let encoded = processor.encode(&conversation.answered(&answer), &grids, false).expect("encodes");
@@ -153,7 +155,7 @@ proptest! {
             prop_assert!(encoded.ids.starts_with(&prompt.ids));
             prop_assert!(prompt.supervised.iter().all(|on| !on));
             let spans: usize = encoded.images.iter().map(|span| span.len).sum();
-            prop_assert_eq!(spans, (rows * rows + 1) * processor.image_seq_len());
+            prop_assert_eq!(spans, processor.image_tokens(grids[0]));
             Ok(())
         })?;
     }

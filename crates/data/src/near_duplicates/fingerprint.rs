@@ -1,0 +1,26 @@
+//! Fingerprints of images: all that is kept of the pixels of an image to compare it with others.
+
+use image::RgbImage;
+
+use super::thumbnail::Thumbnail;
+use crate::dhash::phash;
+use crate::image::GreyRange;
+
+/// Difference hash and thumbnail of an image, by which near-duplicates are found, and its grey levels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Difference hash.
+    pub hash: u64,
+    /// Thumbnail.
+    pub thumbnail: Thumbnail,
+    /// Lowest and highest grey level.
+    pub levels: GreyRange,
+}
+
+impl Fingerprint {
+    /// Computes the fingerprint of an image.
+    #[must_use]
+    pub fn of(picture: &RgbImage) -> Self {
+        Self { hash: phash(picture), thumbnail: Thumbnail::of(picture), levels: GreyRange::of(picture) }
+    }
+}

@@ -1,0 +1,90 @@
+//! Image encoder and connector of a model family, as the model uses them.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use burn::tensor::{Device, Int, Tensor};
+use stepwise_ops::AttentionPlan;
+
+use crate::nn::angles::Angles;
+use crate::nn::checkpointing::Block;
+use crate::nn::layers::Linear;
+use crate::nn::parameter::{ParameterVisitor, Pass};
+
+/// Sizes of an image encoder, whatever its family. Lengths count values or pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncoderShape {
+    /// Width of a patch's hidden state.
+    pub hidden_size: usize,
+    /// Width inside the feed-forward layers.
+    pub intermediate_size: usize,
+    /// Number of layers.
+    pub num_hidden_layers: usize,
+    /// Number of attention heads.
+    pub num_attention_heads: usize,
+    /// Side of a patch in pixels.
+    pub patch_size: usize,
+    /// Side, in patches, of the square of neighbouring patches that becomes one feature.
+    pub merge_size: usize,
+    /// Whether a feed-forward layer has a gate beside the values that the gate multiplies.
+    pub gated: bool,
+    /// Side of a tile in pixels; `None` if tiles may have any size.
+    pub image_size: Option<usize>,
+}
+
+impl EncoderShape {
+    /// Returns the number of patches of a tile of `height` x `width` pixels.
+    #[must_use]
+    pub fn patches(&self, height: usize, width: usize) -> usize {
+        (height / self.patch_size) * (width / self.patch_size)
+    }
+
+    /// Returns the number of features of a tile of `height` x `width` pixels.
+    #[must_use]
+    pub fn features(&self, height: usize, width: usize) -> usize {
+        self.patches(height, width) / self.merge_size.pow(2)
+    }
+}
+
+/// Size of neighbouring tiles: their number, and height and width of each in pixels.
+pub(crate) type TileSizes = [usize; 3];
+
+/// What the computation of an encoder needs to know about the sizes of the tiles, made once for all layers.
+#[derive(Debug)]
+pub(crate) struct EncoderPlan {
+    /// Sizes of the tiles in order.
+    pub sizes: Vec<TileSizes>,
+    /// Attention of every patch to all patches of its tile.
+    pub whole: Arc<AttentionPlan>,
+    /// Attention within windows, for families that have layers with windows.
+    pub windows: Option<Arc<AttentionPlan>>,
+    /// Rotary angles of the patches in the order of the layers, for families that have them.
+    pub angles: Option<Angles>,
+    /// Order in which the layers take the patches of all tiles, each tile row by row; `None` for this order.
+    pub order: Option<Tensor<1, Int>>,
+    /// Order in which the features of all tiles, each tile row by row, are taken from the outputs of the connector;
+    /// `None` if they are in this order.
+    pub restore: Option<Tensor<1, Int>>,
+}
+
+/// Image encoder with its connector. `Tensor<4>` are normalised pixels of tiles of one size,
+/// `[tiles, 3, height, width]`; several of them hold tiles of several sizes.
+pub(crate) trait Encoder: Clone + Debug {
+    /// Plans the computation for tiles of these sizes, in order.
+    fn plan(&self, sizes: Vec<TileSizes>, device: &Device) -> EncoderPlan;
+
+    /// Returns the input of the first layer, `[patches of all tiles, hidden]`.
+    fn embed(&self, pixels: &[Tensor<4>], plan: &EncoderPlan, pass: &Pass) -> Tensor<2>;
+
+    /// Returns the layers, and the final norm if the encoder has one, as functions of hidden states.
+    fn blocks<'a>(&'a self, plan: &'a EncoderPlan) -> Vec<Block<'a>>;
+
+    /// Returns the features of all tiles, `[features, text width]`, for the output of the last block.
+    fn connect(&self, encoded: Tensor<2>, plan: &EncoderPlan, pass: &Pass) -> Tensor<2>;
+
+    /// Calls `visitor` for every parameter, in a fixed order.
+    fn visit(&mut self, visitor: &mut impl ParameterVisitor);
+
+    /// Returns every linear layer that can have an adapter, in the order of computation.
+    fn linears(&mut self) -> Vec<&mut Linear>;
+}

@@ -1,0 +1,24 @@
+//! LLaVA-1.5 (Liu et al. 2023) in the form of transformers: CLIP or SigLIP encoder over one square image, two linear
+//! layers, Llama, Mistral or Qwen2 decoder.
+
+mod config;
+mod encoder;
+mod processor;
+
+use super::facts::FamilyFacts;
+use super::tower_names::NAMES;
+pub(super) use config::{Config, read as read_config};
+pub(super) use encoder::Encoder;
+
+/// Facts of the family.
+pub(super) const FACTS: FamilyFacts = FamilyFacts {
+    name: "LLaVA-1.5",
+    model_types: &["llava"],
+    processors: &["LlavaProcessor"],
+    image_processors: &["CLIPImageProcessor", "SiglipImageProcessor"],
+    read_processor: processor::read,
+    tokens: &[processor::IMAGE],
+    is_structural: |token| token == processor::IMAGE,
+    turn_end: "</s>",
+    names: NAMES,
+};

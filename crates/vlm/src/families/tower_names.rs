@@ -1,0 +1,60 @@
+//! Names of tensors in released checkpoints and in adapters, for families whose image encoder is called `vision_tower`.
+
+use super::facts::TensorNames;
+
+/// Names of these families.
+pub(super) const NAMES: TensorNames = TensorNames { current, split_off: |_| None, in_adapters, kept_on_export: true };
+
+/// Returns the module name of a stored tensor; a module name is returned unchanged.
+fn current(name: &str) -> String {
+    let rest = name.strip_prefix("model.").unwrap_or(name);
+    let tower = ["vision_tower.vision_model.", "vision_tower."];
+    if let Some(rest) = name.strip_prefix("language_model.model.") {
+        return format!("model.language_model.{rest}");
+    }
+    if let Some(rest) = name.strip_prefix("language_model.lm_head.") {
+        return format!("lm_head.{rest}");
+    }
+    if let Some(rest) = tower.iter().find_map(|tower| rest.strip_prefix(tower)) {
+        return format!("model.vision_tower.{rest}");
+    }
+    match rest.starts_with("multi_modal_projector.") {
+        true => format!("model.{rest}"),
+        false => name.to_owned(),
+    }
+}
+
+/// Returns the name of a parameter in a PEFT file. Newer and older versions of transformers load names of the tower with
+/// `vision_model`; only newer ones load names without.
+fn in_adapters(name: &str) -> String {
+    match name.strip_prefix("model.vision_tower.") {
+        Some(rest) => format!("model.vision_tower.vision_model.{rest}"),
+        None => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{current, in_adapters};
+
+    #[test]
+    fn released_names_become_module_names() {
+        for (stored, module) in [
+            ("language_model.model.layers.0.mlp.up_proj.weight", "model.language_model.layers.0.mlp.up_proj.weight"),
+            ("language_model.lm_head.weight", "lm_head.weight"),
+            ("lm_head.weight", "lm_head.weight"),
+            ("vision_tower.vision_model.pre_layrnorm.bias", "model.vision_tower.pre_layrnorm.bias"),
+            ("model.vision_tower.vision_model.pre_layrnorm.bias", "model.vision_tower.pre_layrnorm.bias"),
+            ("model.vision_tower.pre_layrnorm.bias", "model.vision_tower.pre_layrnorm.bias"),
+            ("multi_modal_projector.linear_1.bias", "model.multi_modal_projector.linear_1.bias"),
+            (
+                "multi_modal_projector.mm_input_projection_weight",
+                "model.multi_modal_projector.mm_input_projection_weight",
+            ),
+            ("model.language_model.norm.weight", "model.language_model.norm.weight"),
+        ] {
+            assert_eq!(current(stored), module);
+            assert_eq!(current(&in_adapters(module)), module);
+        }
+    }
+}

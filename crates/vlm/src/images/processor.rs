@@ -1,0 +1,88 @@
+//! What a model family does with an image before the image encoder, and with its place in the text.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use image::RgbImage;
+use serde_json::{Map, Value};
+
+use super::grid::{ImageGrid, PixelError, Tiles};
+use super::values::PixelValues;
+
+/// Settings of a recipe that replace settings of the model folder. `None` keeps the folder's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImageOptions {
+    /// Whether large images are cut into tiles.
+    pub do_image_splitting: Option<bool>,
+    /// Largest number of pixels of a resized image.
+    pub max_pixels: Option<u64>,
+    /// Smallest number of pixels of a resized image.
+    pub min_pixels: Option<u64>,
+}
+
+impl ImageOptions {
+    /// Returns the names and values of the settings that are not `None`.
+    #[must_use]
+    pub fn stated(&self) -> Vec<(&'static str, Value)> {
+        let settings = [
+            ("do_image_splitting", self.do_image_splitting.map(Value::from)),
+            ("max_pixels", self.max_pixels.map(Value::from)),
+            ("min_pixels", self.min_pixels.map(Value::from)),
+        ];
+        settings.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+}
+
+/// Image preprocessing of a model family, with the settings of one model folder.
+pub trait ImageProcessor: Debug + Send + Sync {
+    /// Returns the tiles of an image of `width` x `height` pixels, each at least 1.
+    fn grid(&self, width: u32, height: u32, options: &ImageOptions) -> ImageGrid;
+
+    /// Resizes `picture` and cuts it into tiles.
+    ///
+    /// # Errors
+    /// When the image has no pixels, or a shape that the family refuses.
+    fn tiles(&self, picture: &RgbImage, options: &ImageOptions) -> Result<Tiles, PixelError>;
+
+    /// Returns how bytes become inputs of the image encoder.
+    fn values(&self) -> &PixelValues;
+
+    /// Returns the numbers of rows and columns of the features of one tile.
+    fn feature_grid(&self, grid: ImageGrid) -> [usize; 2];
+
+    /// Returns whether features take positions by their row and column, as in multimodal rotary positions.
+    fn has_axes(&self) -> bool;
+
+    /// Returns the placeholder of an image in a rendered chat template.
+    fn placeholder(&self) -> &'static str;
+
+    /// Returns the token that stands for one feature.
+    fn feature_token(&self) -> &'static str;
+
+    /// Appends what stands in the text for an image.
+    fn expand(&self, grid: ImageGrid, text: &mut Expansion);
+
+    /// Returns the names of the settings that the family has, of those that [`ImageOptions`] can replace.
+    fn options(&self) -> &'static [&'static str];
+
+    /// Returns all settings that determine tokens and pixels, under `options`.
+    fn settings(&self, options: &ImageOptions) -> Map<String, Value>;
+}
+
+/// Text of one image, with the ranges of its feature tokens.
+#[derive(Debug, Default)]
+pub struct Expansion {
+    /// Text with all image tokens.
+    pub text: String,
+    /// For every tile in order: byte range of its feature tokens in `text`, and number of tokens.
+    pub tiles: Vec<(Range<usize>, usize)>,
+}
+
+impl Expansion {
+    /// Appends the `count` feature tokens of the next tile, each written as `token`.
+    pub fn push_features(&mut self, token: &str, count: usize) {
+        let start = self.text.len();
+        self.text.extend(std::iter::repeat_n(token, count));
+        self.tiles.push((start..self.text.len(), count));
+    }
+}

@@ -1,0 +1,368 @@
+//! Vision-language model: image encoder, connector and decoder.
+
+mod checkpointed;
+mod part;
+mod save;
+
+use std::path::Path;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use stepwise_data::io::bounded;
+use stepwise_ops::Precision;
+
+use crate::decoder::{Decoder, DecoderPlan, Kept};
+use crate::encoder::{Encoder, EncoderPlan};
+use crate::families::{self, AnyEncoder};
+use crate::fault::Fault;
+use crate::misplaced::{Wanted, misplaced};
+use crate::nn::layers::Linear;
+use crate::nn::parameter::{ParameterVisitor, Pass};
+use crate::nn::source::{Source, WeightError};
+use crate::packed_sequences::PackedSequences;
+use crate::weights::SafetensorsSource;
+
+pub use crate::decoder::config::DecoderConfig;
+pub use crate::encoder::EncoderShape;
+pub use crate::families::ModelConfig;
+pub use crate::model_config::ConfigError;
+pub(crate) use checkpointed::Seen;
+pub use part::ModelPart;
+pub use save::save_model;
+
+/// Errors of loading a model folder.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The folder does not exist or has no `config.json`, or `config.json` cannot be read.
+    #[error(transparent)]
+    Folder(#[from] Fault),
+    /// `config.json` is malformed or describes an unsupported model.
+    #[error("{path}: {error} -> name the complete folder of a model of these families: {}", families::names())]
+    Config {
+        /// Path of the file.
+        path: String,
+        /// Problem in the file, without the path.
+        error: ConfigError,
+    },
+    /// The weights are missing, malformed, or do not match the config.
+    #[error(transparent)]
+    Weights(#[from] WeightError),
+}
+
+/// Vision-language model on one device: image encoder, connector and decoder.
+#[derive(Clone, Debug)]
+pub struct Vlm {
+    config: ModelConfig,
+    encoder: AnyEncoder,
+    decoder: Decoder,
+    device: Device,
+}
+
+impl Vlm {
+    /// Builds the model that `config` describes with the weights of `source`, on the device of `source`. All parameters
+    /// are frozen.
+    ///
+    /// # Errors
+    /// When a tensor is missing, cannot be read, or has another shape than the config requires.
+    pub fn build(config: ModelConfig, source: &mut dyn Source) -> Result<Self, WeightError> {
+        Ok(Self {
+            encoder: AnyEncoder::read(source, &config)?,
+            decoder: Decoder::read(source, &config.text)?,
+            device: source.device().clone(),
+            config,
+        })
+    }
+
+    /// Loads a model from `config.json` and the safetensors of a Hugging Face folder, with weights in f32. All
+    /// parameters are frozen.
+    ///
+    /// # Errors
+    /// When a file is missing or malformed, the config is not supported, or the weights do not match it.
+    pub fn load(folder: &Path, device: &Device) -> Result<Self, LoadError> {
+        Self::load_in(Precision::F32, folder, device)
+    }
+
+    /// Loads a model like [`Vlm::load`], with the weights of linear layers stored and multiplied in `precision`. The
+    /// precision only applies to the CPU; other devices use f32.
+    ///
+    /// # Errors
+    /// Errors of [`Vlm::load`].
+    pub fn load_in(precision: Precision, folder: &Path, device: &Device) -> Result<Self, LoadError> {
+        let config = Self::load_config(folder)?;
+        let mut source = SafetensorsSource::open_model(folder, &config, device)?.held_in(precision);
+        Ok(Self::build(config, &mut source)?)
+    }
+
+    /// Reads and checks `config.json` of a Hugging Face folder, without the weights.
+    ///
+    /// # Errors
+    /// When the file is missing, malformed, or describes an unsupported model.
+    pub fn load_config(folder: &Path) -> Result<ModelConfig, LoadError> {
+        let path = folder.join("config.json");
+        if !path.is_file() {
+            return Err(misplaced(folder, Wanted::Model).into());
+        }
+        let text = bounded::text(&path).map_err(|error| {
+            Fault::new(&path, error, "copy or download the model folder again, and check its read permissions")
+        })?;
+        ModelConfig::from_json(&text).map_err(|error| LoadError::Config { path: path.display().to_string(), error })
+    }
+
+    /// Returns the architecture of the model.
+    #[must_use]
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Returns the device of the model's tensors.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Returns the outputs of the image encoder, `[patches of all tiles, vision width]`, for normalised pixels of tiles,
+    /// `[tiles, 3, height, width]`. Each tensor holds tiles of one size. The order of the patches is the family's.
+    #[must_use]
+    pub fn encode(&self, pixels: &[Tensor<4>], pass: &Pass) -> Tensor<2> {
+        self.encoded(pixels, &self.encoder_plan(pixels), pass)
+    }
+
+    /// Returns the input of the image encoder's first layer, `[patches of all tiles, vision width]`. The arguments are
+    /// those of [`Vlm::encode`].
+    #[must_use]
+    pub fn embed_patches(&self, pixels: &[Tensor<4>], pass: &Pass) -> Tensor<2> {
+        self.encoder.embed(pixels, &self.encoder_plan(pixels), pass)
+    }
+
+    /// Returns image features for the decoder, `[features of all tiles, text width]`, tile after tile. The arguments are
+    /// those of [`Vlm::encode`].
+    #[must_use]
+    pub fn image_features(&self, pixels: &[Tensor<4>], pass: &Pass) -> Tensor<2> {
+        let plan = self.encoder_plan(pixels);
+        self.encoder.connect(self.encoded(pixels, &plan, pass), &plan, pass)
+    }
+
+    fn encoded(&self, pixels: &[Tensor<4>], plan: &EncoderPlan, pass: &Pass) -> Tensor<2> {
+        let embedded = self.encoder.embed(pixels, plan, pass);
+        self.encoder.blocks(plan).into_iter().fold(embedded, |x, block| block(x, pass))
+    }
+
+    fn encoder_plan(&self, pixels: &[Tensor<4>]) -> EncoderPlan {
+        let size = |pixels: &Tensor<4>| {
+            let [tiles, _, height, width] = pixels.dims();
+            [tiles, height, width]
+        };
+        self.encoder.plan(pixels.iter().map(size).collect(), &self.device)
+    }
+
+    /// Returns the decoder's input for a layout, `[rows, text width]`: token embeddings, with image features in place
+    /// of image tokens. `features` are outputs of [`Vlm::image_features`]; None without images.
+    ///
+    /// # Panics
+    /// When the layout contains images and `features` is None.
+    #[must_use]
+    pub fn embed(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
+        self.merged(&layout.ids, &layout.features, features, pass)
+    }
+
+    fn merged(&self, ids: &[u32], places: &[Option<usize>], features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
+        let words: Vec<i64> =
+            ids.iter().zip(places).filter(|(_, place)| place.is_none()).map(|(id, _)| i64::from(*id)).collect();
+        let count = words.len();
+        let embeddings = self.decoder.embed(self.indices(words), pass);
+        if count == ids.len() {
+            return embeddings;
+        }
+        let features = features.expect("a layout with images needs image features");
+        let mut word = 0;
+        let order: Vec<i64> = places
+            .iter()
+            .map(|place| match place {
+                Some(feature) => (count + feature) as i64,
+                None => {
+                    word += 1;
+                    word as i64 - 1
+                }
+            })
+            .collect();
+        Tensor::cat(vec![embeddings, features], 0).select(0, self.indices(order))
+    }
+
+    fn indices(&self, values: Vec<i64>) -> Tensor<1, Int> {
+        let length = values.len();
+        Tensor::from_data(TensorData::new(values, [length]), &self.device)
+    }
+
+    /// Returns the hidden states of all rows before the final norm, `[rows, text width]`. `features` are as
+    /// in [`Vlm::embed`].
+    ///
+    /// # Panics
+    /// When the layout contains images and `features` is None.
+    #[must_use]
+    pub fn hidden(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
+        self.hidden_of(layout, features, None, pass)
+    }
+
+    /// [`Vlm::hidden`] of the given rows only, `[rows.len(), text width]`; None means all rows.
+    fn hidden_of(
+        &self,
+        layout: &PackedSequences,
+        features: Option<Tensor<2>>,
+        rows: Option<Vec<i64>>,
+        pass: &Pass,
+    ) -> Tensor<2> {
+        let plan = DecoderPlan::of(&self.config.text, layout, &self.device);
+        let rows = rows.map(|rows| self.indices(rows));
+        self.decoder.forward(self.embed(layout, features, pass), &plan, None, rows, pass)
+    }
+
+    /// Normalised hidden states of the row of each prediction, `[predictions, text width]`.
+    fn predicting(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
+        let rows = layout.predictions.iter().map(|prediction| prediction.row as i64).collect();
+        self.decoder.normalise(self.hidden_of(layout, features, Some(rows), pass), pass)
+    }
+
+    /// Returns the weighted sum of negative log-likelihoods over the layout's predictions, shape `[1]`, in
+    /// nats. The weights are [`Prediction::weight`](crate::packed_sequences::Prediction::weight); `features`
+    /// are as in [`Vlm::embed`].
+    ///
+    /// # Panics
+    /// When the layout contains images and `features` is None.
+    #[must_use]
+    pub fn loss(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<1> {
+        self.losses(layout, features, pass).0
+    }
+
+    /// Returns [`Vlm::loss`] and the unweighted negative log-likelihood of each prediction, in nats and in the order
+    /// of `layout.predictions`.
+    ///
+    /// # Panics
+    /// When the layout contains images and `features` is None.
+    #[must_use]
+    pub fn losses(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> (Tensor<1>, Vec<f32>) {
+        let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
+        let weights: Vec<f32> = layout.predictions.iter().map(|prediction| prediction.weight).collect();
+        stepwise_ops::cross_entropy(self.predicting(layout, features, pass), self.decoder.head(pass), &tokens, &weights)
+    }
+
+    /// Returns [`Vlm::loss`] with weights that depend on the log-probabilities. `weigh` maps the log-probabilities of
+    /// the layout's predictions, in nats, to one weight per prediction; the layout's own weights are ignored. The
+    /// weights are constants in the gradient.
+    ///
+    /// # Panics
+    /// When `weigh` returns another number of weights, or the layout contains images and `features` is None.
+    #[must_use]
+    pub fn reweighted_loss(
+        &self,
+        layout: &PackedSequences,
+        features: Option<Tensor<2>>,
+        pass: &Pass,
+        weigh: impl FnOnce(&[f32]) -> Vec<f32>,
+    ) -> Tensor<1> {
+        let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
+        let (hidden, head) = (self.predicting(layout, features, pass), self.decoder.head(pass));
+        let asked: Vec<(usize, u32)> = tokens.iter().copied().enumerate().collect();
+        let logprobs = stepwise_ops::token_logprobs(hidden.clone(), head.clone(), &asked);
+        stepwise_ops::cross_entropy(hidden, head, &tokens, &weigh(&logprobs)).0
+    }
+
+    /// Returns the natural log-probability of each of the layout's predictions, in order and without a graph.
+    /// `features` are as in [`Vlm::embed`].
+    ///
+    /// # Panics
+    /// When the layout contains images and `features` is None.
+    #[must_use]
+    pub fn logprobs(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Vec<f32> {
+        // Several predictions can come from the same row, for example the options of one question.
+        let mut rows: Vec<usize> = layout.predictions.iter().map(|prediction| prediction.row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let place = |row: usize| rows.binary_search(&row).expect("every row is in the list");
+        let asked: Vec<(usize, u32)> = layout.predictions.iter().map(|p| (place(p.row), p.token)).collect();
+        let rows = rows.iter().map(|row| *row as i64).collect();
+        let hidden = self.decoder.normalise(self.hidden_of(layout, features, Some(rows), pass), pass);
+        stepwise_ops::token_logprobs(hidden, self.decoder.head(pass), &asked)
+    }
+
+    /// Returns the next-token logits of the given rows of the layout (from 0, in any order),
+    /// `[rows.len(), vocabulary]`. `features` are as in [`Vlm::embed`].
+    ///
+    /// # Panics
+    /// When the layout contains images and `features` is None.
+    #[must_use]
+    pub fn logits(
+        &self,
+        layout: &PackedSequences,
+        features: Option<Tensor<2>>,
+        rows: &[usize],
+        pass: &Pass,
+    ) -> Tensor<2> {
+        let rows = rows.iter().map(|row| *row as i64).collect();
+        self.logits_of(self.hidden_of(layout, features, Some(rows), pass), pass)
+    }
+
+    fn logits_of(&self, hidden: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        stepwise_ops::linear(self.decoder.normalise(hidden, pass), self.decoder.head(pass), None)
+    }
+
+    /// Starts generation after the one sequence of `layout`. Returns the state and the first logits, `[1, vocabulary]`.
+    /// `features` are as in [`Vlm::embed`].
+    ///
+    /// # Panics
+    /// When the layout has another number of segments than one, or contains images and `features` is None.
+    pub(crate) fn decode(
+        &self,
+        layout: &PackedSequences,
+        features: Option<Tensor<2>>,
+        pass: Pass,
+    ) -> (Decoding<'_>, Tensor<2>) {
+        assert!(layout.segments.len() == 1, "generation continues one sequence");
+        let mut decoding = Decoding { model: self, kept: Vec::new(), tokens: 0, position: 0, pass };
+        let x = self.embed(layout, features, &pass);
+        let plan = DecoderPlan::of(&self.config.text, layout, &self.device);
+        let logits = decoding.advance(x, &plan, &layout.positions);
+        (decoding, logits)
+    }
+
+    /// Calls `visitor` for every parameter, adapters included, in the order image encoder, connector, decoder.
+    pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
+        self.encoder.visit(visitor);
+        self.decoder.visit(visitor);
+    }
+
+    /// Returns every linear layer that can have an adapter, in the order image encoder, connector, decoder. The output
+    /// head is not among them.
+    pub fn linears(&mut self) -> Vec<&mut Linear> {
+        let mut linears = self.encoder.linears();
+        linears.extend(self.decoder.linears());
+        linears
+    }
+}
+
+/// State of token-by-token generation: one sequence with cached keys and values of its tokens.
+pub(crate) struct Decoding<'a> {
+    model: &'a Vlm,
+    kept: Kept,
+    tokens: usize,
+    /// Position of the next token. It is not the number of tokens where an image has other positions than a text of the
+    /// same length.
+    position: u32,
+    pass: Pass,
+}
+
+impl Decoding<'_> {
+    /// Appends `token` and returns the logits after it, `[1, vocabulary]`.
+    pub fn next(&mut self, token: u32) -> Tensor<2> {
+        let x = self.model.merged(&[token], &[None], None, &self.pass);
+        let positions = [[self.position; 3]];
+        let plan = DecoderPlan::continued(&self.model.config.text, self.tokens, &positions, &self.model.device);
+        self.advance(x, &plan, &positions)
+    }
+
+    fn advance(&mut self, x: Tensor<2>, plan: &DecoderPlan, positions: &[[u32; 3]]) -> Tensor<2> {
+        let new = x.dims()[0];
+        self.tokens += new;
+        self.position = positions.iter().flatten().max().map_or(self.position, |last| last + 1);
+        let hidden = self.model.decoder.forward(x, plan, Some(&mut self.kept), None, &self.pass);
+        self.model.logits_of(hidden.narrow(0, new - 1, 1), &self.pass)
+    }
+}

@@ -1,0 +1,159 @@
+//! CLIP (Radford et al. 2021) or SigLIP (Zhai et al. 2023) image encoder without pooling head, as module
+//! `model.vision_tower`.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use stepwise_ops::{AttentionPlan, linear};
+
+use crate::encoder::{EncoderPlan, EncoderShape, TileSizes};
+use crate::nn::checkpointing::Block;
+use crate::nn::layers::{LayerNorm, Linear, Table};
+use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
+use crate::nn::source::{Source, WeightError};
+use crate::vit::VitLayer;
+use crate::vit_config::VitConfig;
+
+/// Module name of the image encoder.
+const TOWER: &str = "model.vision_tower";
+
+/// Image encoder. All layers are loaded, also those that a family does not compute, because an exported model holds them.
+#[derive(Clone, Debug)]
+pub(crate) struct VitTower {
+    shape: EncoderShape,
+    /// Row before the patches, `[width]`, CLIP only.
+    class: Option<Parameter<1>>,
+    /// Kernel of the patch embedding, `[width, 3, patch, patch]`.
+    patches: Parameter<4>,
+    /// Bias of the patch embedding, SigLIP only.
+    patch_bias: Option<Parameter<1>>,
+    positions: Table,
+    /// Norm before the first layer, CLIP only.
+    pre_norm: Option<LayerNorm>,
+    layers: Vec<VitLayer>,
+    /// Norm after the last layer.
+    post_norm: LayerNorm,
+}
+
+impl VitTower {
+    /// Reads the weights from `source`.
+    ///
+    /// # Errors
+    /// When a tensor is missing, cannot be read or has another shape.
+    pub fn read(source: &mut dyn Source, shape: &EncoderShape, config: &VitConfig) -> Result<Self, WeightError> {
+        let (width, patch, epsilon) = (shape.hidden_size, shape.patch_size, config.layer_norm_eps);
+        let embedding = |name: &str| format!("{TOWER}.embeddings.{name}");
+        let places = (config.image_size / patch).pow(2) + usize::from(config.clip);
+        let mut vector = |name: &str, wanted: bool| -> Result<Option<Parameter<1>>, WeightError> {
+            Ok(if wanted { Some(Parameter::frozen(source.vector(&embedding(name), width)?)) } else { None })
+        };
+        let (class, patch_bias) =
+            (vector("class_embedding", config.clip)?, vector("patch_embedding.bias", !config.clip)?);
+        let kernel = source.kernel(&embedding("patch_embedding.weight"), [width, 3, patch, patch])?;
+        let layer = |layer, source: &mut dyn Source| {
+            VitLayer::read(source, &format!("{TOWER}.encoder.layers.{layer}"), shape, config.activation, epsilon)
+        };
+        let layers = (0..shape.num_hidden_layers).map(|index| layer(index, source)).collect::<Result<_, _>>()?;
+        let pre_norm = match config.clip {
+            true => Some(LayerNorm::read(source, format!("{TOWER}.pre_layrnorm"), width, epsilon)?),
+            false => None,
+        };
+        Ok(Self {
+            shape: *shape,
+            class,
+            patches: Parameter::frozen(kernel),
+            patch_bias,
+            positions: Table::read(source, embedding("position_embedding"), [places, width])?,
+            pre_norm,
+            layers,
+            post_norm: LayerNorm::read(source, format!("{TOWER}.post_layernorm"), width, epsilon)?,
+        })
+    }
+
+    /// Returns whether a class token stands before the patches of each tile.
+    pub fn has_class(&self) -> bool {
+        self.class.is_some()
+    }
+
+    /// Rows of a tile: its patches, and the class token.
+    fn rows(&self, height: usize, width: usize) -> usize {
+        self.shape.patches(height, width) + usize::from(self.has_class())
+    }
+
+    /// Plans the computation for tiles of these sizes, in order.
+    pub fn plan(&self, sizes: Vec<TileSizes>) -> EncoderPlan {
+        let lengths: Vec<usize> = sizes
+            .iter()
+            .flat_map(|[tiles, height, width]| std::iter::repeat_n(self.rows(*height, *width), *tiles))
+            .collect();
+        let whole = Arc::new(AttentionPlan::sequences(&lengths, false));
+        EncoderPlan { sizes, whole, windows: None, angles: None, order: None, restore: None }
+    }
+
+    /// Returns the input of the first layer, `[rows of all tiles, width]`, for normalised pixels, one tensor
+    /// `[tiles, 3, height, width]` for tiles of one size.
+    pub fn embed(&self, pixels: &[Tensor<4>], pass: &Pass) -> Tensor<2> {
+        Tensor::cat(pixels.iter().map(|pixels| self.embedded(pixels, pass)).collect(), 0)
+    }
+
+    fn embedded(&self, pixels: &Tensor<4>, pass: &Pass) -> Tensor<2> {
+        let ([tiles, channels, height, width], patch) = (pixels.dims(), self.shape.patch_size);
+        let (rows, columns, hidden) = (height / patch, width / patch, self.shape.hidden_size);
+        let patches = pixels
+            .clone()
+            .reshape([tiles, channels, rows, patch, columns, patch])
+            .permute([0, 2, 4, 1, 3, 5]) // [tiles, rows, columns, channels, patch, patch]
+            .reshape([tiles * rows * columns, channels * patch * patch]);
+        let kernel = self.patches.read(pass).reshape([hidden, channels * patch * patch]);
+        let bias = self.patch_bias.as_ref().map(|bias| bias.read(pass));
+        let patches = linear(patches, kernel, bias).reshape([tiles, rows * columns, hidden]);
+        let all = match &self.class {
+            Some(class) => {
+                let class = class.read(pass).reshape([1, 1, hidden]).repeat_dim(0, tiles);
+                Tensor::cat(vec![class, patches], 1)
+            }
+            None => patches,
+        };
+        let embedded = all + self.positions.weight.read(pass).unsqueeze_dim(0);
+        let embedded = embedded.reshape([tiles * self.rows(height, width), hidden]);
+        match &self.pre_norm {
+            Some(norm) => norm.forward(embedded, pass),
+            None => embedded,
+        }
+    }
+
+    /// Returns the first `count` layers as functions of hidden states.
+    pub fn layer_blocks<'a>(&'a self, count: usize, plan: &'a EncoderPlan) -> Vec<Block<'a>> {
+        let layers = self.layers[..count].iter();
+        layers.map(|layer| -> Block<'a> { Box::new(move |x, pass| layer.forward(x, &plan.whole, pass)) }).collect()
+    }
+
+    /// Returns all layers and the norm after them as functions of hidden states.
+    pub fn blocks<'a>(&'a self, plan: &'a EncoderPlan) -> Vec<Block<'a>> {
+        let mut blocks = self.layer_blocks(self.layers.len(), plan);
+        blocks.push(Box::new(|x, pass| self.post_norm.forward(x, pass)));
+        blocks
+    }
+
+    /// Calls `visitor` for every parameter, in a fixed order.
+    pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
+        if let Some(class) = &mut self.class {
+            visitor.visit(&format!("{TOWER}.embeddings.class_embedding"), class);
+        }
+        visitor.visit(&format!("{TOWER}.embeddings.patch_embedding.weight"), &mut self.patches);
+        if let Some(bias) = &mut self.patch_bias {
+            visitor.visit(&format!("{TOWER}.embeddings.patch_embedding.bias"), bias);
+        }
+        self.positions.visit(visitor);
+        if let Some(norm) = &mut self.pre_norm {
+            norm.visit(visitor);
+        }
+        self.layers.iter_mut().for_each(|layer| layer.visit(visitor));
+        self.post_norm.visit(visitor);
+    }
+
+    /// Returns the linear layers in the order of computation.
+    pub fn linears(&mut self) -> impl Iterator<Item = &mut Linear> {
+        self.layers.iter_mut().flat_map(VitLayer::linears)
+    }
+}

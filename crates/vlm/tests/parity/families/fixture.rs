@@ -1,0 +1,121 @@
+//! Fixtures of model families: a tiny random model with the structure of its family, and what transformers and PEFT
+//! compute with it. `tests/parity/families` makes them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+use stepwise_data::conversation::{Conversation, Message, Part, Role};
+use stepwise_data::image::load_image;
+use stepwise_testing::files::{json, parity};
+use stepwise_vlm::batch::EncodableExample;
+use stepwise_vlm::pipeline::VlmPipeline;
+
+/// Conversations that every fixture has: one image, another image with a system turn, both images, no image.
+pub const CONVERSATIONS: [&str; 4] = ["img0", "img1", "two", "text"];
+
+/// The conversation whose gradients are recorded.
+pub const FIRST: &str = "img0";
+
+/// Fixture of one family.
+pub struct Fixture {
+    pub name: String,
+    pub folder: PathBuf,
+    pub meta: Value,
+    tensors: Vec<u8>,
+}
+
+/// Returns the fixtures of `tests/parity/families/fixtures` with these names, and all fixtures of the folder that the
+/// environment variable STEPWISE_FAMILY_FIXTURES names, whose names begin with one of them.
+pub fn fixtures(names: &[&str]) -> Vec<Fixture> {
+    let mut folders: Vec<PathBuf> = names.iter().map(|name| parity().join("families/fixtures").join(name)).collect();
+    if let Some(more) = std::env::var_os("STEPWISE_FAMILY_FIXTURES") {
+        let found = std::fs::read_dir(more).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let named = |path: &PathBuf| {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            path.join("io.safetensors").is_file() && names.iter().any(|wanted| name.starts_with(wanted))
+        };
+        folders.extend(found.filter(named));
+    }
+    folders.into_iter().map(Fixture::open).collect()
+}
+
+impl Fixture {
+    fn open(folder: PathBuf) -> Self {
+        let tensors = std::fs::read(folder.join("io.safetensors")).expect("tensors");
+        let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
+        Self { name, meta: json(&folder.join("meta.json")), tensors, folder }
+    }
+
+    /// Loads the model with its processor.
+    pub fn pipeline(&self) -> VlmPipeline {
+        VlmPipeline::load(&self.folder.join("model"), &Device::flex()).expect(&self.name)
+    }
+
+    /// Returns shape and values of a tensor as f32; None if it is not recorded.
+    pub fn get(&self, name: &str) -> Option<(Vec<usize>, Vec<f32>)> {
+        let tensors = SafeTensors::deserialize(&self.tensors).expect("tensors");
+        let view = tensors.tensor(name).ok()?;
+        let four = view.data().chunks_exact(4).map(|four| [four[0], four[1], four[2], four[3]]);
+        let values = match view.dtype() {
+            Dtype::F32 => four.map(f32::from_le_bytes).collect(),
+            Dtype::I32 => four.map(|bytes| i32::from_le_bytes(bytes) as f32).collect(),
+            Dtype::U8 => view.data().iter().map(|byte| f32::from(*byte)).collect(),
+            other => panic!("{name}: {other:?}"),
+        };
+        Some((view.shape().to_vec(), values))
+    }
+
+    /// Returns the values of a tensor.
+    #[track_caller]
+    pub fn values(&self, name: &str) -> Vec<f32> {
+        self.get(name).unwrap_or_else(|| panic!("{}: no tensor {name}", self.name)).1
+    }
+
+    /// Returns the values of a tensor of whole numbers.
+    #[track_caller]
+    pub fn whole(&self, name: &str) -> Vec<i64> {
+        self.values(name).into_iter().map(|value| value as i64).collect()
+    }
+
+    /// Returns the names of all tensors that begin with `start`, without it.
+    pub fn after(&self, start: &str) -> Vec<String> {
+        let tensors = SafeTensors::deserialize(&self.tensors).expect("tensors");
+        let mut names: Vec<String> =
+            tensors.names().into_iter().filter_map(|name| name.strip_prefix(start)).map(str::to_owned).collect();
+        names.sort();
+        names
+    }
+
+    /// Returns the number of encoder blocks, of `blocks`, whose output becomes features.
+    pub fn computed_blocks(&self, blocks: usize) -> usize {
+        let config = json(&self.folder.join("model/config.json"));
+        let last = config["vision_feature_layer"].as_i64().unwrap_or(-1);
+        blocks.saturating_sub((-last - 1) as usize)
+    }
+
+    /// Returns a conversation of [`CONVERSATIONS`] with its images, with or without its answer.
+    pub fn example(&self, pipeline: &VlmPipeline, key: &str, answered: bool) -> EncodableExample {
+        let facts = &self.meta["samples"][key];
+        let text = |field: &str| facts[field].as_str().map(str::to_owned);
+        let first = usize::from(key == "img1");
+        let count = facts["sizes"].as_array().expect("sizes").len();
+        let mut conversation = Conversation::default();
+        if let Some(system) = text("system") {
+            conversation.push(Role::System, vec![Part::text(&system)]);
+        }
+        let shown = (0..count).map(|index| Part::Image { index });
+        conversation.push(Role::User, shown.chain([Part::text(text("question").expect("a question"))]).collect());
+        if answered {
+            let content = vec![Part::text(text("answer").expect("an answer"))];
+            conversation.messages.push(Message { role: Role::Assistant, content, supervised: true });
+        }
+        let images = (first..first + count).map(|image| {
+            let picture = load_image(&self.folder.join(format!("picture{image}.png"))).expect("an image");
+            Arc::new(pipeline.processor.prepare(&picture).expect("prepared"))
+        });
+        EncodableExample { conversation, images: images.collect() }
+    }
+}

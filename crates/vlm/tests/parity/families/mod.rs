@@ -1,0 +1,307 @@
+//! Model families, part by part, compared with transformers and PEFT.
+
+mod conversations;
+mod fixture;
+mod pixels;
+
+use burn::tensor::Tensor;
+use stepwise_data::conversation::Part;
+use stepwise_testing::model::parameters::{Values, gradients_of, read, set_trainable};
+use stepwise_vlm::adapter::{load_adapter, merge};
+use stepwise_vlm::batch::{Batch, EncodableExample};
+use stepwise_vlm::generate::generate;
+use stepwise_vlm::model::{Vlm, save_model};
+use stepwise_vlm::nn::parameter::Pass;
+use stepwise_vlm::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
+use stepwise_vlm::pipeline::VlmPipeline;
+
+use crate::fixtures::{GRADIENTS, PREFIX, TOLERANCE, assert_close};
+use fixture::{CONVERSATIONS, FIRST, Fixture, fixtures};
+
+/// Fixtures of the families that are built.
+const BUILT: [&str; 5] = ["qwen2_5_vl", "qwen2_vl", "llava", "llava-siglip-mistral", "gemma3"];
+
+/// A conversation as the model takes it: its sequence, and its images as normalised pixels.
+struct Input {
+    sequence: Sequence,
+    pixels: Vec<Tensor<4>>,
+}
+
+impl Input {
+    /// Encodes an example. Targets are its supervised tokens, weighted so that the loss is their mean.
+    fn new(pipeline: &VlmPipeline, example: &EncodableExample, answering: bool) -> Self {
+        let encoded = pipeline.encode(example, answering).expect("encoded");
+        let count = encoded.targets().count() as f32;
+        let targets = encoded.targets().map(|index| Target { index, weight: 1.0 / count }).collect();
+        let mut first = 0;
+        let tiles = encoded.images.iter().map(|span| {
+            first += span.len;
+            TileSpan { start: span.start, len: span.len, first: first - span.len, axes: span.axes }
+        });
+        let tiles = tiles.collect();
+        let pixels = example.images.iter().map(|image| pixels::normalised(&pipeline.processor, image)).collect();
+        Self { sequence: Sequence { ids: encoded.ids, tiles, targets }, pixels }
+    }
+
+    fn features(&self, model: &Vlm, pass: &Pass) -> Option<Tensor<2>> {
+        (!self.pixels.is_empty()).then(|| model.image_features(&self.pixels, pass))
+    }
+
+    fn loss(&self, model: &Vlm, pass: &Pass) -> Tensor<1> {
+        let layout = PackedSequences::pack(std::slice::from_ref(&self.sequence), true);
+        model.loss(&layout, self.features(model, pass), pass)
+    }
+
+    /// The whole conversation without targets, so that every token has a row.
+    fn whole(&self) -> PackedSequences {
+        PackedSequences::pack(&[Sequence { targets: Vec::new(), ..self.sequence.clone() }], false)
+    }
+}
+
+/// Compares logits with `name`, of the recorded rows or of all.
+fn compare_logits(fixture: &Fixture, key: &str, name: &str, input: &Input, model: &Vlm, pass: &Pass) {
+    let rows = match fixture.get(&format!("{key}.logit_rows")) {
+        Some((_, rows)) => rows.into_iter().map(|row| row as usize).collect(),
+        None => (0..input.sequence.ids.len()).collect::<Vec<_>>(),
+    };
+    let found = read(model.logits(&input.whole(), input.features(model, pass), &rows, pass));
+    assert_close(&format!("{} {name}", fixture.name), &found, &fixture.values(name), TOLERANCE);
+}
+
+#[test]
+fn tokens_positions_and_pixels_equal_the_recorded_ones() {
+    for fixture in fixtures(&BUILT) {
+        let pipeline = fixture.pipeline();
+        for key in CONVERSATIONS {
+            let at = format!("{} {key}", fixture.name);
+            let example = fixture.example(&pipeline, key, true);
+            let encoded = pipeline.encode(&example, false).expect(&at);
+            let ids: Vec<i64> = encoded.ids.iter().map(|id| i64::from(*id)).collect();
+            assert_eq!(ids, fixture.whole(&format!("{key}.input_ids")), "{at}");
+            let labels = fixture.whole(&format!("{key}.labels"));
+            let supervised: Vec<bool> = labels.iter().map(|label| *label >= 0).collect();
+            assert_eq!(encoded.supervised, supervised, "{at}");
+            let asked = pipeline.encode(&fixture.example(&pipeline, key, false), true).expect(&at);
+            let ids: Vec<i64> = asked.ids.iter().map(|id| i64::from(*id)).collect();
+            assert_eq!(ids, fixture.whole(&format!("{key}.prompt_ids")), "{at}");
+            let input = Input::new(&pipeline, &example, false);
+            if let Some((_, positions)) = fixture.get(&format!("{key}.position_ids")) {
+                let own = input.whole().positions;
+                let axis = |axis: usize| own.iter().map(move |position| position[axis] as f32);
+                assert_eq!((0..3).flat_map(axis).collect::<Vec<f32>>(), positions, "{at}");
+            }
+            pixels::compare(&fixture, key, &pipeline, &example);
+        }
+    }
+}
+
+#[test]
+fn every_part_gives_the_recorded_activations() {
+    for fixture in fixtures(&BUILT) {
+        let (pipeline, pass) = (fixture.pipeline(), Pass::ANSWER);
+        let model = &pipeline.model;
+        for key in CONVERSATIONS {
+            let input = Input::new(&pipeline, &fixture.example(&pipeline, key, true), false);
+            let compare = |part: &str, found: Vec<f32>| {
+                if let Some((_, expected)) = fixture.get(&format!("{key}.act.{part}")) {
+                    assert_close(&format!("{} {key} {part}", fixture.name), &found, &expected, TOLERANCE);
+                }
+            };
+            let features = input.features(model, &pass);
+            if let Some(features) = &features {
+                let blocks = fixture.after(&format!("{key}.act.vis_block")).len();
+                // Features of some families pass a norm after the last block.
+                let last = match fixture.get(&format!("{key}.act.vis_out")) {
+                    Some(_) => "vis_out".to_owned(),
+                    None => format!("vis_block{}", fixture.computed_blocks(blocks).saturating_sub(1)),
+                };
+                compare(&last, read(model.encode(&input.pixels, &pass)));
+                compare("projected", read(features.clone()));
+            }
+            let whole = input.whole();
+            compare("inputs_embeds", read(model.embed(&whole, features.clone(), &pass)));
+            let layers = model.config().text.num_hidden_layers;
+            compare(&format!("layer{}", layers - 1), read(model.hidden(&whole, features, &pass)));
+            compare_logits(&fixture, key, &format!("{key}.logits"), &input, model, &pass);
+            let loss = read(input.loss(model, &pass));
+            assert_close(
+                &format!("{} {key} loss", fixture.name),
+                &loss,
+                &fixture.values(&format!("{key}.loss")),
+                TOLERANCE,
+            );
+        }
+        assert!(fixture.get(&format!("{FIRST}.act.inputs_embeds")).is_some(), "{}", fixture.name);
+    }
+}
+
+#[test]
+fn greedy_tokens_equal_the_recorded_ones() {
+    for fixture in fixtures(&BUILT) {
+        let pipeline = fixture.pipeline();
+        for key in CONVERSATIONS {
+            let input = Input::new(&pipeline, &fixture.example(&pipeline, key, false), true);
+            let expected = fixture.whole(&format!("{key}.generate"));
+            let features = input.features(&pipeline.model, &Pass::ANSWER);
+            let made = generate(&pipeline.model, &input.sequence, features, &[], expected.len(), Pass::ANSWER);
+            let ids: Vec<i64> = made.ids.iter().map(|id| i64::from(*id)).collect();
+            assert_eq!(ids, expected, "{} {key}", fixture.name);
+        }
+    }
+}
+
+/// Compares the gradients of all recorded parameters `{start}NAME`. Of tables over the vocabulary, some rows and the norm
+/// can be recorded in place of all values.
+fn compare_gradients(fixture: &Fixture, start: &str, prefix: &str, found: &Values) {
+    let mut compared = 0;
+    for name in fixture.after(&format!("{start}grad.{prefix}")) {
+        let expected = fixture.values(&format!("{start}grad.{prefix}{name}"));
+        let gradient = found.get(&name).unwrap_or_else(|| panic!("{}: no gradient of {name}", fixture.name));
+        compare_gradient(fixture, &format!("{start}grad.{name}"), gradient, &expected);
+        compared += 1;
+    }
+    for name in fixture.after(&format!("{start}grad_rows.{prefix}")) {
+        let (shape, expected) = fixture.get(&format!("{start}grad_rows.{prefix}{name}")).expect("rows");
+        let rows = fixture.whole(&format!("{start}rows.{prefix}{name}"));
+        let width = shape[1];
+        let gradient = &found[&name];
+        let own: Vec<f32> = rows.iter().flat_map(|row| gradient[*row as usize * width..][..width].to_vec()).collect();
+        compare_gradient(fixture, &format!("{start}grad_rows.{name}"), &own, &expected);
+        let norm = gradient.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt() as f32;
+        let recorded = fixture.values(&format!("{start}grad_norm.{prefix}{name}"));
+        assert_close(&format!("{} norm of {name}", fixture.name), &[norm], &recorded, TOLERANCE);
+        compared += 1;
+    }
+    assert_eq!(compared, found.len(), "{} {start}: parameters with a gradient", fixture.name);
+}
+
+/// Gradients that are zero in exact arithmetic are rounding errors in both.
+fn compare_gradient(fixture: &Fixture, name: &str, found: &[f32], expected: &[f32]) {
+    let largest = |values: &[f32]| values.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    if largest(expected) < 1e-6 && largest(found) < 1e-6 {
+        return;
+    }
+    assert_close(&format!("{} {name}", fixture.name), found, expected, TOLERANCE);
+}
+
+#[test]
+fn gradients_of_all_parameters_and_pixels_equal_the_recorded_ones() {
+    for fixture in fixtures(&BUILT) {
+        let mut pipeline = fixture.pipeline();
+        set_trainable(&mut pipeline.model, true, |_| true);
+        let example = fixture.example(&pipeline, FIRST, true);
+        let input = Input::new(&pipeline, &example, false);
+        let loss = input.loss(&pipeline.model, &GRADIENTS);
+        let gradients = gradients_of(&mut pipeline.model, &loss.backward());
+        compare_gradients(&fixture, "full.", "", &gradients);
+
+        let unit: Vec<Tensor<4>> =
+            example.images.iter().map(|image| pixels::unit(&pipeline.processor, image)).collect();
+        let unit: Vec<Tensor<4>> = unit.into_iter().map(|unit| unit.autodiff().require_grad()).collect();
+        let normalised = unit.iter().map(|unit| pipeline.processor.values().normalise(unit.clone())).collect();
+        let input = Input { pixels: normalised, ..input };
+        let gradients = input.loss(&pipeline.model, &GRADIENTS).backward();
+        let found = read(unit[0].grad(&gradients).expect("a gradient"));
+        assert_close(&format!("{} pixels", fixture.name), &found, &fixture.values("unit.grad"), TOLERANCE);
+    }
+}
+
+#[test]
+fn gradient_checkpointing_gives_the_same_gradients() {
+    for fixture in fixtures(&BUILT) {
+        let mut pipeline = fixture.pipeline();
+        set_trainable(&mut pipeline.model, true, |_| true);
+        pipeline.refresh();
+        let examples = [FIRST, "img1"].map(|key| fixture.example(&pipeline, key, true));
+        let batch = Batch::new(&pipeline.processor, &examples, true).expect("a batch");
+        let mut gradients = |checkpointing: bool| -> Values {
+            let (_, parts) = pipeline.gradients(&batch, 1.0, checkpointing, &GRADIENTS);
+            let mut sums = Values::new();
+            for part in &parts {
+                for (name, values) in gradients_of(&mut pipeline.model, part) {
+                    let sum = sums.entry(name).or_insert_with(|| vec![0.0; values.len()]);
+                    sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+                }
+            }
+            sums
+        };
+        let (plain, checkpointed) = (gradients(false), gradients(true));
+        assert_eq!(plain.keys().collect::<Vec<_>>(), checkpointed.keys().collect::<Vec<_>>());
+        for (name, expected) in &plain {
+            compare_gradient(&fixture, name, &checkpointed[name], expected);
+        }
+    }
+}
+
+#[test]
+fn a_shared_prompt_gives_the_losses_of_separate_ones() {
+    for fixture in fixtures(&BUILT) {
+        let pipeline = fixture.pipeline();
+        let answered = fixture.example(&pipeline, "two", true);
+        let mut other = answered.clone();
+        let answer = other.conversation.messages.last_mut().expect("an answer");
+        answer.content = vec![Part::text("Another answer.")];
+        let losses = |share: bool| {
+            let batch = Batch::new(&pipeline.processor, [&answered, &other], share).expect("a batch");
+            (pipeline.losses(&batch, &Pass::ANSWER).1, batch.layout.rows())
+        };
+        let ((shared, few), (separate, many)) = (losses(true), losses(false));
+        assert!(3 * few < 2 * many, "{}: {few} of {many} rows", fixture.name);
+        assert_close(&format!("{} losses", fixture.name), &shared, &separate, TOLERANCE);
+    }
+}
+
+#[test]
+fn adapters_of_peft_give_its_logits_losses_and_gradients() {
+    for fixture in fixtures(&BUILT) {
+        for (record, folder) in [("lora", "adapter"), ("all", "adapter-all")] {
+            let mut pipeline = fixture.pipeline();
+            load_adapter(&mut pipeline.model, &fixture.folder.join(folder)).expect(folder);
+            let input = Input::new(&pipeline, &fixture.example(&pipeline, FIRST, true), false);
+            let logits = format!("{record}.logits0");
+            compare_logits(&fixture, FIRST, &logits, &input, &pipeline.model, &Pass::ANSWER);
+            let loss = input.loss(&pipeline.model, &GRADIENTS);
+            let recorded = fixture.values(&format!("{record}.loss0"));
+            assert_close(&format!("{} {record}", fixture.name), &read(loss.clone()), &recorded, TOLERANCE);
+            let gradients = gradients_of(&mut pipeline.model, &loss.backward());
+            let named = |name: &String| name.replace(".default.", ".");
+            let stored: Values = gradients.into_iter().collect();
+            for name in fixture.after(&format!("{record}.grad.{PREFIX}")) {
+                let expected = fixture.values(&format!("{record}.grad.{PREFIX}{name}"));
+                let found = &stored[&named(&name)];
+                compare_gradient(&fixture, &format!("{record}.grad.{name}"), found, &expected);
+            }
+            assert_eq!(fixture.after(&format!("{record}.grad.")).len(), stored.len(), "{} {record}", fixture.name);
+        }
+    }
+}
+
+#[test]
+fn stepped_and_merged_adapters_give_the_recorded_logits() {
+    for fixture in fixtures(&BUILT) {
+        let mut pipeline = fixture.pipeline();
+        load_adapter(&mut pipeline.model, &fixture.folder.join("adapter")).expect("an adapter");
+        let named = |name: &str| format!("lora.step1.{PREFIX}{}", name.replace(".weight", ".default.weight"));
+        stepwise_testing::model::parameters::replace(&mut pipeline.model, |name, _| {
+            name.contains(".lora_").then(|| fixture.values(&named(name)))
+        });
+        let input = Input::new(&pipeline, &fixture.example(&pipeline, FIRST, true), false);
+        let loss = read(input.loss(&pipeline.model, &Pass::ANSWER));
+        assert_close(&format!("{} step", fixture.name), &loss, &fixture.values("lora.loss1"), TOLERANCE);
+        merge(&mut pipeline.model);
+        compare_logits(&fixture, FIRST, "lora.merged_logits1", &input, &pipeline.model, &Pass::BASE);
+
+        let (base, folder) = (fixture.folder.join("model"), tempfile::tempdir().expect("a folder"));
+        save_model(&mut pipeline.model, &base, folder.path(), false).expect("saved");
+        let names = |folder: &std::path::Path| {
+            let file = std::fs::read(folder.join("model.safetensors")).expect("weights");
+            let tensors = safetensors::SafeTensors::deserialize(&file).expect("tensors");
+            let mut names: Vec<String> = tensors.names().into_iter().map(|name| name.to_owned()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(folder.path()), names(&base), "{}", fixture.name);
+        let again = Vlm::load(folder.path(), pipeline.model.device()).expect("loads");
+        compare_logits(&fixture, FIRST, "lora.merged_logits1", &input, &again, &Pass::BASE);
+    }
+}
