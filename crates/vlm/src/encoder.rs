@@ -30,6 +30,9 @@ pub struct EncoderShape {
     pub gated: bool,
     /// Side of a tile in pixels; `None` if tiles may have any size.
     pub image_size: Option<usize>,
+    /// Number of sets of features that are added to hidden states between decoder layers (deepstack, Meng et al. 2024,
+    /// arXiv 2406.04334); 0 for families without them.
+    pub deepstack: usize,
 }
 
 impl EncoderShape {
@@ -67,6 +70,16 @@ pub(crate) struct EncoderPlan {
     pub restore: Option<Tensor<1, Int>>,
 }
 
+impl EncoderPlan {
+    /// Returns the rows of `patches`, `[patches of all tiles, width]`, each tile row by row, in the order of the layers.
+    pub fn ordered(&self, patches: Tensor<2>) -> Tensor<2> {
+        match &self.order {
+            Some(order) => patches.select(0, order.clone()),
+            None => patches,
+        }
+    }
+}
+
 /// Image encoder with its connector. `Tensor<4>` are normalised pixels of tiles of one size,
 /// `[tiles, 3, height, width]`; several of them hold tiles of several sizes.
 pub(crate) trait Encoder: Clone + Debug {
@@ -76,10 +89,12 @@ pub(crate) trait Encoder: Clone + Debug {
     /// Returns the input of the first layer, `[patches of all tiles, hidden]`.
     fn embed(&self, pixels: &[Tensor<4>], plan: &EncoderPlan, pass: &Pass) -> Tensor<2>;
 
-    /// Returns the layers, and the final norm if the encoder has one, as functions of hidden states.
+    /// Returns the layers, and the final norm if the encoder has one, as functions of hidden states. The first `hidden`
+    /// columns are hidden states; an encoder can append columns, which [`Encoder::connect`] takes.
     fn blocks<'a>(&'a self, plan: &'a EncoderPlan) -> Vec<Block<'a>>;
 
-    /// Returns the features of all tiles, `[features, text width]`, for the output of the last block.
+    /// Returns the features of all tiles, `[features, text width * (1 + deepstack)]`, for the output of the last block.
+    /// The first columns are the decoder's input; further sets are added after its first layers, one after each.
     fn connect(&self, encoded: Tensor<2>, plan: &EncoderPlan, pass: &Pass) -> Tensor<2>;
 
     /// Calls `visitor` for every parameter, in a fixed order.

@@ -49,7 +49,7 @@ impl FeatureCache {
         Self { known: HashMap::new(), bytes: 0, most: limits.memory_bytes, disk }
     }
 
-    /// Returns the features of a tile, `[features_per_tile, text width]`, from memory or else from disk. Returns None
+    /// Returns the features of a tile, `[features_per_tile, width]`, from memory or else from disk. Returns None
     /// if the tile is in neither, or its file is damaged.
     pub fn get(&mut self, digest: &TileDigest, device: &Device) -> Option<Tensor<2>> {
         if let Some(features) = self.known.get(digest) {
@@ -61,7 +61,7 @@ impl FeatureCache {
         Some(features)
     }
 
-    /// Stores the features of a tile, `[features_per_tile, text width]`, in memory and on disk, each while it has room.
+    /// Stores the features of a tile, `[features_per_tile, width]`, in memory and on disk, each while it has room.
     /// A failure to write is not reported.
     pub fn insert(&mut self, digest: TileDigest, features: &Tensor<2>) {
         self.keep(digest, features.clone());

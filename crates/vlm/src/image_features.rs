@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 use stepwise_ops::values_of;
 
 use crate::batch::TileSet;
+use crate::model::leading;
 use crate::nn::parameter::Pass;
 use crate::pipeline::VlmPipeline;
 use crate::processor::Prepared;
@@ -18,7 +19,8 @@ impl VlmPipeline {
     /// Returns the features of an image as the language model receives them, in a vector whose length does not depend on
     /// the image: the features of the whole-image tile, averaged in a grid of 4 x 4 cells, cell by cell and row
     /// by row (a tile with fewer features repeats them); then the mean over the features of all other tiles, 0 without
-    /// other tiles. Each part has the width of the language model.
+    /// other tiles. Each part has the width of the language model. Features that are added between its layers
+    /// ([`EncoderShape::deepstack`](crate::model::EncoderShape::deepstack)) are left out.
     #[must_use]
     pub fn image_features(&self, image: &Arc<Prepared>, pass: &Pass) -> Vec<f32> {
         let sides = self.processor.feature_grid(image.grid);
@@ -26,7 +28,8 @@ impl VlmPipeline {
         let mut features_of = |tile: usize| -> Option<Tensor<2>> {
             set = TileSet::default();
             set.first_feature(image, tile, sides[0] * sides[1]);
-            self.features(&set, pass)
+            let width = self.model.config().text.hidden_size;
+            self.features(&set, pass).map(|features| leading(features, width))
         };
         let others = image.grid.tiles() - 1;
         let Some(whole) = features_of(others) else { return Vec::new() };

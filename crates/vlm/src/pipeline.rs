@@ -192,8 +192,7 @@ impl VlmPipeline {
         }
     }
 
-    /// Returns the features of all tiles of a set, `[features of all tiles, text width]`; `None` for no tiles. If
-    /// image encoder and connector are frozen, each tile is encoded once and cached. Attacked pixels are never cached.
+    /// Returns the features of all tiles of a set, as of [`Vlm::image_features`]; `None` for no tiles. If image encoder and connector are frozen, each tile is encoded once and cached. Attacked pixels are never cached.
     pub(crate) fn features(&self, set: &TileSet, pass: &Pass) -> Option<Tensor<2>> {
         if set.tiles.is_empty() {
             return None;

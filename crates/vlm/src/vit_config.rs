@@ -76,6 +76,7 @@ pub(crate) fn read(value: &Value, kinds: &[&str]) -> Result<(EncoderShape, VitCo
         merge_size: 1,
         gated: false,
         image_size: Some(image_size),
+        deepstack: 0,
     };
     let config = VitConfig {
         image_size,

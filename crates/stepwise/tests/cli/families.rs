@@ -7,7 +7,7 @@ use crate::common::{Workplace, copy};
 use crate::never::likelihoods;
 
 /// Fixtures with one model of each family.
-const FAMILIES: [&str; 4] = ["qwen2_vl", "qwen2_5_vl", "llava", "gemma3"];
+const FAMILIES: [&str; 5] = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "llava", "gemma3"];
 
 /// Makes a workplace whose model is the tiny random model of `family`. Its vocabulary has few merges,
 /// so texts have many tokens.

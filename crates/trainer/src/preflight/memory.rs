@@ -144,7 +144,8 @@ pub fn estimate(
     // Images are encoded tile by tile unless the encoder is trained.
     let one_tile = vision.image_size.map_or(most, |side| (side as u64).pow(2));
     let seeing = trainable.learns(ModelPart::Vision) || trainable.learns(ModelPart::Connector);
-    let features = |pixels: u64| patches(pixels) / (vision.merge_size as u64).pow(2) * config.text.hidden_size as u64;
+    let feature = config.text.hidden_size as u64 * (1 + vision.deepstack as u64);
+    let features = |pixels: u64| patches(pixels) / (vision.merge_size as u64).pow(2) * feature;
     // Pixels are kept as values in 0..1, normalised, and with a gradient.
     let encoder = |pixels: u64| patches(pixels) * patch + 9 * pixels;
     let encoding = |pixels: u64| patches(pixels) * encode + 6 * pixels;
@@ -297,8 +298,10 @@ impl Shapes {
             if names.iter().any(|name| trainable.module_learns(ModelPart::Vision, name)) { width } else { 0 }
         };
         let attended = ["q_proj", "k_proj", "v_proj", "qkv"];
-        let (inner_names, last_names) = (["fc1", "gate_proj", "up_proj"], ["fc2", "down_proj"]);
-        let shown = ["q_proj", "k_proj", "v_proj", "out_proj", "proj", "fc2", "down_proj"].map(|name| (name, seen));
+        let (inner_names, last_names) =
+            (["fc1", "linear_fc1", "gate_proj", "up_proj"], ["fc2", "linear_fc2", "down_proj"]);
+        let shown = ["q_proj", "k_proj", "v_proj", "out_proj", "proj", "fc2", "linear_fc2", "down_proj"];
+        let shown = shown.map(|name| (name, seen));
         let wide = inner_names.map(|name| (name, hidden));
         // A gate and what it multiplies are kept both.
         let inner_values = if vision.gated { 2 * hidden } else { hidden };
@@ -318,7 +321,8 @@ impl Shapes {
         let (decoder, tower) = match recipe.train.gradient_checkpointing {
             true => (
                 width * text.num_hidden_layers + attending + feeding,
-                seen * (vision.num_hidden_layers + 1) + vision_layer,
+                // The outputs of the layers of deepstack features, spread evenly, go on beside the hidden state.
+                seen * (vision.num_hidden_layers + 1) * (2 + vision.deepstack) / 2 + vision_layer,
             ),
             false => (
                 attending * text.num_hidden_layers + feeding * (text.num_hidden_layers - 1),

@@ -94,6 +94,10 @@ pub enum RopeAxes {
     /// Numbers of neighbouring frequencies that take time, row and column, in this order (multimodal rotary positions,
     /// Wang et al. 2024, Qwen2-VL). They add up to half the width of a head.
     Sections([usize; 3]),
+    /// Numbers of frequencies that take time, row and column, in turn: of three neighbouring frequencies the first takes
+    /// time, the second the row, the third the column, until row or column have their number; time takes all that are
+    /// left (interleaved multimodal rotary positions, Qwen3-VL). They add up to half the width of a head.
+    Interleaved([usize; 3]),
 }
 
 impl RopeAxes {
@@ -103,6 +107,10 @@ impl RopeAxes {
             Self::One => 0,
             Self::Sections([time, row, _]) if index < time + row => usize::from(index >= time),
             Self::Sections(_) => 2,
+            Self::Interleaved(counts) => {
+                let axis = index % 3;
+                if axis > 0 && index < 3 * counts[axis] { axis } else { 0 }
+            }
         }
     }
 }
@@ -130,5 +138,8 @@ mod tests {
         let axes = |axes: RopeAxes| -> Vec<usize> { (0..6).map(|index| axes.axis(index)).collect() };
         assert_eq!(axes(RopeAxes::One), [0; 6]);
         assert_eq!(axes(RopeAxes::Sections([1, 2, 3])), [0, 1, 1, 2, 2, 2]);
+        assert_eq!(axes(RopeAxes::Interleaved([2, 2, 2])), [0, 1, 2, 0, 1, 2]);
+        assert_eq!(axes(RopeAxes::Interleaved([4, 1, 1])), [0, 1, 2, 0, 0, 0]);
+        assert_eq!(axes(RopeAxes::Interleaved([3, 2, 1])), [0, 1, 2, 0, 1, 0]);
     }
 }

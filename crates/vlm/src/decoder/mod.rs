@@ -2,6 +2,7 @@
 //! feed-forward layers, RMS normalisation. [`DecoderConfig`] says how families differ.
 
 pub mod config;
+mod deepstack;
 mod layer;
 pub(crate) mod plain;
 mod plan;
@@ -13,6 +14,7 @@ use crate::nn::layers::{Linear, RmsNorm, Table};
 use crate::nn::parameter::{ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
 use config::DecoderConfig;
+pub(crate) use deepstack::{DecoderInput, Deepstack};
 pub(crate) use layer::Kept;
 use layer::{DecoderLayer, read_norm};
 pub(crate) use plan::DecoderPlan;
@@ -59,32 +61,47 @@ impl Decoder {
         }
     }
 
-    /// Returns hidden states before the final norm, `[rows, hidden]`, for `x`, `[rows of the plan, hidden]`. With
+    /// Returns hidden states before the final norm, `[rows, hidden]`, for `input`, a row for each row of the plan. With
     /// `rows` only these rows are returned, with None all. Keys and values of the plan's past come from `kept`, and new ones
     /// are appended to it; None for a plan without past.
     pub fn forward(
         &self,
-        mut x: Tensor<2>,
+        input: DecoderInput,
         plan: &DecoderPlan,
         mut kept: Option<&mut Kept>,
         rows: Option<Tensor<1, Int>>,
         pass: &Pass,
     ) -> Tensor<2> {
+        let DecoderInput { mut x, deepstack } = input;
         let last = self.layers.len() - 1;
         for (index, layer) in self.layers.iter().enumerate() {
             let rows = rows.as_ref().filter(|_| index == last);
             x = layer.forward(x, plan.layer(index), index, kept.as_deref_mut(), rows, pass);
+            if let Some(deepstack) = &deepstack {
+                x = deepstack.add(x, index, index == last);
+            }
         }
         x
     }
 
     /// Returns the layers of [`Decoder::forward`] as blocks for gradient checkpointing; the last block returns
     /// `rows` only.
-    pub fn blocks<'a>(&'a self, plan: &'a DecoderPlan, rows: &'a Tensor<1, Int>) -> Vec<Block<'a>> {
+    pub fn blocks<'a>(
+        &'a self,
+        plan: &'a DecoderPlan,
+        rows: &'a Tensor<1, Int>,
+        deepstack: Option<&'a Deepstack>,
+    ) -> Vec<Block<'a>> {
         let last = self.layers.len() - 1;
         let block = |(index, layer): (usize, &'a DecoderLayer)| -> Block<'a> {
             let rows = Some(rows).filter(|_| index == last);
-            Box::new(move |x, pass| layer.forward(x, plan.layer(index), index, None, rows, pass))
+            Box::new(move |x, pass| {
+                let x = layer.forward(x, plan.layer(index), index, None, rows, pass);
+                match deepstack {
+                    Some(deepstack) => deepstack.add(x, index, index == last),
+                    None => x,
+                }
+            })
         };
         self.layers.iter().enumerate().map(block).collect()
     }

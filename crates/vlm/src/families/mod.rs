@@ -7,6 +7,8 @@ mod facts;
 mod gemma3;
 mod idefics3;
 mod llava;
+mod qwen;
+mod qwen3_vl;
 mod qwen_vl;
 mod tower_names;
 
@@ -50,6 +52,7 @@ macro_rules! families {
 
         /// Image encoder and connector of any family.
         #[derive(Clone, Debug)]
+        #[allow(clippy::large_enum_variant)] // One value a model.
         pub(crate) enum AnyEncoder {
             $($family(Box<$module::Encoder>),)+
         }
@@ -108,6 +111,7 @@ macro_rules! families {
 families! {
     Idefics3: idefics3,
     QwenVl: qwen_vl,
+    Qwen3Vl: qwen3_vl,
     Llava: llava,
     Gemma3: gemma3,
 }

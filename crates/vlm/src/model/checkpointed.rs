@@ -14,7 +14,7 @@ use crate::packed_sequences::PackedSequences;
 /// Form in which the images of packed sequences are given to the checkpointed pass.
 #[allow(clippy::large_enum_variant)] // One value exists at a time.
 pub(crate) enum Seen {
-    /// Image features, `[features of all tiles, text width]`, if encoder and connector are frozen; None without tiles.
+    /// Image features as of [`Vlm::image_features`] if encoder and connector are frozen; None without tiles.
     Features(Option<Tensor<2>>),
     /// Normalised pixels of the tiles, as in [`Vlm::encode`], if the connector is trained.
     Pixels {
@@ -72,13 +72,16 @@ impl Vlm {
         pass: &Pass,
         found: &mut Vec<Gradients>,
     ) -> (Vec<f32>, Option<Tensor<2>>) {
-        let rows = self.indices(layout.predictions.iter().map(|prediction| prediction.row as i64).collect());
+        let rows: Vec<i64> = layout.predictions.iter().map(|prediction| prediction.row as i64).collect();
+        let deepstack = self.deepstack(layout, features.as_ref(), Some(&rows));
+        let rows = self.indices(rows);
         let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
         let weights: Vec<f32> = layout.predictions.iter().map(|prediction| prediction.weight).collect();
         let plan = DecoderPlan::of(&self.config.text, layout, &self.device);
 
         let embedded = self.embed(layout, features.clone().map(Tensor::inner), &pass.without_gradients());
-        let (blocks, hidden) = Blocks::run(self.decoder.blocks(&plan, &rows), embedded, pass);
+        let blocks = self.decoder.blocks(&plan, &rows, deepstack.as_ref());
+        let (blocks, hidden) = Blocks::run(blocks, embedded, pass);
         let hidden = hidden.autodiff().require_grad();
         let predicting = self.decoder.normalise(hidden.clone(), pass);
         let (loss, terms) = cross_entropy(predicting, self.decoder.head(pass), &tokens, &weights);
@@ -91,9 +94,9 @@ impl Vlm {
         if !embedded.is_tracked() {
             return (terms, None);
         }
-        let mut gradients = (embedded * d_embedded).sum().backward();
-        let d_features = features.and_then(|features| features.grad_remove(&mut gradients));
-        found.push(gradients);
-        (terms, d_features)
+        found.push((embedded * d_embedded).sum().backward());
+        // Features enter before the first layer, and those of deepstack also in the blocks.
+        let parts = found.iter_mut().filter_map(|gradients| features.as_ref()?.grad_remove(gradients));
+        (terms, parts.reduce(|sum, part| sum + part))
     }
 }

@@ -10,7 +10,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use stepwise_data::io::bounded;
 use stepwise_ops::Precision;
 
-use crate::decoder::{Decoder, DecoderPlan, Kept};
+use crate::decoder::{Decoder, DecoderInput, DecoderPlan, Deepstack, Kept};
 use crate::encoder::{Encoder, EncoderPlan};
 use crate::families::{self, AnyEncoder};
 use crate::fault::Fault;
@@ -123,7 +123,7 @@ impl Vlm {
     /// `[tiles, 3, height, width]`. Each tensor holds tiles of one size. The order of the patches is the family's.
     #[must_use]
     pub fn encode(&self, pixels: &[Tensor<4>], pass: &Pass) -> Tensor<2> {
-        self.encoded(pixels, &self.encoder_plan(pixels), pass)
+        leading(self.encoded(pixels, &self.encoder_plan(pixels), pass), self.config.vision.hidden_size)
     }
 
     /// Returns the input of the image encoder's first layer, `[patches of all tiles, vision width]`. The arguments are
@@ -133,14 +133,15 @@ impl Vlm {
         self.encoder.embed(pixels, &self.encoder_plan(pixels), pass)
     }
 
-    /// Returns image features for the decoder, `[features of all tiles, text width]`, tile after tile. The arguments are
-    /// those of [`Vlm::encode`].
+    /// Returns image features for the decoder, `[features of all tiles, text width * (1 + deepstack)]`, tile after tile.
+    /// Further columns are the sets of [`EncoderShape::deepstack`]. The arguments are those of [`Vlm::encode`].
     #[must_use]
     pub fn image_features(&self, pixels: &[Tensor<4>], pass: &Pass) -> Tensor<2> {
         let plan = self.encoder_plan(pixels);
         self.encoder.connect(self.encoded(pixels, &plan, pass), &plan, pass)
     }
 
+    /// Output of the last block with the columns that only the connector needs.
     fn encoded(&self, pixels: &[Tensor<4>], plan: &EncoderPlan, pass: &Pass) -> Tensor<2> {
         let embedded = self.encoder.embed(pixels, plan, pass);
         self.encoder.blocks(plan).into_iter().fold(embedded, |x, block| block(x, pass))
@@ -161,7 +162,29 @@ impl Vlm {
     /// When the layout contains images and `features` is None.
     #[must_use]
     pub fn embed(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
+        let features = features.map(|features| leading(features, self.config.text.hidden_size));
         self.merged(&layout.ids, &layout.features, features, pass)
+    }
+
+    /// Input of the decoder for a layout; `rows` are the rows that its last layer returns, None means all.
+    fn input(
+        &self,
+        layout: &PackedSequences,
+        features: Option<Tensor<2>>,
+        rows: Option<&[i64]>,
+        pass: &Pass,
+    ) -> DecoderInput {
+        let deepstack = self.deepstack(layout, features.as_ref(), rows);
+        DecoderInput { x: self.embed(layout, features, pass), deepstack }
+    }
+
+    fn deepstack(
+        &self,
+        layout: &PackedSequences,
+        features: Option<&Tensor<2>>,
+        rows: Option<&[i64]>,
+    ) -> Option<Deepstack> {
+        Deepstack::new(features, self.config.text.hidden_size, &layout.features, rows)
     }
 
     fn merged(&self, ids: &[u32], places: &[Option<usize>], features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
@@ -211,8 +234,9 @@ impl Vlm {
         pass: &Pass,
     ) -> Tensor<2> {
         let plan = DecoderPlan::of(&self.config.text, layout, &self.device);
+        let input = self.input(layout, features, rows.as_deref(), pass);
         let rows = rows.map(|rows| self.indices(rows));
-        self.decoder.forward(self.embed(layout, features, pass), &plan, None, rows, pass)
+        self.decoder.forward(input, &plan, None, rows, pass)
     }
 
     /// Normalised hidden states of the row of each prediction, `[predictions, text width]`.
@@ -317,9 +341,9 @@ impl Vlm {
     ) -> (Decoding<'_>, Tensor<2>) {
         assert!(layout.segments.len() == 1, "generation continues one sequence");
         let mut decoding = Decoding { model: self, kept: Vec::new(), tokens: 0, position: 0, pass };
-        let x = self.embed(layout, features, &pass);
+        let input = self.input(layout, features, None, &pass);
         let plan = DecoderPlan::of(&self.config.text, layout, &self.device);
-        let logits = decoding.advance(x, &plan, &layout.positions);
+        let logits = decoding.advance(input, &plan, &layout.positions);
         (decoding, logits)
     }
 
@@ -336,6 +360,11 @@ impl Vlm {
         linears.extend(self.decoder.linears());
         linears
     }
+}
+
+/// Returns the first `columns` columns of `x`.
+pub(crate) fn leading(x: Tensor<2>, columns: usize) -> Tensor<2> {
+    if x.dims()[1] == columns { x } else { x.narrow(1, 0, columns) }
 }
 
 /// State of token-by-token generation: one sequence with cached keys and values of its tokens.
@@ -355,14 +384,14 @@ impl Decoding<'_> {
         let x = self.model.merged(&[token], &[None], None, &self.pass);
         let positions = [[self.position; 3]];
         let plan = DecoderPlan::continued(&self.model.config.text, self.tokens, &positions, &self.model.device);
-        self.advance(x, &plan, &positions)
+        self.advance(DecoderInput { x, deepstack: None }, &plan, &positions)
     }
 
-    fn advance(&mut self, x: Tensor<2>, plan: &DecoderPlan, positions: &[[u32; 3]]) -> Tensor<2> {
-        let new = x.dims()[0];
+    fn advance(&mut self, input: DecoderInput, plan: &DecoderPlan, positions: &[[u32; 3]]) -> Tensor<2> {
+        let new = input.x.dims()[0];
         self.tokens += new;
         self.position = positions.iter().flatten().max().map_or(self.position, |last| last + 1);
-        let hidden = self.model.decoder.forward(x, plan, Some(&mut self.kept), None, &self.pass);
+        let hidden = self.model.decoder.forward(input, plan, Some(&mut self.kept), None, &self.pass);
         self.model.logits_of(hidden.narrow(0, new - 1, 1), &self.pass)
     }
 }

@@ -16,7 +16,8 @@ pub enum ModelPart {
 
 /// Beginnings of the names of connector modules in transformers. They are compared before [`VISION`], because the
 /// connector of Qwen's models is a module of the image encoder.
-const CONNECTOR: [&str; 3] = ["model.connector.", "model.multi_modal_projector.", "model.visual.merger."];
+const CONNECTOR: [&str; 4] =
+    ["model.connector.", "model.multi_modal_projector.", "model.visual.merger.", "model.visual.deepstack_merger_list."];
 
 /// Beginnings of the names of image encoder modules in transformers.
 const VISION: [&str; 3] = ["model.vision_model.", "model.vision_tower.", "model.visual."];

@@ -26,7 +26,8 @@ impl<'a> Blocks<'a> {
         let mut inputs = Vec::with_capacity(blocks.len());
         for block in &blocks {
             inputs.push(x.clone());
-            x = block(x, &there);
+            // A block can add tensors with a graph to its input, for example image features.
+            x = block(x, &there).inner();
         }
         (Self { blocks, inputs, pass }, x)
     }

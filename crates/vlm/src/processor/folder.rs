@@ -23,6 +23,9 @@ const PREPROCESSOR: &str = "preprocessor_config.json";
 const PROCESSOR: &str = "processor_config.json";
 const NESTED: &str = "image_processor";
 
+/// File of the model's architecture.
+const CONFIG: &str = "config.json";
+
 /// Parsed processor files.
 pub struct Read {
     /// Tokenizer.
@@ -79,7 +82,8 @@ pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
     Ok(Read { tokens, tokenizer_bytes, template, family, images, ends })
 }
 
-/// Returns the family of the classes that the files name. Files that name none belong to the first family.
+/// Returns the family of the classes that the files name. Where several families have these classes, `model_type` of
+/// `config.json` decides, else the first family is taken.
 fn family(
     folder: &Path,
     processor: Option<&Value>,
@@ -106,6 +110,13 @@ fn family(
             let wrong = format!("{field}: is {stated}: {} are supported", known.join(" and "));
             return Err(problem(folder, file, wrong, complete()));
         }
+    }
+    if families.len() > 1
+        && let Some(config) = optional_json(folder, CONFIG)?
+        && let Some(kind) = config.get("model_type").and_then(Value::as_str)
+        && let Some(family) = families.iter().find(|family| family.model_types.contains(&kind))
+    {
+        return Ok(family);
     }
     families.first().copied().ok_or_else(|| problem(folder, file, "no model family is known", complete()))
 }

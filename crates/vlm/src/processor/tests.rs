@@ -1,6 +1,6 @@
 use serde_json::Value;
 use stepwise_data::conversation::Conversation;
-use stepwise_testing::files::{copy_of, edit_json, tiny};
+use stepwise_testing::files::{copy_of, edit_json, parity, tiny};
 
 use super::*;
 
@@ -137,4 +137,23 @@ fn templates_in_tokenizer_config_are_found() {
     let several = json!([{ "name": "tool_use", "template": "x" }, { "name": "default", "template": template }]);
     assert_eq!(write(several).expect("loads"), template);
     assert!(write(json!(null)).expect_err("refused").to_string().contains("no chat template"));
+}
+
+#[test]
+fn an_image_processor_of_several_families_belongs_to_the_family_of_the_model() {
+    for (fixture, kind) in [("qwen2_5_vl", "qwen2_5_vl"), ("qwen3_vl", "qwen3_vl")] {
+        let folder = copy_of(&parity().join("families/fixtures").join(fixture).join("model"), &["model.safetensors"]);
+        let of_model = || Processor::from_folder(folder.path()).expect(fixture).family.model_types;
+        assert!(of_model().contains(&kind));
+        edit_json(&folder.path().join("preprocessor_config.json"), |settings| {
+            settings["image_processor_type"] = "Qwen2VLImageProcessorFast".into();
+            settings.as_object_mut().expect("an object").remove("processor_class");
+        });
+        assert!(of_model().contains(&kind));
+        // The class of the processor says more than the model beside it, which is then refused.
+        edit_json(&folder.path().join("preprocessor_config.json"), |settings| {
+            settings["processor_class"] = "Qwen2_5_VLProcessor".into();
+        });
+        assert!(of_model().contains(&"qwen2_5_vl"));
+    }
 }

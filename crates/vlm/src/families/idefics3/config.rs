@@ -95,6 +95,7 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
             merge_size: scale_factor,
             gated: false,
             image_size: Some(vision.image_size),
+            deepstack: 0,
         },
         text: DecoderConfig {
             module: "model.text_model",

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::decoder::config::{DecoderConfig, Rope, RopeAxes, Switches};
+use super::super::qwen::config::{RopeDefaults, RopeFields, check_sizes};
+use crate::decoder::config::{DecoderConfig, RopeAxes, Switches};
 use crate::encoder::EncoderShape;
 use crate::model_config::{CommonConfig, ConfigError, section, size_of, token_id, typed, unless};
 
@@ -76,12 +77,6 @@ struct Text {
     #[serde(default = "epsilon")]
     rms_norm_eps: f32,
     #[serde(default)]
-    rope_theta: Option<f64>,
-    #[serde(default)]
-    rope_scaling: Option<Value>,
-    #[serde(default)]
-    rope_parameters: Option<Value>,
-    #[serde(default)]
     use_sliding_window: bool,
     #[serde(default)]
     layer_types: Option<Vec<String>>,
@@ -91,15 +86,18 @@ struct Text {
     tie_word_embeddings: Option<bool>,
 }
 
+/// Rotary positions where the file does not state them.
+const ROPE: RopeDefaults = RopeDefaults { theta: 1e6, sections: [16, 24, 24], axes: RopeAxes::Sections };
+
 /// Reads and checks the contents of a `config.json`.
 ///
 /// # Errors
 /// When a value is malformed, invalid or not supported.
 pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
     let is_newer = value.get("model_type").and_then(Value::as_str) == Some("qwen2_5_vl");
-    let (text, at): (Text, &str) = match value.get("text_config").is_some_and(Value::is_object) {
-        true => (section(value, "text_config")?, "text_config."),
-        false => (typed(value, "")?, ""),
+    let (text, rope, at): (Text, RopeFields, &str) = match value.get("text_config").is_some_and(Value::is_object) {
+        true => (section(value, "text_config")?, section(value, "text_config")?, "text_config."),
+        false => (typed(value, "")?, typed(value, "")?, ""),
     };
     let vision: Vision = section(value, "vision_config")?;
     let act = vision.hidden_act.as_deref();
@@ -109,6 +107,7 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
     let [text_act, sliding] = ["hidden_act", "use_sliding_window"].map(|field| format!("{at}{field}"));
     unless(text.hidden_act == "silu", &text_act, &text.hidden_act, "only silu is supported")?;
     unless(!text.use_sliding_window, &sliding, "true", "only false is supported")?;
+    rope.check_interleaved(at, false)?;
     let is_full = |kind: &String| kind == "full_attention";
     let whole = text.layer_types.as_ref().is_none_or(|types| types.iter().all(is_full));
     unless(whole, &format!("{at}layer_types"), "not full everywhere", "only \"full_attention\" is supported")?;
@@ -132,6 +131,7 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
             merge_size: vision.spatial_merge_size,
             gated: is_newer,
             image_size: None,
+            deepstack: 0,
         },
         text: DecoderConfig {
             module: "model.language_model",
@@ -146,23 +146,17 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
             rms_norm_eps: text.rms_norm_eps,
             qkv_bias: true,
             qk_norm: false,
-            rope: rope(&text, at, head_dim)?,
+            rope: rope.read(at, head_dim, &ROPE)?,
             tie_word_embeddings: tied.or(text.tie_word_embeddings).unwrap_or(false),
             switches: Switches::default(),
         },
         image_token_id: token_id(value, &["image_token_id"], 151_655)?,
     };
-    common.check("vision_config.", at)?;
-    size_of("vision_config.spatial_merge_size", vision.spatial_merge_size)?;
-    size_of("vision_config.temporal_patch_size", vision.temporal_patch_size)?;
-    let width = hidden / vision.num_heads;
-    let four = width.is_multiple_of(4);
-    let expected = "hidden_size / num_heads must be a multiple of 4 for rotary positions in two dimensions";
-    unless(four, "vision_config.num_heads", vision.num_heads, expected)?;
-    let out = if is_newer { vision.out_hidden_size } else { vision.hidden_size };
-    let field = if is_newer { "vision_config.out_hidden_size" } else { "vision_config.hidden_size" };
-    let fits = out.is_none_or(|out| out == text.hidden_size);
-    unless(fits, field, out.unwrap_or_default(), "it must be the hidden_size of the decoder")?;
+    let out = match is_newer {
+        true => ("out_hidden_size", vision.out_hidden_size),
+        false => ("hidden_size", vision.hidden_size),
+    };
+    check_sizes(&common, at, vision.temporal_patch_size, out)?;
     let windows = if is_newer { Some(windows(&vision)?) } else { None };
     Ok((common, Config { temporal_patch_size: vision.temporal_patch_size, windows }))
 }
@@ -174,26 +168,6 @@ fn windows(vision: &Vision) -> Result<Windows, ConfigError> {
     unless(size >= cell, "vision_config.window_size", size, expected)?;
     let whole = vision.fullatt_block_indexes.clone().unwrap_or_else(|| vec![7, 15, 23, 31]);
     Ok(Windows { side: size / cell, whole })
-}
-
-/// Rotary positions: the sections of `rope_scaling`, in newer folders of `rope_parameters`.
-fn rope(text: &Text, at: &str, head_dim: usize) -> Result<Rope, ConfigError> {
-    let (stated, field) = match (&text.rope_parameters, &text.rope_scaling) {
-        (Some(newer), _) => (newer, "rope_parameters"),
-        (None, Some(older)) => (older, "rope_scaling"),
-        (None, None) => (&Value::Null, "rope_scaling"),
-    };
-    let kind = stated.get("rope_type").or_else(|| stated.get("type")).and_then(Value::as_str).unwrap_or("default");
-    let known = ["default", "mrope"].contains(&kind);
-    unless(known, &format!("{at}{field}.rope_type"), kind, "only \"mrope\" and \"default\" are supported")?;
-    let sections = stated.get("mrope_section").cloned().unwrap_or_else(|| serde_json::json!([16, 24, 24]));
-    let found = sections.to_string();
-    let sections: Option<[usize; 3]> = serde_json::from_value(sections).ok();
-    let sum = sections.and_then(|sections| sections.iter().try_fold(0_usize, |sum, one| sum.checked_add(*one)));
-    let expected = format!("three numbers that add up to half the width of a head, {}, are expected", head_dim / 2);
-    unless(sum == Some(head_dim / 2), &format!("{at}{field}.mrope_section"), found, &expected)?;
-    let theta = stated.get("rope_theta").and_then(Value::as_f64).or(text.rope_theta).unwrap_or(1e6);
-    Ok(Rope { theta, factor: 1.0, axes: RopeAxes::Sections(sections.unwrap_or_default()) })
 }
 
 // Defaults of transformers' configuration classes.

@@ -4,12 +4,10 @@
 
 mod config;
 mod encoder;
-mod layer;
 mod names;
-mod order;
-mod processor;
 
 use super::facts::{FamilyFacts, TensorNames};
+use super::qwen::processor;
 pub(super) use config::{Config, read as read_config};
 pub(super) use encoder::Encoder;
 

@@ -14,12 +14,14 @@ use stepwise_vlm::model::{Vlm, save_model};
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
 use stepwise_vlm::pipeline::VlmPipeline;
+use stepwise_vlm::pixel_gradient::PixelObjective;
 
 use crate::fixtures::{GRADIENTS, PREFIX, TOLERANCE, assert_close};
 use fixture::{CONVERSATIONS, FIRST, Fixture, fixtures};
 
 /// Fixtures of the families that are built.
-const BUILT: [&str; 5] = ["qwen2_5_vl", "qwen2_vl", "llava", "llava-siglip-mistral", "gemma3"];
+const BUILT: [&str; 7] =
+    ["qwen2_5_vl", "qwen2_vl", "qwen3_vl", "qwen3_vl-untied", "llava", "llava-siglip-mistral", "gemma3"];
 
 /// A conversation as the model takes it: its sequence, and its images as normalised pixels.
 struct Input {
@@ -95,6 +97,24 @@ fn tokens_positions_and_pixels_equal_the_recorded_ones() {
     }
 }
 
+/// Sets of features of a family with deepstack, which enter before the first decoder layer and after each of the next
+/// ones, each `[features, width]`; empty for other families.
+fn feature_sets(model: &Vlm, features: Option<&Tensor<2>>) -> Vec<Vec<f32>> {
+    let (width, sets) = (model.config().text.hidden_size, model.config().vision.deepstack);
+    let Some(features) = features.filter(|_| sets > 0) else { return Vec::new() };
+    assert_eq!(features.dims()[1], width * (1 + sets));
+    (0..=sets).map(|set| read(features.clone().narrow(1, set * width, width))).collect()
+}
+
+/// Subtracts a set of features from the hidden states of image rows.
+fn subtract(hidden: &mut [f32], layout: &PackedSequences, set: &[f32]) {
+    let width = hidden.len() / layout.rows();
+    for (row, feature) in layout.features.iter().enumerate().filter_map(|(row, feature)| Some((row, (*feature)?))) {
+        let values = set[feature * width..][..width].iter();
+        hidden[row * width..][..width].iter_mut().zip(values).for_each(|(one, value)| *one -= value);
+    }
+}
+
 #[test]
 fn every_part_gives_the_recorded_activations() {
     for fixture in fixtures(&BUILT) {
@@ -118,10 +138,22 @@ fn every_part_gives_the_recorded_activations() {
                 compare(&last, read(model.encode(&input.pixels, &pass)));
                 compare("projected", read(features.clone()));
             }
+            let sets = feature_sets(model, features.as_ref());
+            for (set, found) in sets.iter().enumerate() {
+                compare(
+                    &set.checked_sub(1).map_or("merged".to_owned(), |set| format!("deepstack{set}")),
+                    found.clone(),
+                );
+            }
             let whole = input.whole();
             compare("inputs_embeds", read(model.embed(&whole, features.clone(), &pass)));
             let layers = model.config().text.num_hidden_layers;
-            compare(&format!("layer{}", layers - 1), read(model.hidden(&whole, features, &pass)));
+            let mut hidden = read(model.hidden(&whole, features, &pass));
+            if let Some(set) = sets.get(layers) {
+                // Recorded is the output of the layer without the features that follow it.
+                subtract(&mut hidden, &whole, set);
+            }
+            compare(&format!("layer{}", layers - 1), hidden);
             compare_logits(&fixture, key, &format!("{key}.logits"), &input, model, &pass);
             let loss = read(input.loss(model, &pass));
             assert_close(
@@ -203,6 +235,34 @@ fn gradients_of_all_parameters_and_pixels_equal_the_recorded_ones() {
         let gradients = input.loss(&pipeline.model, &GRADIENTS).backward();
         let found = read(unit[0].grad(&gradients).expect("a gradient"));
         assert_close(&format!("{} pixels", fixture.name), &found, &fixture.values("unit.grad"), TOLERANCE);
+    }
+}
+
+#[test]
+fn gradients_of_attacks_equal_the_recorded_ones() {
+    for fixture in fixtures(&BUILT) {
+        let pipeline = fixture.pipeline();
+        let target = fixture.meta["samples"][FIRST]["answer"].as_str().expect("an answer").to_owned();
+        let asked = [(fixture.example(&pipeline, FIRST, false), PixelObjective::Nll { target })];
+        let slope = pipeline.pixel_gradients(&asked, &Pass::ANSWER).expect("a gradient").remove(0);
+        // The recorded loss is the mean of the supervised tokens, the objective is their sum.
+        let labels = fixture.whole(&format!("{FIRST}.labels"));
+        let count = labels.into_iter().filter(|label| *label >= 0).count() as f32;
+        let mean: Vec<f32> = slope.gradient.iter().map(|value| value / count).collect();
+        assert_close(&format!("{} attack", fixture.name), &mean, &fixture.values("unit.grad"), TOLERANCE);
+        let loss = [slope.value as f32 / count];
+        assert_close(&format!("{} loss", fixture.name), &loss, &fixture.values(&format!("{FIRST}.loss")), TOLERANCE);
+    }
+}
+
+#[test]
+fn image_vectors_have_one_length() {
+    for fixture in fixtures(&BUILT) {
+        let pipeline = fixture.pipeline();
+        let example = fixture.example(&pipeline, "two", false);
+        let lengths = example.images.iter().map(|image| pipeline.image_features(image, &Pass::ANSWER).len());
+        let expected = 17 * pipeline.model.config().text.hidden_size;
+        assert!(lengths.into_iter().all(|length| length == expected), "{}", fixture.name);
     }
 }
 

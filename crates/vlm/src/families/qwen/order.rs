@@ -2,7 +2,7 @@
 
 /// Orders of the patches of one tile.
 #[derive(Debug, Default)]
-pub(super) struct PatchOrder {
+pub(crate) struct PatchOrder {
     /// Patches in the order of the layers, each as its row and column.
     pub patches: Vec<[usize; 2]>,
     /// Number of patches of each window.

@@ -1,4 +1,4 @@
-//! Image preprocessing of Qwen2-VL and Qwen2.5-VL: one image of nearly its own size, one token for each feature.
+//! Image preprocessing of Qwen2-VL, Qwen2.5-VL and Qwen3-VL: one image of nearly its own size, one token for each feature.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use crate::images::settings::{SettingError, only_true, resample, stated, whole, 
 use crate::images::values::{CLIP_MEAN, CLIP_STD, PixelValues};
 
 /// Placeholder of an image, and token that stands for one feature.
-pub(super) const IMAGE: &str = "<|image_pad|>";
+pub(crate) const IMAGE: &str = "<|image_pad|>";
 /// Token before the features of an image.
-pub(super) const START: &str = "<|vision_start|>";
+pub(crate) const START: &str = "<|vision_start|>";
 /// Token after the features of an image.
-pub(super) const END: &str = "<|vision_end|>";
+pub(crate) const END: &str = "<|vision_end|>";
 
 /// Largest accepted number of pixels of a resized image.
 const MOST_PIXELS: u64 = 1 << 28;
 
 /// Returns whether the models use the token to structure turns and images, even if it is not marked as special.
-pub(super) fn is_structural(token: &str) -> bool {
+pub(crate) fn is_structural(token: &str) -> bool {
     token.starts_with("<|") && token.ends_with("|>")
 }
 
@@ -49,7 +49,7 @@ struct Processor {
 ///
 /// # Errors
 /// When a field is malformed or has an unsupported value.
-pub(super) fn read(settings: &Value, _: Option<&Value>) -> Result<Arc<dyn ImageProcessor>, ProcessorSettingError> {
+pub(crate) fn read(settings: &Value, _: Option<&Value>) -> Result<Arc<dyn ImageProcessor>, ProcessorSettingError> {
     Ok(Arc::new(Processor { settings: Settings::from_json(settings)? }))
 }
 
