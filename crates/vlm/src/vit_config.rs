@@ -22,23 +22,14 @@ pub(crate) struct VitConfig {
 
 #[derive(Deserialize)]
 struct Vision {
-    #[serde(default)]
     model_type: Option<String>,
-    #[serde(default)]
     hidden_size: Option<usize>,
-    #[serde(default)]
     intermediate_size: Option<usize>,
-    #[serde(default)]
     num_hidden_layers: Option<usize>,
-    #[serde(default)]
     num_attention_heads: Option<usize>,
-    #[serde(default)]
     image_size: Option<usize>,
-    #[serde(default)]
     patch_size: Option<usize>,
-    #[serde(default)]
     hidden_act: Option<String>,
-    #[serde(default)]
     layer_norm_eps: Option<f32>,
 }
 

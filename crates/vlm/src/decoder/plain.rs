@@ -8,31 +8,18 @@ use crate::model_config::{ConfigError, section, size_of, unless};
 
 #[derive(Deserialize)]
 struct Text {
-    #[serde(default)]
     model_type: Option<String>,
-    #[serde(default)]
     hidden_size: Option<usize>,
-    #[serde(default)]
     intermediate_size: Option<usize>,
-    #[serde(default)]
     num_hidden_layers: Option<usize>,
-    #[serde(default)]
     num_attention_heads: Option<usize>,
-    #[serde(default)]
     num_key_value_heads: Option<usize>,
-    #[serde(default)]
     head_dim: Option<usize>,
-    #[serde(default)]
     vocab_size: Option<usize>,
-    #[serde(default)]
     max_position_embeddings: Option<usize>,
-    #[serde(default)]
     rms_norm_eps: Option<f32>,
-    #[serde(default)]
     rope_theta: Option<f64>,
-    #[serde(default)]
     rope_scaling: Option<Value>,
-    #[serde(default)]
     rope_parameters: Option<Value>,
     #[serde(default)]
     attention_bias: bool,
@@ -40,9 +27,7 @@ struct Text {
     mlp_bias: bool,
     #[serde(default)]
     use_sliding_window: bool,
-    #[serde(default)]
     hidden_act: Option<String>,
-    #[serde(default)]
     tie_word_embeddings: Option<bool>,
 }
 

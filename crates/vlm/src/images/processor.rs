@@ -51,19 +51,27 @@ pub trait ImageProcessor: Debug + Send + Sync {
     fn feature_grid(&self, grid: ImageGrid) -> [usize; 2];
 
     /// Returns whether features take positions by their row and column, as in multimodal rotary positions.
-    fn has_axes(&self) -> bool;
+    fn has_axes(&self) -> bool {
+        false
+    }
 
     /// Returns the placeholder of an image in a rendered chat template.
     fn placeholder(&self) -> &'static str;
 
-    /// Returns the token that stands for one feature.
-    fn feature_token(&self) -> &'static str;
+    /// Returns the token that stands for one feature; in most families the placeholder.
+    fn feature_token(&self) -> &'static str {
+        self.placeholder()
+    }
 
-    /// Appends what stands in the text for an image.
-    fn expand(&self, grid: ImageGrid, text: &mut Expansion);
+    /// Appends what stands in the text for an image; in most families only the feature tokens.
+    fn expand(&self, grid: ImageGrid, text: &mut Expansion) {
+        text.push_features(self.feature_token(), self.feature_grid(grid).iter().product());
+    }
 
     /// Returns the names of the settings that the family has, of those that [`ImageOptions`] can replace.
-    fn options(&self) -> &'static [&'static str];
+    fn options(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Returns all settings that determine tokens and pixels, under `options`.
     fn settings(&self, options: &ImageOptions) -> Map<String, Value>;

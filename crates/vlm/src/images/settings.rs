@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::resize::Resample;
 
 /// Largest accepted side of a square image in pixels.
-pub(crate) const LARGEST_SIDE: u64 = 4096;
+pub(crate) const LARGEST_SIDE: u64 = 1024;
 
 /// Error of a preprocessing setting that is missing, malformed or not supported.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

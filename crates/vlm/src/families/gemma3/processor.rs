@@ -108,10 +108,6 @@ impl ImageProcessor for Processor {
         [self.features_per_side; 2]
     }
 
-    fn has_axes(&self) -> bool {
-        false
-    }
-
     fn placeholder(&self) -> &'static str {
         START
     }
@@ -127,10 +123,6 @@ impl ImageProcessor for Processor {
         text.push_features(FEATURE, self.features_per_side.pow(2));
         text.text.push_str(END);
         text.text.push_str("\n\n");
-    }
-
-    fn options(&self) -> &'static [&'static str] {
-        &[]
     }
 
     fn settings(&self, _: &ImageOptions) -> Map<String, Value> {

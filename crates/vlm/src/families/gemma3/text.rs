@@ -9,53 +9,30 @@ use crate::model_config::{ConfigError, layers, section, size_of, unless};
 /// Absent values are the defaults of `Gemma3TextConfig`.
 #[derive(Deserialize)]
 struct Text {
-    #[serde(default)]
     model_type: Option<String>,
-    #[serde(default)]
     hidden_size: Option<usize>,
-    #[serde(default)]
     intermediate_size: Option<usize>,
-    #[serde(default)]
     num_hidden_layers: Option<usize>,
-    #[serde(default)]
     num_attention_heads: Option<usize>,
-    #[serde(default)]
     num_key_value_heads: Option<usize>,
-    #[serde(default)]
     head_dim: Option<usize>,
-    #[serde(default)]
     query_pre_attn_scalar: Option<f32>,
-    #[serde(default)]
     vocab_size: Option<usize>,
-    #[serde(default)]
     max_position_embeddings: Option<usize>,
-    #[serde(default)]
     rms_norm_eps: Option<f32>,
-    #[serde(default)]
     hidden_activation: Option<String>,
-    #[serde(default)]
     rope_theta: Option<f64>,
-    #[serde(default)]
     rope_local_base_freq: Option<f64>,
-    #[serde(default)]
     rope_scaling: Option<Value>,
-    #[serde(default)]
     rope_parameters: Option<Value>,
-    #[serde(default)]
     sliding_window: Option<usize>,
-    #[serde(default)]
     sliding_window_pattern: Option<usize>,
-    #[serde(default)]
     layer_types: Option<Vec<String>>,
     #[serde(default)]
     attention_bias: bool,
-    #[serde(default)]
     use_bidirectional_attention: Option<bool>,
-    #[serde(default)]
     attn_logit_softcapping: Option<f64>,
-    #[serde(default)]
     final_logit_softcapping: Option<f64>,
-    #[serde(default)]
     tie_word_embeddings: Option<bool>,
 }
 

@@ -51,15 +51,7 @@ impl ImageProcessor for Processor {
         if side * side == self.image_seq_len { [side; 2] } else { [1, self.image_seq_len] }
     }
 
-    fn has_axes(&self) -> bool {
-        false
-    }
-
     fn placeholder(&self) -> &'static str {
-        IMAGE
-    }
-
-    fn feature_token(&self) -> &'static str {
         IMAGE
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::facts::ProcessorSettingError;
 use crate::images::grid::{ImageGrid, PixelError, Tiles, push_planes};
-use crate::images::processor::{Expansion, ImageOptions, ImageProcessor};
+use crate::images::processor::{ImageOptions, ImageProcessor};
 use crate::images::resize::{Resample, resize};
 use crate::images::settings::{LARGEST_SIDE, SettingError, only_true, resample, square, stated, wrong};
 use crate::images::values::{CLIP_MEAN, CLIP_STD, PixelValues};
@@ -135,24 +135,8 @@ impl ImageProcessor for Processor {
         [(self.settings.side / self.settings.patch_size) as usize; 2]
     }
 
-    fn has_axes(&self) -> bool {
-        false
-    }
-
     fn placeholder(&self) -> &'static str {
         IMAGE
-    }
-
-    fn feature_token(&self) -> &'static str {
-        IMAGE
-    }
-
-    fn expand(&self, grid: ImageGrid, text: &mut Expansion) {
-        text.push_features(IMAGE, self.feature_grid(grid).iter().product());
-    }
-
-    fn options(&self) -> &'static [&'static str] {
-        &[]
     }
 
     fn settings(&self, _: &ImageOptions) -> Map<String, Value> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::facts::ProcessorSettingError;
 use crate::images::grid::{ImageGrid, PixelError, Tiles, push_planes};
-use crate::images::processor::{Expansion, ImageOptions, ImageProcessor};
+use crate::images::processor::{ImageOptions, ImageProcessor};
 use crate::images::resize::{Resample, resize};
 use crate::images::settings::{SettingError, only_true, resample, stated, whole, wrong};
 use crate::images::values::{CLIP_MEAN, CLIP_STD, PixelValues};
@@ -21,7 +21,7 @@ pub(crate) const START: &str = "<|vision_start|>";
 pub(crate) const END: &str = "<|vision_end|>";
 
 /// Largest accepted number of pixels of a resized image.
-const MOST_PIXELS: u64 = 1 << 28;
+const MOST_PIXELS: u64 = 1 << 26;
 
 /// Returns whether the models use the token to structure turns and images, even if it is not marked as special.
 pub(crate) fn is_structural(token: &str) -> bool {
@@ -65,8 +65,8 @@ impl Settings {
         let settings = Self {
             min_pixels: pixels("min_pixels", "shortest_edge", 56 * 56)?,
             max_pixels: pixels("max_pixels", "longest_edge", 28 * 28 * 1280)?,
-            patch_size: whole(value, "patch_size", 1 << 10)?.unwrap_or(14),
-            merge_size: whole(value, "merge_size", 1 << 5)?.unwrap_or(2),
+            patch_size: whole(value, "patch_size", 1 << 7)?.unwrap_or(14),
+            merge_size: whole(value, "merge_size", 1 << 3)?.unwrap_or(2),
             resample: resample(value, Resample::Bicubic)?,
             values: PixelValues::from_json(value, CLIP_MEAN, CLIP_STD)?,
         };
@@ -145,14 +145,6 @@ impl ImageProcessor for Processor {
         IMAGE
     }
 
-    fn feature_token(&self) -> &'static str {
-        IMAGE
-    }
-
-    fn expand(&self, grid: ImageGrid, text: &mut Expansion) {
-        text.push_features(IMAGE, self.feature_grid(grid).iter().product());
-    }
-
     fn options(&self) -> &'static [&'static str] {
         &["max_pixels", "min_pixels"]
     }
@@ -185,6 +177,15 @@ mod tests {
         }
         let few = ImageOptions { max_pixels: Some(28 * 28 * 6), ..none };
         assert_eq!(real.size(500, 300, &few), [84, 28]);
+    }
+
+    /// Settings of a hostile folder must not make an image that fills the memory.
+    #[test]
+    fn sizes_are_bounded() {
+        for (field, most) in [("patch_size", 128), ("merge_size", 8), ("max_pixels", MOST_PIXELS)] {
+            assert!(Settings::from_json(&json!({ field: most })).is_ok(), "{field}");
+            assert!(Settings::from_json(&json!({ field: most + 1 })).is_err(), "{field}");
+        }
     }
 
     #[test]

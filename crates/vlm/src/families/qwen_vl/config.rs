@@ -31,17 +31,12 @@ pub struct Windows {
 struct Vision {
     #[serde(default = "depth")]
     depth: usize,
-    #[serde(default)]
     embed_dim: Option<usize>,
-    #[serde(default)]
     hidden_size: Option<usize>,
-    #[serde(default)]
     mlp_ratio: Option<f64>,
-    #[serde(default)]
     intermediate_size: Option<usize>,
     #[serde(default = "heads")]
     num_heads: usize,
-    #[serde(default)]
     hidden_act: Option<String>,
     #[serde(default = "patch_size")]
     patch_size: usize,
@@ -49,11 +44,8 @@ struct Vision {
     temporal_patch_size: usize,
     #[serde(default = "two")]
     spatial_merge_size: usize,
-    #[serde(default)]
     window_size: Option<usize>,
-    #[serde(default)]
     fullatt_block_indexes: Option<Vec<usize>>,
-    #[serde(default)]
     out_hidden_size: Option<usize>,
 }
 
@@ -68,7 +60,6 @@ struct Text {
     num_hidden_layers: usize,
     #[serde(default = "attention_heads")]
     num_attention_heads: usize,
-    #[serde(default)]
     num_key_value_heads: Option<usize>,
     #[serde(default = "vocab_size")]
     vocab_size: usize,
@@ -78,11 +69,9 @@ struct Text {
     rms_norm_eps: f32,
     #[serde(default)]
     use_sliding_window: bool,
-    #[serde(default)]
     layer_types: Option<Vec<String>>,
     #[serde(default = "silu")]
     hidden_act: String,
-    #[serde(default)]
     tie_word_embeddings: Option<bool>,
 }
 
