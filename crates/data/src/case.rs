@@ -51,6 +51,18 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    /// Returns the word of the side in the key `split`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
 /// Origin of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -162,6 +174,23 @@ pub enum RegionRole {
     Reference,
     /// Area of the body, or the field of view.
     Body,
+}
+
+impl RegionRole {
+    /// All roles, in the order of the reference page.
+    pub const ALL: [Self; 5] = [Self::Organ, Self::Finding, Self::Device, Self::Reference, Self::Body];
+
+    /// Returns the word of the role in the key `role`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Organ => "organ",
+            Self::Finding => "finding",
+            Self::Device => "device",
+            Self::Reference => "reference",
+            Self::Body => "body",
+        }
+    }
 }
 
 /// One question of a chain.

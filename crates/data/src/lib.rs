@@ -5,7 +5,7 @@ pub mod io;
 pub mod abstain_option;
 pub mod answer_text;
 pub mod case;
-mod case_schema;
+pub mod case_schema;
 pub mod check;
 pub mod conversation;
 pub mod dataset;

@@ -1,11 +1,13 @@
 //! Taxonomy of clinical stages and question categories, read from a TOML file. Stepwise's own taxonomy is built in.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::path::Path;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::case::Answer;
 use crate::io::bounded;
 use crate::problem::{Problem, Problems};
 
@@ -87,6 +89,32 @@ pub enum AnswerType {
     Number,
 }
 
+impl AnswerType {
+    /// Returns the type of an answer.
+    #[must_use]
+    pub fn of(answer: &Answer) -> Self {
+        match answer {
+            Answer::Choice { .. } => Self::Choice,
+            Answer::Yesno { .. } => Self::Yesno,
+            Answer::Text { .. } => Self::Text,
+            Answer::Box { .. } => Self::Box,
+            Answer::Number { .. } => Self::Number,
+        }
+    }
+
+    /// Returns the word of the type in the key `answer.type`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Choice => "choice",
+            Self::Yesno => "yesno",
+            Self::Text => "text",
+            Self::Box => "box",
+            Self::Number => "number",
+        }
+    }
+}
+
 impl Default for Taxonomy {
     /// Returns Stepwise's own taxonomy, `stepwise-31`.
     fn default() -> Self {
@@ -129,6 +157,21 @@ impl Taxonomy {
     #[must_use]
     pub fn stage(&self, number: u8) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.number == number)
+    }
+
+    /// Returns two tables in Markdown: the stages, and the categories with their usual answer types.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut page = "| stage | name | question | needs | evidence |\n| --- | --- | --- | --- | --- |\n".to_owned();
+        for Stage { number, name, question, needs, evidence } in &self.stages {
+            let _ = writeln!(page, "| {number} | {name} | {question} | {needs} | {evidence} |");
+        }
+        page.push_str("\n| category | stage | name | usual answers |\n| --- | --- | --- | --- |\n");
+        for Category { id, stage, name, answers, .. } in &self.categories {
+            let answers: Vec<String> = answers.iter().map(|answer| format!("`{}`", answer.word())).collect();
+            let _ = writeln!(page, "| `{id}` | {stage} | {name} | {} |", answers.join(", "));
+        }
+        page.trim_end().to_owned()
     }
 
     fn problems(&self, path: &Path) -> Vec<Problem> {
@@ -184,6 +227,21 @@ mod tests {
         assert!(taxonomy.categories.is_sorted_by_key(|category| category.stage));
         assert_eq!(taxonomy.stage(3).map(|stage| stage.name.as_str()), Some("Describe"));
         assert_eq!(taxonomy.category("12").map(|category| &category.answers[..]), Some(&[AnswerType::Box][..]));
+    }
+
+    #[test]
+    fn the_tables_hold_all_stages_and_categories_with_the_words_of_the_file() {
+        let taxonomy = Taxonomy::default();
+        let page = taxonomy.markdown();
+        assert_eq!(page.lines().filter(|line| line.starts_with("| ")).count(), 4 + 4 + 31);
+        for category in &taxonomy.categories {
+            for answer in &category.answers {
+                let word = serde_json::to_value(answer).expect("writes");
+                assert_eq!(word, answer.word());
+                assert!(page.contains(&format!("`{}`", answer.word())));
+            }
+            assert!(page.contains(&format!("| `{}` | {} | {} |", category.id, category.stage, category.name)));
+        }
     }
 
     fn problems(text: &str) -> String {

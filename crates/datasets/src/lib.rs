@@ -4,6 +4,7 @@ mod bccd;
 mod brain_mri;
 mod chain;
 mod cxr;
+mod formats;
 mod import;
 mod marks;
 mod output;
@@ -14,6 +15,10 @@ mod tests;
 
 use std::path::Path;
 
+pub use formats::{
+    CASES, Columns, Detected, FORMATS, Format, FormatOptions, FormatReport, Mark, REPORT_SCHEMA, SplitChoice, detect,
+    format, import_cases, import_format,
+};
 pub use import::{ImportError, ImportOptions, ImportReport};
 
 /// Importer of one public data set. It reads unpacked files and downloads nothing.

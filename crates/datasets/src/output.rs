@@ -1,7 +1,7 @@
 //! Output folder of an import. Images and masks are written first and `cases.jsonl` last, so that the case file never
 //! names a missing file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,30 @@ impl Output {
         let bytes = read_file(source)?;
         let picture = decode_image(&bytes, source)?;
         self.stored(&bytes, &picture, name, orientation)
+    }
+
+    /// Writes the bytes of an image file that were decoded to `picture` to `images/<name>`, where they replace an earlier
+    /// file, and returns its record like [`Output::image`], with an unknown orientation.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(super) fn bytes(&mut self, bytes: &[u8], picture: &RgbImage, name: &str) -> Result<Image, ImportError> {
+        self.stored(bytes, picture, name, None)
+    }
+
+    /// Removes the images that were written and are not in `kept`, by path relative to the folder, and the folders that
+    /// are empty then. Files that cannot be removed stay.
+    pub(super) fn remove_images_except(&mut self, kept: &BTreeSet<&str>) {
+        self.fingerprints.retain(|path, _| {
+            let is_kept = kept.contains(path.as_str());
+            if !is_kept {
+                let _ = fs::remove_file(self.root.join(path));
+            }
+            is_kept
+        });
+        // A folder with files stays.
+        let _ = fs::remove_dir(self.root.join("images"));
+        let _ = fs::remove_dir(&self.root);
     }
 
     /// Writes `picture` as PNG to `images/<name>`, where it replaces an earlier file, and returns its record like
@@ -148,10 +172,15 @@ impl Output {
             items: cases.iter().map(|case| case.chain.len()).sum(),
             regions: cases.iter().map(|case| case.regions.len()).sum(),
             skipped,
-            warnings: range_warnings(self.fingerprints.iter().map(|(path, found)| (path.as_str(), found.levels))),
+            warnings: self.warnings(),
         };
         Dataset::new(&self.root.join(CASE_FILE), cases).save()?;
         Ok(report)
+    }
+
+    /// Returns a warning for each image that has few grey levels.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        range_warnings(self.fingerprints.iter().map(|(path, found)| (path.as_str(), found.levels)))
     }
 
     fn write(&self, relative: &str, bytes: &[u8]) -> Result<(), ImportError> {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod cases;
 mod chain_flow;
 mod denominators;
 mod effective_robustness;

@@ -22,18 +22,20 @@ pub struct Page<'a> {
     pub headline: &'a str,
     /// List items of the last section, which explains how the numbers are computed.
     pub method: &'a str,
+    /// Style rules in addition to those of all pages; empty for none.
+    pub style: &'a str,
 }
 
 impl Page<'_> {
     /// Renders the page around the `sections`, in their order, as a complete HTML document. The page loads nothing from
     /// elsewhere.
     pub fn html(&self, sections: &[ReportSection]) -> String {
-        let Self { title, headline, method, .. } = self;
+        let Self { title, headline, method, style, .. } = self;
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
-             <title>{}</title><style>{STYLE}</style></head><body><main>{}{headline}<div class=\"sections\">{}\
+             <title>{}</title><style>{STYLE}{style}</style></head><body><main>{}{headline}<div class=\"sections\">{}\
              <section id=\"method\" aria-labelledby=\"method-title\"><h2 id=\"method-title\">{METHOD}</h2>\
              <ul class=\"method\">{method}</ul></section></div></main></body></html>\n",
             escape(title),
@@ -85,6 +87,7 @@ pub fn html(input: &ReportInput<'_>, sections: &[ReportSection]) -> String {
         facts: &facts,
         headline: &main_result::section(input),
         method: &method(input),
+        style: "",
     };
     page.html(sections)
 }

@@ -78,13 +78,20 @@ pub struct Findings {
 /// position of the case, from 1.
 #[must_use]
 pub fn check(dataset: &Dataset, options: &CheckOptions) -> Findings {
+    check_with_fingerprints(dataset, options).0
+}
+
+/// Checks as [`check`] does, and also returns the fingerprints of the images that were decoded; with less than
+/// [`Files::Contents`] there are none.
+fn check_with_fingerprints(dataset: &Dataset, options: &CheckOptions) -> (Findings, Fingerprints) {
     let mut problems = Vec::new();
     let fingerprints = check_each(dataset, 1.., options, &mut problems);
     let placed: Vec<PlacedCase<'_>> = PlacedCase::all(dataset).collect();
     problems.extend(between(&placed));
     problems.extend(near(&placed, &fingerprints));
     problems.sort_by_key(|problem| problem.row);
-    Findings { problems, warnings: image_warnings(dataset.cases.iter().zip(&fingerprints)) }
+    let warnings = image_warnings(dataset.cases.iter().zip(&fingerprints));
+    (Findings { problems, warnings }, fingerprints)
 }
 
 /// Reads a case file, or the `cases.jsonl` of a folder, and checks it as [`check`] does. Returns the data set and what
@@ -94,18 +101,26 @@ pub fn check(dataset: &Dataset, options: &CheckOptions) -> Findings {
 /// rules between cases are not checked, and there are no warnings.
 #[must_use]
 pub fn check_file(path: &Path, options: &CheckOptions) -> (Option<Dataset>, Findings) {
-    let without_warnings = |problems| Findings { problems, warnings: Vec::new() };
+    let (dataset, findings, _) = check_file_with_fingerprints(path, options);
+    (dataset, findings)
+}
+
+/// Reads and checks a case file as [`check_file`] does, and also returns the fingerprints of the images that were
+/// decoded; without a data set there are none.
+#[must_use]
+pub fn check_file_with_fingerprints(path: &Path, options: &CheckOptions) -> (Option<Dataset>, Findings, Fingerprints) {
+    let refused = |problems| (None, Findings { problems, warnings: Vec::new() }, Vec::new());
     let Lines { dataset, rows, mut problems } = match Lines::read(path) {
         Ok(lines) => lines,
-        Err(Problems(problems)) => return (None, without_warnings(problems)),
+        Err(Problems(problems)) => return refused(problems),
     };
     if problems.is_empty() {
-        let findings = check(&dataset, options);
-        return (Some(dataset), findings);
+        let (findings, fingerprints) = check_with_fingerprints(&dataset, options);
+        return (Some(dataset), findings, fingerprints);
     }
     check_each(&dataset, rows, options, &mut problems);
     problems.sort_by_key(|problem| problem.row);
-    (None, without_warnings(problems))
+    refused(problems)
 }
 
 /// Checks the rules of single cases. `rows` holds the row of each case. Returns the fingerprints of the images that were

@@ -94,7 +94,7 @@ pub fn summary(dataset: &Dataset) -> CheckSummary {
         items_by_split: count(items().map(|(case, _)| case.split)),
         items_by_stage: count(items().map(|(_, item)| item.stage)),
         categories: blind.categories.iter().map(category).collect(),
-        items_by_answer: count(items().map(|(_, item)| answer_type(&item.answer))),
+        items_by_answer: count(items().map(|(_, item)| AnswerType::of(&item.answer))),
         incomplete_chains: cases
             .iter()
             .filter(|case| (1..=4).any(|stage| case.chain.iter().all(|item| item.stage != stage)))
@@ -141,14 +141,4 @@ fn count<K: Ord>(keys: impl Iterator<Item = K>) -> BTreeMap<K, usize> {
     let mut counts = BTreeMap::new();
     keys.for_each(|key| *counts.entry(key).or_default() += 1);
     counts
-}
-
-fn answer_type(answer: &Answer) -> AnswerType {
-    match answer {
-        Answer::Choice { .. } => AnswerType::Choice,
-        Answer::Yesno { .. } => AnswerType::Yesno,
-        Answer::Text { .. } => AnswerType::Text,
-        Answer::Box { .. } => AnswerType::Box,
-        Answer::Number { .. } => AnswerType::Number,
-    }
 }

@@ -453,3 +453,16 @@ fn questions_with_one_right_answer_are_named_for_each_side_of_the_split() {
     };
     assert_eq!(found, [one(Split::Train, "CT", 3), one(Split::Test, "MRI", 2)]);
 }
+
+#[test]
+fn records_that_break_rules_are_summarised_without_a_panic() {
+    let (folder, mut case) = sound();
+    case["chain"][0]["answer"] = json!({"type": "choice", "options": [], "gold": []});
+    case["chain"][3]["answer"]["gold"] = json!(["nowhere"]);
+    case["chain"][6]["answer"]["gold"] = json!([]);
+    case["regions"][2]["points"] = json!([]);
+    let case: Case = serde_json::from_value(case).expect("well formed");
+    let found = summary(&Dataset::new(&folder.path().join(CASE_FILE), vec![case.clone(), case]));
+    assert!(found.chance.is_finite() && found.majority.is_finite(), "{found:?}");
+    assert!(found.categories.values().all(|count| count.chance.is_finite() && count.majority.is_finite()));
+}

@@ -63,7 +63,8 @@ impl Mask {
         (count > 0).then(|| [sum_x as f64 / count as f64 + 0.5, sum_y as f64 / count as f64 + 0.5])
     }
 
-    fn pixels(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+    /// Iterates over the pixels `(x, y)` inside, row by row.
+    pub(super) fn pixels(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         let width = self.width.max(1) as usize;
         let inside = self.inside.iter().enumerate().filter(|(_, inside)| **inside);
         inside.map(move |(place, _)| ((place % width) as u32, (place / width) as u32))

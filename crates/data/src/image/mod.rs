@@ -12,8 +12,10 @@ mod grey_range;
 mod jpeg;
 mod limits;
 mod mask;
+mod outline;
 mod png;
 mod sixteen_bits;
+mod stored;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
@@ -27,6 +29,7 @@ pub use error::ImageError;
 pub use grey_range::{GreyRange, range_warnings};
 pub use limits::{MAX_DIMENSION, MAX_FILE_BYTES, MAX_PIXELS};
 pub use mask::{Mask, load_mask};
+pub use stored::{StoredImage, decode_stored};
 
 /// Reads and decodes a PNG or JPEG file to 8-bit RGB. 16-bit samples are scaled, alpha is dropped, and the EXIF
 /// orientation is applied.
@@ -92,16 +95,25 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 /// Decodes an image to the samples that the file stores, EXIF orientation applied.
 fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, ImageError> {
-    let mut reader = Cursor::new(bytes);
-    let (mut picture, orientation) = match format(&mut reader, path)? {
-        Format::Png => png::decode(reader, path)?,
-        Format::Jpeg => jpeg::decode(bytes, path)?,
-    };
+    let (mut picture, orientation, _) = unturned(bytes, path)?;
     picture.apply_orientation(orientation);
     Ok(picture)
 }
 
+/// Decodes an image to the samples that the file stores. Returns it as it is stored, the orientation for display, and
+/// the format of the file.
+fn unturned(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Orientation, Format), ImageError> {
+    let mut reader = Cursor::new(bytes);
+    let format = format(&mut reader, path)?;
+    let (picture, orientation) = match format {
+        Format::Png => png::decode(reader, path)?,
+        Format::Jpeg => jpeg::decode(bytes, path)?,
+    };
+    Ok((picture, orientation, format))
+}
+
 /// Format of an image file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Png,
     Jpeg,

@@ -134,7 +134,8 @@ impl<'a> Memory<'a> {
                 best.is_some_and(|value| (value - gold).abs() <= tolerance)
             }
             Answer::Box { gold, iou_ok } => {
-                let Some(seen) = self.boxes.get(question) else { return false };
+                // No region is known where the records name only regions that do not exist.
+                let Some(seen) = self.boxes.get(question).filter(|seen| !seen.is_empty()) else { return false };
                 let guess = [0, 1, 2, 3].map(|edge| median(seen.iter().map(|bounds| bounds[edge]).collect()));
                 // The one guess is compared with every region, so a question with several regions is hardly ever right.
                 boxes(case, gold).all(|bounds| overlap(bounds, guess) >= *iou_ok)
@@ -176,9 +177,9 @@ fn offered(item: &Item) -> Vec<(String, bool)> {
 /// that were right before. A box is never right by chance.
 fn chance(item: &Item, memory: &Memory) -> f64 {
     match &item.answer {
-        Answer::Choice { options, gold, .. } => gold.len() as f64 / options.len() as f64,
+        Answer::Choice { options, gold, .. } => gold.len() as f64 / options.len().max(1) as f64,
         Answer::Yesno { .. } => 0.5,
-        Answer::Text { .. } => 1.0 / memory.words.get(item.question.as_str()).map_or(1, BTreeMap::len) as f64,
+        Answer::Text { .. } => 1.0 / memory.words.get(item.question.as_str()).map_or(1, BTreeMap::len).max(1) as f64,
         Answer::Number { gold, abs_tol, rel_tol, .. } => {
             let Some(seen) = memory.numbers.get(item.question.as_str()) else { return 0.0 };
             let mut values = seen.clone();

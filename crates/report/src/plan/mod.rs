@@ -36,6 +36,7 @@ pub fn render(input: &PlanInput<'_>) -> Report {
                  planned end; later steps then start earlier.</li>\
                  <li>A training example is one supervised question. Training examples of one case at one step share its \
                  images.</li>",
+        style: "",
     };
     let sections: Vec<ReportSection> = SECTIONS.iter().map(|section| section(input)).collect();
     Report { html: page.html(&sections), tables: vec![list(input)] }

@@ -1,6 +1,7 @@
-//! Reports of runs with mock models. Pages are written to `tmp/report*.html` and `tmp/plan.html` in the target folder
+//! Reports of runs with mock models. Pages are written to `tmp/report*.html`, `tmp/plan.html` and `tmp/cases*.html` in the target folder
 //! for inspection.
 
+mod cases;
 mod mock;
 mod page;
 mod plan;

@@ -1,0 +1,165 @@
+//! Import by a format: rows to cases, split and report.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use stepwise_data::check::{CheckOptions, Files, check};
+use stepwise_data::dataset::{CASE_FILE, Dataset};
+use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::problem::{Problem, Problems};
+
+use super::assemble::{Common, cases};
+use super::crossing::keep_published;
+use super::decide::{Decider, answered};
+use super::format::{Format, FormatOptions, Rows, SplitChoice};
+use super::kept::KeptRow;
+use super::map::{CategoryMap, rest};
+use super::pictures::Pictures;
+use super::repeated::resolve;
+use super::report::{FormatReport, REPORT_SCHEMA};
+use crate::import::ImportError;
+use crate::output::Output;
+use crate::sides;
+
+/// Name of the report in the output folder.
+pub(crate) const REPORT_FILE: &str = "import.json";
+
+/// Text of what the source does not record.
+const NOT_RECORDED: &str = "not recorded";
+
+/// Imports `source` by `format` into the new folder `out`: images, then `import.json`, then `cases.jsonl`.
+///
+/// # Errors
+/// When the source or the category map cannot be read, a row is faulty (without
+/// [`FormatOptions::keep_going`]), no case is left, `out` holds a case file, or a file cannot be written. The images
+/// that were written are removed.
+pub(crate) fn import(
+    format: &dyn Format,
+    source: &Path,
+    out: &Path,
+    options: &FormatOptions,
+) -> Result<FormatReport, ImportError> {
+    let map = CategoryMap::load(options.map.as_deref(), format.map())?;
+    let rest = options.rest.as_deref().map(rest).transpose()?;
+    let Rows(entries) = format.entries(source, options)?;
+    let answered = answered(entries);
+    let Rows(entries) = format.entries(source, options)?;
+
+    let mut report = FormatReport {
+        schema: REPORT_SCHEMA.into(),
+        format: format.name().into(),
+        dataset: format.dataset(source),
+        seed: options.seed,
+        ..FormatReport::default()
+    };
+    let mut pictures = Pictures::new(Output::create(out)?);
+    let mut decider = Decider {
+        map: &map,
+        rest: rest.as_ref(),
+        answered: &answered,
+        pictures: &mut pictures,
+        report: &mut report,
+        problems: Vec::new(),
+    };
+    let mut rows = Vec::new();
+    let mut failure = None;
+    for entry in entries {
+        match decider.decide(entry) {
+            Ok(row) => rows.extend(row),
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        }
+    }
+    let problems = std::mem::take(&mut decider.problems);
+    let failure = match failure {
+        None if !problems.is_empty() && !options.keep_going => Some(Problems(problems).into()),
+        other => other,
+    };
+    let finished = match failure {
+        Some(error) => Err(error),
+        None => finish(source, out, options, rows, &mut pictures, &mut report),
+    };
+    match finished {
+        Ok(()) => Ok(report),
+        Err(error) => {
+            pictures.output.remove_images_except(&BTreeSet::new());
+            Err(error)
+        }
+    }
+}
+
+/// Splits the rows, makes the cases, and writes them and the report.
+fn finish(
+    source: &Path,
+    out: &Path,
+    options: &FormatOptions,
+    rows: Vec<KeptRow>,
+    pictures: &mut Pictures,
+    report: &mut FormatReport,
+) -> Result<(), ImportError> {
+    let has_split = rows.iter().any(|row| row.split.is_some());
+    let is_published = match options.split {
+        SplitChoice::Default => has_split,
+        SplitChoice::New => false,
+        SplitChoice::Published if has_split => true,
+        SplitChoice::Published => {
+            let advice = "use --split new, which makes a split by group";
+            return Err(Problem::new(source, "has no published split", advice).into());
+        }
+    };
+    report.split.kind = if is_published { "published" } else { "new" };
+    let rows = if is_published { keep_published(rows, pictures, report) } else { rows };
+    let rows = resolve(rows, report);
+    if rows.is_empty() {
+        let reasons: Vec<String> = report.rows.left_out.lines().collect();
+        let what = format!("gives no case; rows read: {}\n{}\n", report.rows.read, reasons.join("\n"));
+        let advice = "give a category map (--print-map shows it, --map FILE replaces it) or --rest ID";
+        return Err(Problem::new(source, what, advice).into());
+    }
+    report.rows.kept = rows.len();
+    report.questions.kept = rows.iter().map(|row| row.questions.len()).sum();
+    let common = Common {
+        dataset: report.dataset.clone(),
+        licence: options.licence.clone().unwrap_or_else(|| NOT_RECORDED.into()),
+        modality: options.modality.clone().unwrap_or_else(|| NOT_RECORDED.into()),
+    };
+    let mut cases = cases(&rows, pictures, &common, report);
+    if !is_published {
+        let strata: Vec<String> = cases.iter().map(|case| case.modality.clone()).collect();
+        report.notes.extend(sides::split(options.seed, &pictures.output, &mut cases, &strata));
+    }
+    let used: BTreeSet<&str> = cases.iter().flat_map(|case| &case.images).map(|image| image.path.as_str()).collect();
+    pictures.output.remove_images_except(&used);
+    for picture in pictures.all.iter().filter(|picture| used.contains(picture.image.path.as_str())) {
+        report.pixels.add("copied byte for byte", picture.image.path.clone());
+        if picture.is_turned {
+            report.pixels.add("shown turned by its EXIF orientation", picture.image.path.clone());
+        }
+    }
+    report.warnings = pictures.output.warnings();
+    report.count(&cases);
+    let dataset = Dataset::new(&out.join(CASE_FILE), cases);
+    let findings = check(&dataset, &CheckOptions { files: Files::Skip, ..CheckOptions::default() });
+    if !findings.problems.is_empty() {
+        return Err(Problems(findings.problems).into());
+    }
+    write_report(out, report)?;
+    dataset.save()?;
+    Ok(())
+}
+
+/// Writes the report to `import.json` in the folder `out`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn write_report(out: &Path, report: &FormatReport) -> Result<(), ImportError> {
+    let path = out.join(REPORT_FILE);
+    let failed = |error: String| {
+        Problem::new(&path, format!("cannot be written: {error}"), "check the folder's permissions and free space")
+    };
+    let text = serde_json::to_string_pretty(report).map_err(|error| failed(error.to_string()))?;
+    write_atomic(&path, format!("{text}\n").as_bytes()).map_err(|error| failed(error.to_string()))?;
+    Ok(())
+}

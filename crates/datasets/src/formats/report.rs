@@ -1,0 +1,134 @@
+//! Report of an import: printed, and written as `import.json`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use stepwise_data::case::{Case, Split};
+
+use super::map::answer_kind;
+use super::tally::Tally;
+
+/// Name of the report's schema.
+pub const REPORT_SCHEMA: &str = "import/1";
+
+/// Report of an import. No row disappears uncounted: rows read = kept + left out + faulty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct FormatReport {
+    /// Name of the schema, always [`REPORT_SCHEMA`].
+    pub schema: String,
+    /// Name of the format.
+    pub format: String,
+    /// Name of the data set in the cases.
+    pub dataset: String,
+    /// Seed of the import.
+    pub seed: u64,
+    /// Records of the source.
+    pub rows: Flow,
+    /// Questions of the rows that were read: answered turns of conversations, and questions about annotations, too.
+    pub questions: Flow,
+    /// Parts of kept rows that were left out, such as a box without area.
+    pub parts_left_out: Tally,
+    /// Number of cases.
+    pub cases: usize,
+    /// Number of different images in the cases.
+    pub images: usize,
+    /// Number of regions.
+    pub regions: usize,
+    /// Number of groups.
+    pub groups: usize,
+    /// Number of questions by kind of answer.
+    pub answers: BTreeMap<&'static str, usize>,
+    /// Questions by category and by how the category was found, with examples.
+    pub categories: BTreeMap<String, Tally>,
+    /// Decisions on pixels and boxes.
+    pub pixels: Tally,
+    /// Split of the cases.
+    pub split: SplitReport,
+    /// Remarks, one line each.
+    pub notes: Vec<String>,
+    /// Warnings about images, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// What became of rows or questions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Flow {
+    /// Number that was read.
+    pub read: usize,
+    /// Number that is in the cases.
+    pub kept: usize,
+    /// Those left out, by reason.
+    pub left_out: Tally,
+    /// Faulty ones, by what is wrong; not empty only with `--keep-going`.
+    pub faulty: Tally,
+}
+
+/// Split of an import.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SplitReport {
+    /// `published` or `new`.
+    pub kind: &'static str,
+    /// Number of training cases.
+    pub train: usize,
+    /// Number of validation cases.
+    pub validation: usize,
+    /// Number of test cases.
+    pub test: usize,
+    /// Questions that were left out because their images or groups are on a later side, by reason.
+    pub crossed: Tally,
+}
+
+impl FormatReport {
+    /// Counts what the cases hold.
+    pub(crate) fn count(&mut self, cases: &[Case]) {
+        self.cases = cases.len();
+        self.regions = cases.iter().map(|case| case.regions.len()).sum();
+        let count = |texts: Vec<&str>| texts.into_iter().collect::<std::collections::BTreeSet<_>>().len();
+        self.groups = count(cases.iter().map(|case| case.group_id.as_str()).collect());
+        self.images = count(cases.iter().flat_map(|case| &case.images).map(|image| image.sha256.as_str()).collect());
+        for item in cases.iter().flat_map(|case| &case.chain) {
+            *self.answers.entry(answer_kind(&item.answer)).or_default() += 1;
+        }
+        let side = |split: Split| cases.iter().filter(|case| case.split == split).count();
+        self.split.train = side(Split::Train);
+        self.split.validation = side(Split::Validation);
+        self.split.test = side(Split::Test);
+    }
+
+    /// Returns the lines that are printed.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (name, flow) in [("rows", &self.rows), ("questions", &self.questions)] {
+            let (left_out, faulty) = (flow.left_out.total(), flow.faulty.total());
+            lines.push(format!(
+                "{name}: {} read = {} kept + {left_out} left out + {faulty} faulty",
+                flow.read, flow.kept
+            ));
+            lines.extend(flow.left_out.lines().map(|line| format!("{line}: left out")));
+            lines.extend(flow.faulty.lines().map(|line| format!("{line}: faulty")));
+        }
+        if self.parts_left_out.total() > 0 {
+            lines.push(format!("parts of rows: {} left out", self.parts_left_out.total()));
+            lines.extend(self.parts_left_out.lines());
+        }
+        let Self { cases, images, regions, groups, .. } = self;
+        lines.push(format!("{cases} cases of {groups} groups, {images} images, {regions} regions"));
+        let answers: Vec<String> = self.answers.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        lines.push(format!("answers: {}", answers.join(", ")));
+        for (category, found) in &self.categories {
+            lines.push(format!("category {category}: {}", found.total()));
+            lines.extend(found.lines());
+        }
+        if self.pixels.total() > 0 {
+            lines.push("pixels and boxes:".to_owned());
+            lines.extend(self.pixels.lines());
+        }
+        let SplitReport { kind, train, validation, test, crossed } = &self.split;
+        lines.push(format!("split ({kind}): train {train}, validation {validation}, test {test} cases"));
+        lines.extend(crossed.lines());
+        lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
+        lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
+        lines
+    }
+}

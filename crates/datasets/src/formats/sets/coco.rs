@@ -1,0 +1,195 @@
+//! COCO boxes: JSON files with `images`, `annotations` and `categories`. Crowds are left out, and boxes are read, not
+//! segmentations.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use stepwise_data::problem::{Problem, Problems};
+
+use super::super::entry::{Entry, ImageRef, Unit};
+use super::super::format::{Format, FormatOptions, Mark, Rows};
+use super::super::record::Place;
+use super::super::records;
+use super::annotated::{ClassBox, row, words};
+use super::common::{below_first, nothing_to_read, side_in};
+
+/// COCO.
+pub(super) struct Coco;
+
+#[derive(Deserialize)]
+struct Sheet {
+    images: Vec<ImageLine>,
+    #[serde(default)]
+    annotations: Vec<Annotation>,
+    categories: Vec<Category>,
+}
+
+#[derive(Deserialize)]
+struct ImageLine {
+    id: i64,
+    file_name: String,
+    width: Option<u32>,
+    height: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct Annotation {
+    image_id: i64,
+    category_id: i64,
+    bbox: Option<Vec<f64>>,
+    #[serde(default)]
+    iscrowd: u8,
+}
+
+#[derive(Deserialize)]
+struct Category {
+    id: i64,
+    name: String,
+}
+
+impl Format for Coco {
+    fn name(&self) -> &'static str {
+        "coco"
+    }
+
+    fn about(&self) -> &'static str {
+        "COCO boxes (JSON with images, annotations, categories; --exhaustive when all classes were annotated everywhere)"
+    }
+
+    fn marks(&self, source: &Path) -> Vec<Mark> {
+        vec![Mark::new("JSON file with images, annotations and categories", !sheets(source).is_empty())]
+    }
+
+    fn map(&self) -> &'static str {
+        include_str!("maps/annotations.toml")
+    }
+
+    fn entries(&self, source: &Path, options: &FormatOptions) -> Result<Rows, Problems> {
+        let files = sheets(source);
+        if files.is_empty() {
+            return Err(nothing_to_read(source, "JSON file with images, annotations and categories"));
+        }
+        let mut entries = Vec::new();
+        for file in files {
+            read(source, &file, options.exhaustive, &mut entries)?;
+        }
+        Ok(Rows::new(entries.into_iter()))
+    }
+}
+
+/// Returns the JSON files of the folder, of `annotations/` and of the folders of the sides that look like COCO.
+fn sheets(source: &Path) -> Vec<PathBuf> {
+    let below = ["", "annotations", "train", "valid", "val", "test"];
+    let folders = below.iter().map(|name| if name.is_empty() { source.to_owned() } else { source.join(name) });
+    let all: Vec<PathBuf> = folders.flat_map(|folder| records::files(&folder, &["json"])).collect();
+    all.into_iter().filter(|file| is_sheet(file)).collect()
+}
+
+/// Returns whether a file begins with an object that has the three keys. The keys are looked for in the text, because
+/// the file can be large.
+fn is_sheet(file: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Keys {
+        #[serde(rename = "images")]
+        _images: Vec<serde::de::IgnoredAny>,
+        #[serde(rename = "annotations")]
+        _annotations: Vec<serde::de::IgnoredAny>,
+        #[serde(rename = "categories")]
+        _categories: Vec<serde::de::IgnoredAny>,
+    }
+    let Ok(opened) = File::open(file) else { return false };
+    serde_json::from_reader::<_, Keys>(BufReader::new(opened)).is_ok()
+}
+
+fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) -> Result<(), Problems> {
+    let place: Arc<Path> = Arc::from(file);
+    let opened =
+        File::open(file).map_err(|error| Problem::new(file, format!("cannot be read: {error}"), "check the file"))?;
+    let sheet: Sheet = serde_json::from_reader(BufReader::new(opened))
+        .map_err(|error| Problem::new(file, format!("is no COCO file: {error}"), "correct the annotation file"))?;
+    // Ids have gaps and begin anew in each file.
+    let mut classes = Vec::new();
+    let mut by_id = BTreeMap::new();
+    for category in &sheet.categories {
+        if by_id.insert(category.id, classes.len()).is_some() {
+            return Err(
+                Problem::new(file, format!("category {} is there twice", category.id), "give each its own id").into()
+            );
+        }
+        classes.push(words(&category.name));
+    }
+    let mut boxes: BTreeMap<i64, Vec<ClassBox>> = BTreeMap::new();
+    let mut faults: BTreeMap<i64, Problems> = BTreeMap::new();
+    let known: BTreeMap<i64, usize> = sheet.images.iter().enumerate().map(|(index, image)| (image.id, index)).collect();
+    let mut annotated = BTreeSet::new();
+    // Classes of images with a crowd or a box without area: how many there are is unknown.
+    let mut unusable = BTreeSet::new();
+    for (annotation, row) in sheet.annotations.iter().zip(1..) {
+        let at = Place { file: Arc::clone(&place), row };
+        let Annotation { image_id, category_id, bbox, iscrowd } = annotation;
+        let mut fault = |field: &str, what: String| {
+            let problem = at.problem(&format!("annotations.{field}"), what, "correct the annotation, or remove it");
+            faults.entry(*image_id).or_insert(problem);
+        };
+        if !known.contains_key(image_id) {
+            entries.push(Entry::Faulty(at.problem(
+                "annotations.image_id",
+                format!("there is no image {image_id}"),
+                "correct the annotation, or remove it",
+            )));
+            continue;
+        }
+        annotated.insert(*image_id);
+        match (by_id.get(category_id), bbox.as_deref()) {
+            (None, _) => fault("category_id", format!("there is no category {category_id}")),
+            (Some(class), _) if *iscrowd != 0 => {
+                unusable.insert((*image_id, *class));
+                entries.push(Entry::Part(at, "crowd".into()));
+            }
+            (Some(class), Some([_, _, width, height])) if *width <= 0.0 || *height <= 0.0 => {
+                unusable.insert((*image_id, *class));
+                entries.push(Entry::Part(at, "box without area".into()));
+            }
+            (Some(class), Some([x, y, width, height])) => {
+                let bounds = [*x, *y, x + width, y + height];
+                boxes.entry(*image_id).or_default().push(ClassBox { class: *class, bounds });
+            }
+            (Some(_), other) => fault("bbox", format!("{other:?} is not [x, y, width, height]")),
+        }
+    }
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = file.parent().and_then(|folder| folder.strip_prefix(source).ok()).unwrap_or(Path::new(""));
+    let folder = folder.to_string_lossy().replace('\\', "/");
+    let split = side_in(&stem).or_else(|| side_in(&folder));
+    let sheet_name = stem.rsplit('_').next().unwrap_or_default().to_owned();
+    let places =
+        [folder.clone(), sheet_name.clone(), format!("images/{sheet_name}"), "images".to_owned(), String::new()];
+    let root = super::common::folder_of(source);
+    for (image, row_number) in sheet.images.iter().zip(1..) {
+        let at = Place { file: Arc::clone(&place), row: row_number };
+        if let Some(problem) = faults.remove(&image.id) {
+            entries.push(Entry::Faulty(problem));
+            continue;
+        }
+        let found = boxes.remove(&image.id).unwrap_or_default();
+        if found.is_empty() && !exhaustive {
+            let what = if annotated.contains(&image.id) { "without a usable box" } else { "without an annotation" };
+            entries.push(Entry::LeftOut(at, format!("{what}, which is negative only with --exhaustive")));
+            continue;
+        }
+        let below: Vec<&str> = places.iter().map(String::as_str).collect();
+        let path = below_first(&root, &below, &image.file_name);
+        let mut wanted = ImageRef::file("images.file_name", &root, path);
+        wanted.size = image.width.zip(image.height);
+        let mut row = row(at, wanted, &classes, &found, Unit::Pixels, &|class| {
+            exhaustive && !unusable.contains(&(image.id, class))
+        });
+        row.split = split;
+        entries.push(Entry::Row(Box::new(row)));
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! Conversations and VLMEvalKit.
+
+use base64::Engine as _;
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn turns_of_llava_build_on_each_other_and_both_spellings_are_read() {
+    let place = Place::new();
+    place.picture("a.png", 1);
+    place.picture("images/b.png", 2);
+    let turn = |from: &str, value: &str| json!({"from": from, "value": value});
+    let rows = json!([
+        {"id": "1", "image": "a.png", "conversations": [
+            turn("human", "<image>\nWhich organ is shown?"), turn("gpt", "The lung."),
+            turn("human", "Is it ill?"), turn("gpt", "No"),
+        ]},
+        {"id": "2", "image": "b.png", "domain": {"mri": true, "ct_scan": false},
+         "conversatons": [turn("human", "Which modality?\n<image>"), turn("gpt", "MRI")]},
+        {"id": "3", "conversations": [turn("human", "What is a lung?"), turn("gpt", "An organ")]},
+    ]);
+    place.write("data.json", rows.to_string());
+    let (report, dataset) = place.import("llava", &rest("25"));
+    assert_eq!((report.rows.read, report.rows.kept, report.questions.kept), (3, 2, 3));
+    assert_eq!(counted(&report.rows.left_out, "without an image"), 1);
+    let (case, second) = item(&dataset, "Is it ill");
+    assert_eq!(
+        (case.chain[0].question.as_str(), second.parents.as_slice()),
+        ("Which organ is shown?", &["q0".to_owned()][..])
+    );
+    assert_eq!(gold(&dataset, "Is it ill"), "false");
+    let map = "schema = \"import-map/1\"\n[[rule]]\ncategory = \"01\"\nfields = { domain = \"mri\" }\n";
+    place.write("map.toml", map);
+    let mapped = FormatOptions { map: Some(place.source().join("map.toml")), ..FormatOptions::default() };
+    let report = place.import_to("llava", "mapped", &mapped).expect("imports");
+    assert_eq!(report.rows.kept, 1);
+}
+
+#[test]
+fn conversations_out_of_turn_and_addresses_are_faults() {
+    for (conversation, image, expected) in [
+        (json!([{"from": "gpt", "value": "x"}]), "a.png", "data.json:1: conversations[0]: \"gpt\" is out of turn"),
+        (json!([{"from": "human", "value": "x"}]), "a.png", "does not end with an answer"),
+        (json!([{"from": "observation", "value": "x"}]), "a.png", "role \"observation\" is not known"),
+        (
+            json!([{"from": "human", "value": "<image><image>x"}, {"from": "gpt", "value": "y"}]),
+            "a.png",
+            "has 2 placeholders <image> for 1 images",
+        ),
+        (
+            json!([{"from": "human", "value": "<image>x"}, {"from": "gpt", "value": "y"}]),
+            "https://example.org/a.png",
+            "is an address",
+        ),
+    ] {
+        let place = Place::new();
+        place.picture("a.png", 1);
+        place.write("data.json", json!([{"image": image, "conversations": conversation}]).to_string());
+        place.assert_refused("llava", &rest("25"), expected);
+    }
+}
+
+#[test]
+fn sets_of_llama_factory_are_read_by_their_columns_and_tags() {
+    let place = Place::new();
+    place.picture("imgs/a.png", 1);
+    place.picture("imgs/b.png", 2);
+    let list = json!({
+        "mine": {"file_name": "m.json", "formatting": "sharegpt", "columns": {"messages": "messages", "images": "images"},
+            "tags": {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}},
+        "share": {"file_name": "s.jsonl", "formatting": "sharegpt", "columns": {"images": "image"}},
+        "texts": {"file_name": "t.json"},
+    });
+    place.write("dataset_info.json", list.to_string());
+    let message = |role: &str, content: &str| json!({"role": role, "content": content});
+    let rows = json!([{"images": ["imgs/a.png"], "messages": [
+        message("system", "Be brief."), message("user", "<image>Which organ?"), message("assistant", "Lung")]}]);
+    place.write("m.json", rows.to_string());
+    let line = json!({"image": "imgs/b.png", "conversations": [
+        {"from": "human", "value": "<image>Which side?"}, {"from": "gpt", "value": "Left"}]});
+    place.write("s.jsonl", format!("{line}\n"));
+    let (report, dataset) = place.import("llama-factory", &rest("25"));
+    assert_eq!((report.rows.read, report.rows.kept), (3, 2));
+    assert_eq!(counted(&report.rows.left_out, "the set texts has no column of images"), 1);
+    assert_eq!([gold(&dataset, "organ"), gold(&dataset, "side")], ["text Lung", "text Left"]);
+    assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).format.name(), "llama-factory");
+
+    let hub = json!({"mine": {"hf_hub_url": "a/b", "columns": {"images": "images"}}});
+    place.write("dataset_info.json", hub.to_string());
+    place.assert_refused("llama-factory", &rest("25"), "the set mine has no file_name: it is on a hub");
+    let outside =
+        json!({"mine": {"file_name": "../m.json", "formatting": "sharegpt", "columns": {"images": "images"}}});
+    place.write("dataset_info.json", outside.to_string());
+    place.assert_refused("llama-factory", &rest("25"), "does not lead into");
+}
+
+#[test]
+fn images_of_vlmevalkit_are_base64_shared_between_rows_or_several() {
+    let place = Place::new();
+    let encoded = |name: &str, seed: u32| {
+        place.picture(name, seed);
+        let bytes = fs::read(place.source().join(name)).expect("there");
+        base64::engine::general_purpose::STANDARD.encode(bytes)
+    };
+    let (first, second) = (encoded("a.png", 1), encoded("b.png", 2));
+    let table = format!(
+        "index\timage\tquestion\tA\tB\tC\tanswer\tcategory\n\
+         0\t{first}\tWhich organ?\tLung\tLiver\t\tB\tanatomy\n\
+         1\t0\tWhich side?\tLeft\tRight\tNone\tC\tside\n\
+         2\t\"['{first}', '{second}']\"\tWhich is older?\tfirst\tsecond\t\tA\ttime\n"
+    );
+    place.write("t.tsv", &table);
+    let (report, dataset) = place.import("vlmevalkit", &rest("25"));
+    assert_eq!((report.rows.kept, report.cases, report.images), (3, 2, 2));
+    assert_eq!(
+        [gold(&dataset, "organ"), gold(&dataset, "side"), gold(&dataset, "older")],
+        ["Liver/2", "None/3", "first/2"]
+    );
+    assert_eq!(item(&dataset, "older").0.images.len(), 2);
+    assert_eq!(report.groups, 1, "the two cases share an image");
+    place.write("t.tsv", table.replace("\n1\t0\t", "\n1\t7\t"));
+    place.assert_refused("vlmevalkit", &rest("25"), "t.tsv:3: image: no row with the index \"7\" holds an image");
+}
+
+#[test]
+fn ms_swift_is_read_in_its_forms_with_boxes_and_uris() {
+    let place = Place::new();
+    place.picture("a.png", 1);
+    place.picture("b.png", 2);
+    let uri = base64::engine::general_purpose::STANDARD.encode(fs::read(place.source().join("b.png")).expect("there"));
+    let lines = [
+        json!({"messages": [{"role": "user", "content": "<image>Find the <ref-object>."}, {"role": "assistant", "content":
+            "<bbox><bbox>"}], "images": ["a.png"], "objects": {"ref": ["mass"], "bbox": [[0.125, 0.5, 0.5, 1.0], [0.5, 0, 1, 0.5]],
+            "bbox_type": "norm1"}}),
+        json!({"query": "<image>Which side?", "response": "Left", "history": [["Which organ?", "Lung"]], "images":
+            [format!("data:image/png;base64,{uri}")]}),
+        json!({"messages": [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "At <bbox>."}],
+            "images": ["a.png"], "objects": {"bbox": [[1, 2, 3, 4]]}}),
+        json!({"messages": [{"role": "user", "content": "Click."}, {"role": "assistant", "content": "<bbox>"}],
+            "images": ["a.png"], "objects": {"bbox": [[1, 2]]}}),
+    ];
+    place.write("t.jsonl", lines.map(|line| line.to_string()).join("\n"));
+    let (report, dataset) = place.import("ms-swift", &rest("12"));
+    assert_eq!((report.rows.read, report.rows.kept, report.questions.kept), (4, 2, 3));
+    assert_eq!(counted(&report.rows.left_out, "inside a sentence") + counted(&report.rows.left_out, "a point"), 2);
+    let (case, question) = item(&dataset, "Find the mass.");
+    assert_eq!((gold(&dataset, "Find").as_str(), question.evidence.len()), ("2 boxes", 2));
+    assert_eq!(case.regions[0].shape.bounds(), [10.0, 30.0, 40.0, 60.0]);
+    assert_eq!(item(&dataset, "side").1.parents, ["q0"]);
+    assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).format.name(), "ms-swift");
+
+    let wrong = json!({"messages": [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "<bbox>"}],
+        "images": ["a.png"], "objects": {"bbox": []}});
+    place.write("t.jsonl", wrong.to_string());
+    place.assert_refused("ms-swift", &rest("12"), "t.jsonl:1: objects: the messages have 1 <bbox> for 0 objects");
+}
