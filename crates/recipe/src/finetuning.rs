@@ -182,7 +182,12 @@ fn read_lora(mut section: Section<'_>) -> LoraRecipe {
         lora_alpha: section
             .integer_or("lora_alpha", Some("twice `r`"), 1..=65536, "The update is scaled by `lora_alpha / r`.")
             .map_or(2 * r, |alpha| alpha as u32),
-        lora_dropout: section.float("lora_dropout", 0.0, 0.0..1.0, "Share of an adapter's inputs dropped in training."),
+        lora_dropout: section.float(
+            "lora_dropout",
+            0.0,
+            0.0..1.0,
+            "Share of an adapter's inputs dropped in training. GPUs draw other masks than the CPU.",
+        ),
         target_modules: modules(
             &mut section,
             "target_modules",

@@ -38,6 +38,21 @@ pub const PRESETS: &[Preset] = &[
         text: include_str!("../../../recipes/qwen2.5-vl-3b-lora.toml"),
     },
     Preset {
+        name: "qwen3-vl-4b-lora",
+        about: "LoRA on Qwen3-VL-4B-Instruct",
+        text: include_str!("../../../recipes/qwen3-vl-4b-lora.toml"),
+    },
+    Preset {
+        name: "medgemma-4b-qlora",
+        about: "QLoRA on MedGemma-4B-it",
+        text: include_str!("../../../recipes/medgemma-4b-qlora.toml"),
+    },
+    Preset {
+        name: "internvl3-2b-lora",
+        about: "LoRA on InternVL3-2B, in the form of transformers",
+        text: include_str!("../../../recipes/internvl3-2b-lora.toml"),
+    },
+    Preset {
         name: "llava-1.5-7b-qlora",
         about: "QLoRA on LLaVA-1.5-7B, in the form of transformers",
         text: include_str!("../../../recipes/llava-1.5-7b-qlora.toml"),

@@ -149,7 +149,7 @@ def _config(options: Options, ids: dict[str, int], patch: int) -> dict:
         "use_absolute_position_embeddings": True,
         "use_mean_pooling": True,
         "use_qk_norm": False,
-    }
+    } | options.extra
     return {
         "architectures": ["InternVLForConditionalGeneration"],
         "downsample_ratio": 0.5,

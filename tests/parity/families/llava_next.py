@@ -91,7 +91,7 @@ def _config(options: Options, ids: dict[str, int], patch: int, pinpoints: list[l
         "torch_dtype": "float32",
         "use_image_newline_parameter": True,
         "vision_config": vision | vision_sizes(options, SIDE * patch, patch),
-        "vision_feature_layer": -2,
+        "vision_feature_layer": options.extra.get("vision_feature_layer", -2),
         "vision_feature_select_strategy": "default",
         "vocab_size": words,
     }

@@ -6,6 +6,9 @@ from . import gemma3, internvl, llava, llava_next, qwen2_vl, qwen3_vl, smolvlm
 from .family import Family
 from .options import Options
 
+# What the encoder of InternVL3 with 6 billion parameters has, and a norm after the last layer.
+OTHER_INTERNVIT = {"attention_bias": False, "norm_type": "rms_norm", "use_mean_pooling": False, "use_qk_norm": True}
+
 # name -> maker, options that select the variant, options of the committed size
 FIXTURES: dict[str, tuple[Callable[[Options], Family], dict, dict]] = {
     "qwen2_5_vl": (qwen2_vl.build, {}, {"patch": 4}),
@@ -16,7 +19,9 @@ FIXTURES: dict[str, tuple[Callable[[Options], Family], dict, dict]] = {
     "llava": (llava.build, {}, {"patch": 7}),
     "llava-siglip-mistral": (llava.build, {"tower": "siglip", "text": "mistral"}, {"patch": 7}),
     "llava_next": (llava_next.build, {}, {"patch": 7}),
+    "llava_next-layers": (llava_next.build, {"vision_feature_layer": [-2, 0]}, {"patch": 4, "seed": 1}),
     "internvl": (internvl.build, {}, {"patch": 3}),
+    "internvl-qk-norm": (internvl.build, OTHER_INTERNVIT, {"patch": 2, "seed": 1}),
     "smolvlm": (smolvlm.build, {}, {}),
 }
 SMALL = {"hidden": 32, "merges": 60, "image_side": 64}

@@ -20,6 +20,8 @@ pub(crate) struct FamilyFacts {
     pub image_processors: &'static [&'static str],
     /// Makes the image preprocessing from its settings and, if the folder has one, `processor_config.json`.
     pub read_processor: ReadProcessor,
+    /// Settings of [`ImageOptions`](crate::images::processor::ImageOptions) that the family has, by their names there.
+    pub image_options: &'static [&'static str],
     /// Tokens that the tokenizer must have.
     pub tokens: &'static [&'static str],
     /// Says whether a token structures turns and images, even if it is not marked as special.

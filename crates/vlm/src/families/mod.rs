@@ -6,11 +6,14 @@
 mod facts;
 mod gemma3;
 mod idefics3;
+mod internvl;
 mod llava;
+mod llava_next;
 mod qwen;
 mod qwen3_vl;
 mod qwen_vl;
 mod tower_names;
+mod unsupported;
 
 use burn::tensor::{Device, Tensor};
 use serde_json::Value;
@@ -23,6 +26,8 @@ use crate::nn::checkpointing::Block;
 use crate::nn::layers::Linear;
 use crate::nn::parameter::{ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
+use unsupported::unsupported;
+
 pub(crate) use facts::{FamilyFacts, ProcessorSettingError, TensorNames};
 
 /// Architecture of a model. Values read by [`ModelConfig::from_json`] fit each other.
@@ -113,7 +118,9 @@ families! {
     QwenVl: qwen_vl,
     Qwen3Vl: qwen3_vl,
     Llava: llava,
+    LlavaNext: llava_next,
     Gemma3: gemma3,
+    InternVl: internvl,
 }
 
 /// Returns the facts of all families.
@@ -138,8 +145,14 @@ impl ModelConfig {
         let found = FAMILIES.iter().find(|(facts, _)| stated.is_some_and(|stated| facts.model_types.contains(&stated)));
         match found {
             Some((facts, read)) => read(&value, facts),
-            None => Err(unsupported(&value)),
+            None => Err(unsupported(&value, all(), &names())),
         }
+    }
+
+    /// Returns the names of the settings of [`ImageOptions`](crate::images::processor::ImageOptions) that the family has.
+    #[must_use]
+    pub fn image_options(&self) -> &'static [&'static str] {
+        self.family.image_options
     }
 
     /// Returns the names of the models of this family, for messages.
@@ -147,14 +160,4 @@ impl ModelConfig {
     pub fn family_name(&self) -> &'static str {
         self.family.name
     }
-}
-
-/// The error of a model that belongs to no family. The class in `architectures` makes it easier to read.
-fn unsupported(config: &Value) -> ConfigError {
-    let stated = config.get("model_type").map_or_else(|| "missing".to_owned(), Value::to_string);
-    let class = config.get("architectures").and_then(|classes| classes.get(0)).and_then(Value::as_str);
-    let found = class.map_or_else(|| stated.clone(), |class| format!("{stated} ({class})"));
-    let types: Vec<String> = all().flat_map(|family| family.model_types).map(|kind| format!("\"{kind}\"")).collect();
-    let expected = format!("the types {} are supported: {}", types.join(", "), names());
-    ConfigError::Unsupported { field: "model_type".to_owned(), found, expected }
 }

@@ -5,6 +5,9 @@ use super::facts::TensorNames;
 /// Names of these families.
 pub(super) const NAMES: TensorNames = TensorNames { current, split_off: |_| None, in_adapters, kept_on_export: true };
 
+/// Names of families whose encoder was never called `vision_model` inside `vision_tower`.
+pub(super) const WITHOUT_VISION_MODEL: TensorNames = TensorNames { in_adapters: str::to_owned, ..NAMES };
+
 /// Returns the module name of a stored tensor; a module name is returned unchanged.
 fn current(name: &str) -> String {
     let rest = name.strip_prefix("model.").unwrap_or(name);
@@ -18,7 +21,7 @@ fn current(name: &str) -> String {
     if let Some(rest) = tower.iter().find_map(|tower| rest.strip_prefix(tower)) {
         return format!("model.vision_tower.{rest}");
     }
-    match rest.starts_with("multi_modal_projector.") {
+    match rest.starts_with("multi_modal_projector.") || rest == "image_newline" {
         true => format!("model.{rest}"),
         false => name.to_owned(),
     }
@@ -52,6 +55,9 @@ mod tests {
                 "model.multi_modal_projector.mm_input_projection_weight",
             ),
             ("model.language_model.norm.weight", "model.language_model.norm.weight"),
+            ("image_newline", "model.image_newline"),
+            ("model.image_newline", "model.image_newline"),
+            ("vision_tower.encoder.layer.0.lambda_1", "model.vision_tower.encoder.layer.0.lambda_1"),
         ] {
             assert_eq!(current(stored), module);
             assert_eq!(current(&in_adapters(module)), module);

@@ -18,6 +18,7 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     processors: &["Gemma3Processor"],
     image_processors: &["Gemma3ImageProcessor"],
     read_processor: processor::read,
+    image_options: &[],
     tokens: &[processor::START, processor::FEATURE, processor::END],
     is_structural: processor::is_structural,
     turn_end: processor::TURN_END,

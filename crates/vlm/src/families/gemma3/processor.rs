@@ -146,7 +146,7 @@ mod tests {
         processor.expand(processor.grid(30, 20, &ImageOptions::default()), &mut text);
         let features = FEATURE.repeat(4);
         assert_eq!(text.text, format!("\n\n{START}{features}{END}\n\n"));
-        assert_eq!((&text.text[text.tiles[0].0.clone()], text.tiles[0].1), (&*features, 4));
+        assert_eq!((&text.text[text.runs[0].bytes.clone()], text.runs[0].features.len()), (&*features, 4));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::encoder::EncoderShape;
 use crate::nn::layers::Linear;
 use crate::nn::parameter::{ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
+use crate::pixel_shuffle::pixel_shuffle;
 
 /// Connector between image encoder and decoder.
 #[derive(Clone, Debug)]
@@ -32,16 +33,7 @@ impl Connector {
     /// Joins and projects patches: `x` is `[tiles * side * side, width]`, the result
     /// `[tiles * (side / scale)^2, text width]`. `side` is the number of patches along a side of a tile.
     pub fn forward(&self, x: Tensor<2>, side: usize, pass: &Pass) -> Tensor<2> {
-        self.projection.forward(self.shuffled(x, side), pass)
-    }
-
-    /// Pixel shuffle: joins each square of `scale * scale` neighbouring patches, row by row, to one wide row.
-    fn shuffled(&self, x: Tensor<2>, side: usize) -> Tensor<2> {
-        let ([rows, width], scale) = (x.dims(), self.scale);
-        let (tiles, out) = (rows / (side * side), side / scale);
-        x.reshape([tiles, out, scale, out, scale * width])
-            .swap_dims(2, 3) // [tiles, out row, out column, row in square, columns in square * width]
-            .reshape([tiles * out * out, scale * scale * width])
+        self.projection.forward(pixel_shuffle(x, side, self.scale), pass)
     }
 
     /// Calls `visitor` for the parameters of the projection.

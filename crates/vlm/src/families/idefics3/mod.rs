@@ -34,6 +34,7 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     processors: &["Idefics3Processor", "SmolVLMProcessor"],
     image_processors: &["Idefics3ImageProcessor", "SmolVLMImageProcessor"],
     read_processor,
+    image_options: &["do_image_splitting"],
     tokens: &[processor::IMAGE, processor::FAKE],
     is_structural: processor::is_structural,
     turn_end: processor::END_OF_UTTERANCE,

@@ -76,10 +76,6 @@ impl ImageProcessor for Processor {
         text.text.push_str(FAKE);
     }
 
-    fn options(&self) -> &'static [&'static str] {
-        &["do_image_splitting"]
-    }
-
     fn settings(&self, options: &ImageOptions) -> Map<String, Value> {
         let mut pixels = self.pixels.clone();
         pixels.do_image_splitting = options.do_image_splitting.unwrap_or(pixels.do_image_splitting);
@@ -99,9 +95,9 @@ mod tests {
             let mut text = Expansion::default();
             processor.expand(grid, &mut text);
             assert!(
-                text.tiles.iter().all(|(bytes, count)| &text.text[bytes.clone()] == "<image><image>" && *count == 2)
+                text.runs.iter().all(|run| &text.text[run.bytes.clone()] == "<image><image>" && run.features == (0..2))
             );
-            (text.text, text.tiles.len())
+            (text.text, text.runs.len())
         };
         let whole = ImageGrid::whole(4, 4);
         let one = "<fake_token_around_image><global-img><image><image><fake_token_around_image>";

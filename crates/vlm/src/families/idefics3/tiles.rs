@@ -140,7 +140,7 @@ mod tests {
         // The image already has its final size, so only the whole-image tile is resized.
         let picture = RgbImage::from_fn(4, 2, |x, y| image::Rgb([x as u8, y as u8, 9]));
         let tiles = config(4, 2).tiles(&picture, None).expect("cut");
-        assert_eq!(tiles.grid, ImageGrid { rows: 1, columns: 2, height: 2, width: 2 });
+        assert_eq!(tiles.grid, ImageGrid { rows: 1, columns: 2, ..ImageGrid::whole(2, 2) });
         assert_eq!(tiles.bytes[..24], [0, 1, 0, 1, 0, 0, 1, 1, 9, 9, 9, 9, 2, 3, 2, 3, 0, 0, 1, 1, 9, 9, 9, 9]);
     }
 

@@ -1,4 +1,4 @@
-//! Architecture of a LLaVA-1.5 model, read from `config.json` of a Hugging Face folder.
+//! Architecture of a LLaVA-1.5 or LLaVA-NeXT model, read from `config.json` of a Hugging Face folder.
 
 use serde_json::Value;
 
@@ -11,13 +11,16 @@ use crate::vit_config::{self, VitConfig};
 pub struct Config {
     /// Image encoder.
     pub tower: VitConfig,
-    /// Number of encoder layers whose output becomes features; further layers are not computed.
-    pub feature_layers: usize,
+    /// Layers whose outputs become features, side by side, as numbers of layers before them: 0 is the input of the first
+    /// layer. Not empty. Layers after the last of them are not computed.
+    pub feature_layers: Vec<usize>,
     /// Whether the projector's layers have a bias.
     pub projector_bias: bool,
+    /// Whether the embedding of a line break follows each tile's features (LLaVA-NeXT).
+    pub newline: bool,
 }
 
-/// Reads and checks the contents of a `config.json`.
+/// Reads and checks the contents of a `config.json` of LLaVA-1.5.
 ///
 /// # Errors
 /// When a value is malformed, invalid or not supported.
@@ -32,6 +35,7 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
     let config = Config {
         feature_layers: feature_layers(value, vision.num_hidden_layers)?,
         projector_bias: value.get("multimodal_projector_bias").and_then(Value::as_bool).unwrap_or(true),
+        newline: false,
         tower,
     };
     Ok((common, config))
@@ -47,16 +51,22 @@ fn check_strategy(value: &Value, clip: bool) -> Result<(), ConfigError> {
     unless(strategy == needed, "vision_feature_select_strategy", strategy, expected)
 }
 
-/// Number of layers up to `vision_feature_layer`. Index 0 is the input of the first layer, and negative indices count from
-/// the end.
-fn feature_layers(value: &Value, layers: usize) -> Result<usize, ConfigError> {
-    let stated = value.get("vision_feature_layer").filter(|stated| !stated.is_null());
-    let index = stated.map_or(Some(-2), Value::as_i64);
-    let count = index.map(|index| if index < 0 { index + layers as i64 + 1 } else { index });
-    let count = count.and_then(|count| usize::try_from(count).ok()).filter(|count| (1..=layers).contains(count));
-    let expected = format!("one index of a layer is supported, from 1 to {layers} or from -{layers} to -1");
-    let found = stated.map_or_else(|| "-2".to_owned(), Value::to_string);
-    unless(count.is_some(), "vision_feature_layer", found, &expected).map(|()| count.unwrap_or_default())
+/// Layers of `vision_feature_layer`, one index or a list. Index 0 is the input of the first layer, and negative indices count
+/// from the end.
+fn feature_layers(value: &Value, layers: usize) -> Result<Vec<usize>, ConfigError> {
+    let default = Value::from(-2);
+    let stated = value.get("vision_feature_layer").filter(|stated| !stated.is_null()).unwrap_or(&default);
+    let layer = |index: &Value| {
+        let index = index.as_i64()?;
+        let count = if index < 0 { index + layers as i64 + 1 } else { index };
+        usize::try_from(count).ok().filter(|count| *count <= layers)
+    };
+    let indices = stated.as_array().map_or(std::slice::from_ref(stated), Vec::as_slice);
+    let found: Option<Vec<usize>> = indices.iter().map(layer).collect();
+    let found = found.filter(|found| !found.is_empty());
+    let expected = format!("indices of layers are supported, from 0 to {layers} or from -{} to -1", layers + 1);
+    unless(found.is_some(), "vision_feature_layer", stated, &expected)?;
+    Ok(found.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -68,7 +78,10 @@ mod tests {
     #[test]
     fn feature_layers_count_from_both_ends() {
         let layers = |index: serde_json::Value| feature_layers(&json!({ "vision_feature_layer": index }), 24).ok();
-        assert_eq!([json!(-2), json!(-1), json!(5), json!(null)].map(layers), [Some(23), Some(24), Some(5), Some(23)]);
-        assert_eq!([json!(0), json!(25), json!(-25), json!([-2, -5])].map(layers), [None; 4]);
+        let one = |layer: usize| Some(vec![layer]);
+        assert_eq!([json!(-2), json!(-1), json!(5), json!(null)].map(layers), [one(23), one(24), one(5), one(23)]);
+        assert_eq!([json!(0), json!(-25)].map(layers), [one(0), one(0)]);
+        assert_eq!(layers(json!([-2, 5, -1])), Some(vec![23, 5, 24]));
+        assert_eq!([json!(25), json!(-26), json!([]), json!([1, 25]), json!("1")].map(layers), [const { None }; 5]);
     }
 }

@@ -3,7 +3,7 @@
 
 mod config;
 mod encoder;
-mod processor;
+pub(super) mod processor;
 
 use super::facts::FamilyFacts;
 use super::tower_names::NAMES;
@@ -17,6 +17,7 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     processors: &["LlavaProcessor"],
     image_processors: &["CLIPImageProcessor", "SiglipImageProcessor"],
     read_processor: processor::read,
+    image_options: &[],
     tokens: &[processor::IMAGE],
     is_structural: |token| token == processor::IMAGE,
     turn_end: "</s>",

@@ -16,7 +16,7 @@ use crate::images::settings::{LARGEST_SIDE, SettingError, only_true, resample, s
 use crate::images::values::{CLIP_MEAN, CLIP_STD, PixelValues};
 
 /// Placeholder of an image, and token that stands for one feature.
-pub(super) const IMAGE: &str = "<image>";
+pub(in super::super) const IMAGE: &str = "<image>";
 
 /// Image preprocessing settings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,6 +45,16 @@ pub(super) fn read(
     settings: &Value,
     processor: Option<&Value>,
 ) -> Result<Arc<dyn ImageProcessor>, ProcessorSettingError> {
+    let patch_size = patch_size(processor)?;
+    Ok(Arc::new(Processor { settings: Settings::from_json(settings, patch_size)? }))
+}
+
+/// Returns the side of a patch in pixels that `processor_config.json` states, and checks that it counts the class token as
+/// the image encoder does.
+///
+/// # Errors
+/// When the patch size is missing or malformed, or the number of additional tokens does not fit the strategy.
+pub(in super::super) fn patch_size(processor: Option<&Value>) -> Result<u32, ProcessorSettingError> {
     let field = |name: &str| processor.and_then(|processor| processor.get(name)).filter(|stated| !stated.is_null());
     let patch = field("patch_size").and_then(Value::as_u64).filter(|patch| (1..=LARGEST_SIDE).contains(patch));
     let Some(patch) = patch else {
@@ -62,7 +72,7 @@ pub(super) fn read(
              0 with \"full\" are supported"
         )));
     }
-    Ok(Arc::new(Processor { settings: Settings::from_json(settings, patch as u32)? }))
+    Ok(patch as u32)
 }
 
 impl Settings {

@@ -126,7 +126,10 @@ impl EncoderLayer {
             proj,
             norm2: Norm::read(source, format!("{prefix}.norm2"), width, form.rms())?,
             feed_forward,
-            heads: Heads::new(shape.num_attention_heads, shape.num_attention_heads),
+            heads: Heads {
+                bf16: source.in_bf16_on_device(),
+                ..Heads::new(shape.num_attention_heads, shape.num_attention_heads)
+            },
         })
     }
 

@@ -145,10 +145,6 @@ impl ImageProcessor for Processor {
         IMAGE
     }
 
-    fn options(&self) -> &'static [&'static str] {
-        &["max_pixels", "min_pixels"]
-    }
-
     fn settings(&self, options: &ImageOptions) -> Map<String, Value> {
         let mut settings = self.settings.clone();
         settings.max_pixels = options.max_pixels.unwrap_or(settings.max_pixels);

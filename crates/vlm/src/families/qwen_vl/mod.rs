@@ -18,6 +18,7 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     processors: &["Qwen2VLProcessor", "Qwen2_5_VLProcessor"],
     image_processors: &["Qwen2VLImageProcessor"],
     read_processor: processor::read,
+    image_options: &["max_pixels", "min_pixels"],
     tokens: &[processor::IMAGE, processor::START, processor::END],
     is_structural: processor::is_structural,
     turn_end: "<|im_end|>",

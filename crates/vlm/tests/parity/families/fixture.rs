@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use image::RgbImage;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use stepwise_data::conversation::{Conversation, Message, Part, Role};
@@ -13,8 +14,9 @@ use stepwise_testing::files::{json, parity};
 use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::pipeline::VlmPipeline;
 
-/// Conversations that every fixture has: one image, another image with a system turn, both images, no image.
-pub const CONVERSATIONS: [&str; 4] = ["img0", "img1", "two", "text"];
+/// Conversations that every fixture has: one image, another image with a system turn, two images, no image; and the tall
+/// image of some fixtures.
+const CONVERSATIONS: [&str; 5] = ["img0", "img1", "two", "text", "tall"];
 
 /// The conversation whose gradients are recorded.
 pub const FIRST: &str = "img0";
@@ -89,19 +91,37 @@ impl Fixture {
         names
     }
 
-    /// Returns the number of encoder blocks, of `blocks`, whose output becomes features.
-    pub fn computed_blocks(&self, blocks: usize) -> usize {
-        let config = json(&self.folder.join("model/config.json"));
-        let last = config["vision_feature_layer"].as_i64().unwrap_or(-1);
-        blocks.saturating_sub((-last - 1) as usize)
+    /// Returns the conversations of the fixture that need no other settings than the folder's.
+    pub fn conversations(&self) -> impl Iterator<Item = &'static str> {
+        CONVERSATIONS.into_iter().filter(|key| self.meta["samples"].get(key).is_some())
     }
 
-    /// Returns a conversation of [`CONVERSATIONS`] with its images, with or without its answer.
+    /// Returns the name of the recorded output of the image encoder; None if only the values before its last norm are
+    /// recorded.
+    pub fn last_block(&self, key: &str) -> Option<String> {
+        if self.get(&format!("{key}.act.vis_out")).is_some() {
+            return Some("vis_out".to_owned());
+        }
+        let config = json(&self.folder.join("model/config.json"));
+        let has_norm = config["model_type"] == "smolvlm" || config["vision_config"]["use_mean_pooling"] == false;
+        let blocks = self.after(&format!("{key}.act.vis_block")).len();
+        let stated = &config["vision_feature_layer"];
+        let layers = stated.as_array().map_or(std::slice::from_ref(stated), Vec::as_slice);
+        let count = |layer: &Value| match layer.as_i64().unwrap_or(-1) {
+            layer @ 0.. => layer as usize,
+            layer => blocks.saturating_sub((-layer - 1) as usize),
+        };
+        let last = layers.iter().map(count).max().unwrap_or(blocks);
+        (!has_norm || last < blocks).then(|| format!("vis_block{}", last.saturating_sub(1)))
+    }
+
+    /// Returns a conversation with its images, with or without its answer.
     pub fn example(&self, pipeline: &VlmPipeline, key: &str, answered: bool) -> EncodableExample {
         let facts = &self.meta["samples"][key];
         let text = |field: &str| facts[field].as_str().map(str::to_owned);
         let first = usize::from(key == "img1");
-        let count = facts["sizes"].as_array().expect("sizes").len();
+        let sizes = facts["sizes"].as_array().expect("sizes");
+        let count = sizes.len();
         let mut conversation = Conversation::default();
         if let Some(system) = text("system") {
             conversation.push(Role::System, vec![Part::text(&system)]);
@@ -112,9 +132,15 @@ impl Fixture {
             let content = vec![Part::text(text("answer").expect("an answer"))];
             conversation.messages.push(Message { role: Role::Assistant, content, supervised: true });
         }
-        let images = (first..first + count).map(|image| {
-            let picture = load_image(&self.folder.join(format!("picture{image}.png"))).expect("an image");
-            Arc::new(pipeline.processor.prepare(&picture).expect("prepared"))
+        let images = (0..count).map(|place| {
+            let load = |name: &str| load_image(&self.folder.join(format!("picture{name}.png"))).ok();
+            let size = |picture: &RgbImage| serde_json::json!([picture.width(), picture.height()]);
+            // Some conversations show an image of their own, which has another size.
+            let picture = ["", "-tall"]
+                .iter()
+                .filter_map(|own| load(&if own.is_empty() { (first + place).to_string() } else { (*own).to_owned() }))
+                .find(|picture| size(picture) == sizes[place]);
+            Arc::new(pipeline.processor.prepare(&picture.expect("an image of the recorded size")).expect("prepared"))
         });
         EncodableExample { conversation, images: images.collect() }
     }

@@ -3,13 +3,18 @@
 mod conversations;
 mod fixture;
 mod pixels;
+mod second_backend;
+
+use std::sync::Arc;
 
 use burn::tensor::Tensor;
+use image::RgbImage;
 use stepwise_data::conversation::Part;
 use stepwise_testing::model::parameters::{Values, gradients_of, read, set_trainable};
 use stepwise_vlm::adapter::{load_adapter, merge};
 use stepwise_vlm::batch::{Batch, EncodableExample};
 use stepwise_vlm::generate::generate;
+use stepwise_vlm::images::grid::ImageGrid;
 use stepwise_vlm::model::{Vlm, save_model};
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
@@ -17,11 +22,23 @@ use stepwise_vlm::pipeline::VlmPipeline;
 use stepwise_vlm::pixel_gradient::PixelObjective;
 
 use crate::fixtures::{GRADIENTS, PREFIX, TOLERANCE, assert_close};
-use fixture::{CONVERSATIONS, FIRST, Fixture, fixtures};
+use fixture::{FIRST, Fixture, fixtures};
 
 /// Fixtures of the families that are built.
-const BUILT: [&str; 7] =
-    ["qwen2_5_vl", "qwen2_vl", "qwen3_vl", "qwen3_vl-untied", "llava", "llava-siglip-mistral", "gemma3"];
+const BUILT: [&str; 12] = [
+    "qwen2_5_vl",
+    "qwen2_vl",
+    "qwen3_vl",
+    "qwen3_vl-untied",
+    "llava",
+    "llava-siglip-mistral",
+    "llava_next",
+    "llava_next-layers",
+    "gemma3",
+    "internvl",
+    "internvl-qk-norm",
+    "smolvlm",
+];
 
 /// A conversation as the model takes it: its sequence, and its images as normalised pixels.
 struct Input {
@@ -35,13 +52,15 @@ impl Input {
         let encoded = pipeline.encode(example, answering).expect("encoded");
         let count = encoded.targets().count() as f32;
         let targets = encoded.targets().map(|index| Target { index, weight: 1.0 / count }).collect();
-        let mut first = 0;
+        let grids = example.grids();
+        let features = |grid: &ImageGrid| grid.tiles() * pipeline.processor.tile_features(*grid);
         let tiles = encoded.images.iter().map(|span| {
-            first += span.len;
-            TileSpan { start: span.start, len: span.len, first: first - span.len, axes: span.axes }
+            let before: usize = grids[..span.image].iter().map(features).sum();
+            let first = before + pixels::place(pipeline, grids[span.image], span.tile) * span.tile_features;
+            TileSpan { start: span.start, len: span.len, first: first + span.first, axes: span.axes }
         });
         let tiles = tiles.collect();
-        let pixels = example.images.iter().map(|image| pixels::normalised(&pipeline.processor, image)).collect();
+        let pixels = example.images.iter().map(|image| pixels::normalised(pipeline, image)).collect();
         Self { sequence: Sequence { ids: encoded.ids, tiles, targets }, pixels }
     }
 
@@ -74,27 +93,65 @@ fn compare_logits(fixture: &Fixture, key: &str, name: &str, input: &Input, model
 fn tokens_positions_and_pixels_equal_the_recorded_ones() {
     for fixture in fixtures(&BUILT) {
         let pipeline = fixture.pipeline();
-        for key in CONVERSATIONS {
-            let at = format!("{} {key}", fixture.name);
-            let example = fixture.example(&pipeline, key, true);
-            let encoded = pipeline.encode(&example, false).expect(&at);
-            let ids: Vec<i64> = encoded.ids.iter().map(|id| i64::from(*id)).collect();
-            assert_eq!(ids, fixture.whole(&format!("{key}.input_ids")), "{at}");
-            let labels = fixture.whole(&format!("{key}.labels"));
-            let supervised: Vec<bool> = labels.iter().map(|label| *label >= 0).collect();
-            assert_eq!(encoded.supervised, supervised, "{at}");
-            let asked = pipeline.encode(&fixture.example(&pipeline, key, false), true).expect(&at);
-            let ids: Vec<i64> = asked.ids.iter().map(|id| i64::from(*id)).collect();
-            assert_eq!(ids, fixture.whole(&format!("{key}.prompt_ids")), "{at}");
-            let input = Input::new(&pipeline, &example, false);
-            if let Some((_, positions)) = fixture.get(&format!("{key}.position_ids")) {
-                let own = input.whole().positions;
-                let axis = |axis: usize| own.iter().map(move |position| position[axis] as f32);
-                assert_eq!((0..3).flat_map(axis).collect::<Vec<f32>>(), positions, "{at}");
-            }
-            pixels::compare(&fixture, key, &pipeline, &example);
-        }
+        fixture.conversations().for_each(|key| compare_input(&fixture, &pipeline, key));
     }
+}
+
+fn compare_input(fixture: &Fixture, pipeline: &VlmPipeline, key: &str) {
+    let at = format!("{} {key}", fixture.name);
+    let example = fixture.example(pipeline, key, true);
+    let encoded = pipeline.encode(&example, false).expect(&at);
+    let ids: Vec<i64> = encoded.ids.iter().map(|id| i64::from(*id)).collect();
+    assert_eq!(ids, fixture.whole(&format!("{key}.input_ids")), "{at}");
+    let labels = fixture.whole(&format!("{key}.labels"));
+    let supervised: Vec<bool> = labels.iter().map(|label| *label >= 0).collect();
+    assert_eq!(encoded.supervised, supervised, "{at}");
+    let asked = pipeline.encode(&fixture.example(pipeline, key, false), true).expect(&at);
+    let ids: Vec<i64> = asked.ids.iter().map(|id| i64::from(*id)).collect();
+    assert_eq!(ids, fixture.whole(&format!("{key}.prompt_ids")), "{at}");
+    let input = Input::new(pipeline, &example, false);
+    if let Some((_, positions)) = fixture.get(&format!("{key}.position_ids")) {
+        let own = input.whole().positions;
+        let axis = |axis: usize| own.iter().map(move |position| position[axis] as f32);
+        assert_eq!((0..3).flat_map(axis).collect::<Vec<f32>>(), positions, "{at}");
+    }
+    pixels::compare(fixture, key, pipeline, &example);
+}
+
+/// An image that is cut under the folder's settings can be shown as one tile.
+#[test]
+fn an_image_in_one_tile_gives_the_recorded_values() {
+    for fixture in fixtures(&["internvl"]) {
+        let mut pipeline = fixture.pipeline();
+        pipeline.processor.set_image_splitting(Some(false));
+        compare_input(&fixture, &pipeline, "one-tile");
+        compare_outputs(&fixture, &pipeline, "one-tile");
+        compare_greedy(&fixture, &pipeline, "one-tile");
+    }
+}
+
+/// Outputs of the connector, without the line break that LLaVA-NeXT appends to each tile's features.
+fn projected(pipeline: &VlmPipeline, input: &Input, features: &Tensor<2>) -> Vec<f32> {
+    if pipeline.model.config().family_name() != "LLaVA-NeXT" {
+        return read(features.clone());
+    }
+    let ([rows, width], tiles) = (features.dims(), input.pixels.iter().map(|pixels| pixels.dims()[0]).sum::<usize>());
+    let each = rows / tiles;
+    read(features.clone().reshape([tiles, each, width]).narrow(1, 0, each - 1))
+}
+
+/// Compares the features in the order of the sequence with the recorded ones, where those are recorded.
+fn compare_packed(fixture: &Fixture, key: &str, input: &Input, features: &Tensor<2>) {
+    let recorded = fixture.after(&format!("{key}.packed_features"));
+    if recorded.is_empty() {
+        return;
+    }
+    let expected: Vec<f32> =
+        recorded.iter().flat_map(|image| fixture.values(&format!("{key}.packed_features{image}"))).collect();
+    let rows = input.whole().features.into_iter().flatten();
+    let (width, all) = (features.dims()[1], read(features.clone()));
+    let packed: Vec<f32> = rows.flat_map(|row| all[row * width..][..width].to_vec()).collect();
+    assert_close(&format!("{} {key} packed features", fixture.name), &packed, &expected, TOLERANCE);
 }
 
 /// Sets of features of a family with deepstack, which enter before the first decoder layer and after each of the next
@@ -118,68 +175,62 @@ fn subtract(hidden: &mut [f32], layout: &PackedSequences, set: &[f32]) {
 #[test]
 fn every_part_gives_the_recorded_activations() {
     for fixture in fixtures(&BUILT) {
-        let (pipeline, pass) = (fixture.pipeline(), Pass::ANSWER);
-        let model = &pipeline.model;
-        for key in CONVERSATIONS {
-            let input = Input::new(&pipeline, &fixture.example(&pipeline, key, true), false);
-            let compare = |part: &str, found: Vec<f32>| {
-                if let Some((_, expected)) = fixture.get(&format!("{key}.act.{part}")) {
-                    assert_close(&format!("{} {key} {part}", fixture.name), &found, &expected, TOLERANCE);
-                }
-            };
-            let features = input.features(model, &pass);
-            if let Some(features) = &features {
-                let blocks = fixture.after(&format!("{key}.act.vis_block")).len();
-                // Features of some families pass a norm after the last block.
-                let last = match fixture.get(&format!("{key}.act.vis_out")) {
-                    Some(_) => "vis_out".to_owned(),
-                    None => format!("vis_block{}", fixture.computed_blocks(blocks).saturating_sub(1)),
-                };
-                compare(&last, read(model.encode(&input.pixels, &pass)));
-                compare("projected", read(features.clone()));
-            }
-            let sets = feature_sets(model, features.as_ref());
-            for (set, found) in sets.iter().enumerate() {
-                compare(
-                    &set.checked_sub(1).map_or("merged".to_owned(), |set| format!("deepstack{set}")),
-                    found.clone(),
-                );
-            }
-            let whole = input.whole();
-            compare("inputs_embeds", read(model.embed(&whole, features.clone(), &pass)));
-            let layers = model.config().text.num_hidden_layers;
-            let mut hidden = read(model.hidden(&whole, features, &pass));
-            if let Some(set) = sets.get(layers) {
-                // Recorded is the output of the layer without the features that follow it.
-                subtract(&mut hidden, &whole, set);
-            }
-            compare(&format!("layer{}", layers - 1), hidden);
-            compare_logits(&fixture, key, &format!("{key}.logits"), &input, model, &pass);
-            let loss = read(input.loss(model, &pass));
-            assert_close(
-                &format!("{} {key} loss", fixture.name),
-                &loss,
-                &fixture.values(&format!("{key}.loss")),
-                TOLERANCE,
-            );
-        }
+        let pipeline = fixture.pipeline();
+        fixture.conversations().for_each(|key| compare_outputs(&fixture, &pipeline, key));
         assert!(fixture.get(&format!("{FIRST}.act.inputs_embeds")).is_some(), "{}", fixture.name);
     }
+}
+
+fn compare_outputs(fixture: &Fixture, pipeline: &VlmPipeline, key: &str) {
+    let (model, pass) = (&pipeline.model, Pass::ANSWER);
+    let input = Input::new(pipeline, &fixture.example(pipeline, key, true), false);
+    let compare = |part: &str, found: Vec<f32>| {
+        if let Some((_, expected)) = fixture.get(&format!("{key}.act.{part}")) {
+            assert_close(&format!("{} {key} {part}", fixture.name), &found, &expected, TOLERANCE);
+        }
+    };
+    let features = input.features(model, &pass);
+    if let Some(features) = &features {
+        if let Some(last) = fixture.last_block(key) {
+            compare(&last, read(model.encode(&input.pixels, &pass)));
+        }
+        compare("projected", projected(pipeline, &input, features));
+        compare_packed(fixture, key, &input, features);
+    }
+    let sets = feature_sets(model, features.as_ref());
+    for (set, found) in sets.iter().enumerate() {
+        let name = set.checked_sub(1).map_or("merged".to_owned(), |set| format!("deepstack{set}"));
+        compare(&name, found.clone());
+    }
+    let whole = input.whole();
+    compare("inputs_embeds", read(model.embed(&whole, features.clone(), &pass)));
+    let layers = model.config().text.num_hidden_layers;
+    let mut hidden = read(model.hidden(&whole, features, &pass));
+    if let Some(set) = sets.get(layers) {
+        // Recorded is the output of the layer without the features that follow it.
+        subtract(&mut hidden, &whole, set);
+    }
+    compare(&format!("layer{}", layers - 1), hidden);
+    compare_logits(fixture, key, &format!("{key}.logits"), &input, model, &pass);
+    let (loss, recorded) = (read(input.loss(model, &pass)), fixture.values(&format!("{key}.loss")));
+    assert_close(&format!("{} {key} loss", fixture.name), &loss, &recorded, TOLERANCE);
 }
 
 #[test]
 fn greedy_tokens_equal_the_recorded_ones() {
     for fixture in fixtures(&BUILT) {
         let pipeline = fixture.pipeline();
-        for key in CONVERSATIONS {
-            let input = Input::new(&pipeline, &fixture.example(&pipeline, key, false), true);
-            let expected = fixture.whole(&format!("{key}.generate"));
-            let features = input.features(&pipeline.model, &Pass::ANSWER);
-            let made = generate(&pipeline.model, &input.sequence, features, &[], expected.len(), Pass::ANSWER);
-            let ids: Vec<i64> = made.ids.iter().map(|id| i64::from(*id)).collect();
-            assert_eq!(ids, expected, "{} {key}", fixture.name);
-        }
+        fixture.conversations().for_each(|key| compare_greedy(&fixture, &pipeline, key));
     }
+}
+
+fn compare_greedy(fixture: &Fixture, pipeline: &VlmPipeline, key: &str) {
+    let input = Input::new(pipeline, &fixture.example(pipeline, key, false), true);
+    let expected = fixture.whole(&format!("{key}.generate"));
+    let features = input.features(&pipeline.model, &Pass::ANSWER);
+    let made = generate(&pipeline.model, &input.sequence, features, &[], expected.len(), Pass::ANSWER);
+    let ids: Vec<i64> = made.ids.iter().map(|id| i64::from(*id)).collect();
+    assert_eq!(ids, expected, "{} {key}", fixture.name);
 }
 
 /// Compares the gradients of all recorded parameters `{start}NAME`. Of tables over the vocabulary, some rows and the norm
@@ -227,8 +278,7 @@ fn gradients_of_all_parameters_and_pixels_equal_the_recorded_ones() {
         let gradients = gradients_of(&mut pipeline.model, &loss.backward());
         compare_gradients(&fixture, "full.", "", &gradients);
 
-        let unit: Vec<Tensor<4>> =
-            example.images.iter().map(|image| pixels::unit(&pipeline.processor, image)).collect();
+        let unit: Vec<Tensor<4>> = example.images.iter().map(|image| pixels::unit(&pipeline, image)).collect();
         let unit: Vec<Tensor<4>> = unit.into_iter().map(|unit| unit.autodiff().require_grad()).collect();
         let normalised = unit.iter().map(|unit| pipeline.processor.values().normalise(unit.clone())).collect();
         let input = Input { pixels: normalised, ..input };
@@ -248,7 +298,8 @@ fn gradients_of_attacks_equal_the_recorded_ones() {
         // The recorded loss is the mean of the supervised tokens, the objective is their sum.
         let labels = fixture.whole(&format!("{FIRST}.labels"));
         let count = labels.into_iter().filter(|label| *label >= 0).count() as f32;
-        let mean: Vec<f32> = slope.gradient.iter().map(|value| value / count).collect();
+        let mean = slope.gradient.iter().map(|value| value / count).collect();
+        let mean = pixels::recorded_order(&pipeline, asked[0].0.images[0].grid, mean);
         assert_close(&format!("{} attack", fixture.name), &mean, &fixture.values("unit.grad"), TOLERANCE);
         let loss = [slope.value as f32 / count];
         assert_close(&format!("{} loss", fixture.name), &loss, &fixture.values(&format!("{FIRST}.loss")), TOLERANCE);
@@ -308,6 +359,28 @@ fn a_shared_prompt_gives_the_losses_of_separate_ones() {
         let ((shared, few), (separate, many)) = (losses(true), losses(false));
         assert!(3 * few < 2 * many, "{}: {few} of {many} rows", fixture.name);
         assert_close(&format!("{} losses", fixture.name), &shared, &separate, TOLERANCE);
+    }
+}
+
+/// Blank images have equal tiles, of which images of other shapes use other features.
+#[test]
+fn blank_images_of_several_sizes_give_the_losses_of_separate_ones() {
+    for fixture in fixtures(&BUILT) {
+        let pipeline = fixture.pipeline();
+        let blank = |(width, height): (u32, u32)| {
+            let image = pipeline.processor.prepare(&RgbImage::new(width, height)).expect("prepared");
+            EncodableExample { images: vec![Arc::new(image)], ..fixture.example(&pipeline, FIRST, true) }
+        };
+        // LLaVA-NeXT leaves out one column on each side of the first and of the second image, which have one column of tiles
+        // and two.
+        let examples = [(12, 72), (48, 64), (64, 48), (64, 64), (64, 20), (20, 64), (64, 48)].map(blank);
+        for pair in examples.windows(2) {
+            let losses = |share: bool| {
+                let batch = Batch::new(&pipeline.processor, pair, share).expect("a batch");
+                pipeline.losses(&batch, &Pass::ANSWER).1
+            };
+            assert_close(&format!("{} losses", fixture.name), &losses(true), &losses(false), TOLERANCE);
+        }
     }
 }
 

@@ -3,30 +3,44 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use stepwise_testing::model::parameters::read;
 use stepwise_vlm::batch::EncodableExample;
+use stepwise_vlm::images::grid::ImageGrid;
 use stepwise_vlm::pipeline::VlmPipeline;
-use stepwise_vlm::processor::{Prepared, Processor};
+use stepwise_vlm::processor::Prepared;
 
 use super::fixture::Fixture;
 
 /// Largest difference of two pixels that are the same grey level.
 const ROUNDING: f32 = 1e-5;
 
-/// Pixels of an image in 0..1, `[tiles, 3, height, width]`.
-pub fn unit(processor: &Processor, image: &Prepared) -> Tensor<4> {
-    let grid = image.grid;
-    let data = TensorData::new(processor.unit_pixels(image), [grid.tiles(), 3, grid.height, grid.width]);
-    Tensor::from_data(data, &Device::flex())
+/// Returns the place of a tile of an image in the recorded order: in LLaVA-NeXT the whole image is the first tile.
+pub fn place(pipeline: &VlmPipeline, grid: ImageGrid, tile: usize) -> usize {
+    match pipeline.model.config().family_name() {
+        "LLaVA-NeXT" => (tile + 1) % grid.tiles(),
+        _ => tile,
+    }
 }
 
-/// Normalised pixels of an image, `[tiles, 3, height, width]`.
-pub fn normalised(processor: &Processor, image: &Prepared) -> Tensor<4> {
-    processor.values().normalise(unit(processor, image))
+/// Returns values of all pixels of an image in the recorded order of its tiles.
+pub fn recorded_order(pipeline: &VlmPipeline, grid: ImageGrid, mut values: Vec<f32>) -> Vec<f32> {
+    values.rotate_right(place(pipeline, grid, 0) * grid.tile_values());
+    values
+}
+
+/// Pixels of an image in 0..1 in the recorded order, `[tiles, 3, height, width]`.
+pub fn unit(pipeline: &VlmPipeline, image: &Prepared) -> Tensor<4> {
+    let grid = image.grid;
+    let values = recorded_order(pipeline, grid, pipeline.processor.unit_pixels(image));
+    Tensor::from_data(TensorData::new(values, [grid.tiles(), 3, grid.height, grid.width]), &Device::flex())
+}
+
+/// Normalised pixels of an image in the recorded order, `[tiles, 3, height, width]`.
+pub fn normalised(pipeline: &VlmPipeline, image: &Prepared) -> Tensor<4> {
+    pipeline.processor.values().normalise(unit(pipeline, image))
 }
 
 /// Compares the pixels of a conversation's images with the recorded ones: normalised values, or grey levels.
 pub fn compare(fixture: &Fixture, key: &str, pipeline: &VlmPipeline, example: &EncodableExample) {
     let at = format!("{} {key}", fixture.name);
-    let processor = &pipeline.processor;
     let own = |pixels: &dyn Fn(&Prepared) -> Tensor<4>| -> Vec<f32> {
         let shape = pipeline.model.config().vision;
         let flat = fixture.name.starts_with("qwen");
@@ -41,13 +55,24 @@ pub fn compare(fixture: &Fixture, key: &str, pipeline: &VlmPipeline, example: &E
         let apart = found.iter().zip(&expected).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
         assert!(apart < most, "{at}: pixels differ by {apart}");
     };
-    if let Some((_, expected)) = fixture.get(&format!("{key}.pixel_values")) {
-        compare(own(&|image| normalised(processor, image)), expected, ROUNDING);
+    if let Some((shape, expected)) = fixture.get(&format!("{key}.pixel_values")) {
+        let expected = without_padding(&shape, expected, example);
+        compare(own(&|image| normalised(pipeline, image)), expected, ROUNDING);
     } else if let Some((_, expected)) = fixture.get(&format!("{key}.pixel_levels")) {
-        compare(own(&|image| unit(processor, image) * 255.0), expected, 0.5);
+        compare(own(&|image| unit(pipeline, image) * 255.0), expected, 0.5);
     } else {
         assert!(example.images.is_empty(), "{at}: no pixels are recorded");
     }
+}
+
+/// Removes the tiles that LLaVA-NeXT's processor appends to images with fewer tiles than others of the batch.
+fn without_padding(shape: &[usize], values: Vec<f32>, example: &EncodableExample) -> Vec<f32> {
+    if shape.len() != 5 || shape[0] != example.images.len() {
+        return values;
+    }
+    let images = values.chunks_exact(values.len() / shape[0]);
+    let tiles = images.zip(&example.images).flat_map(|(values, image)| &values[..image.grid.values()]);
+    tiles.copied().collect()
 }
 
 /// Pixels in the order of Qwen's processors: cells of `merge` x `merge` patches row by row; in a patch channel, frame

@@ -1,0 +1,37 @@
+//! LLaVA-NeXT (Liu et al. 2024) in the form of transformers: the image encoder and the decoders of LLaVA-1.5 over the whole
+//! image and over tiles of an enlarged one, whose features stand row by row with an embedding of a line break after each.
+
+mod layout;
+mod processor;
+
+use serde_json::Value;
+
+use super::facts::FamilyFacts;
+use super::llava;
+use super::llava::processor::IMAGE;
+use super::tower_names::NAMES;
+use crate::model_config::{CommonConfig, ConfigError};
+pub(super) use llava::{Config, Encoder};
+
+/// Facts of the family.
+pub(super) const FACTS: FamilyFacts = FamilyFacts {
+    name: "LLaVA-NeXT",
+    model_types: &["llava_next"],
+    processors: &["LlavaNextProcessor"],
+    image_processors: &["LlavaNextImageProcessor"],
+    read_processor: processor::read,
+    image_options: &[],
+    tokens: &[IMAGE],
+    is_structural: |token| token == IMAGE,
+    turn_end: "</s>",
+    names: NAMES,
+};
+
+/// Reads and checks the contents of a `config.json`.
+///
+/// # Errors
+/// When a value is malformed, invalid or not supported.
+pub(super) fn read_config(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
+    let (common, config) = llava::read_config(value)?;
+    Ok((common, Config { newline: true, ..config }))
+}
