@@ -35,6 +35,8 @@ def main() -> None:
     shape.add_argument("--must-be", type=Path, metavar="JSON", help="sizes that the folder must have")
     parser.add_argument("--out", type=Path, required=True, metavar="WORK")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--draw-on", default="cpu", metavar="DEVICE", help="cuda draws large models faster, other values")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="type of the stored weights")
     arguments = parser.parse_args()
 
     config = json.loads((arguments.source / "config.json").read_text())
@@ -47,7 +49,7 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     write_configuration(arguments.source, model_folder, config)
-    write_weights(model_folder, arguments.seed)
+    write_weights(model_folder, arguments.seed, getattr(torch, arguments.dtype), arguments.draw_on)
     write_adapter(model_folder, adapter_folder, arguments.seed + 1)
 
 
@@ -94,18 +96,18 @@ def write_configuration(source: Path, folder: Path, config: dict) -> None:
         (folder / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def write_weights(folder: Path, seed: int) -> None:
+def write_weights(folder: Path, seed: int, dtype: torch.dtype, device: str) -> None:
     """Every tensor from one generator, in the order of the sorted names, at the scale of its inputs."""
     with torch.device("meta"):
         model = Idefics3ForConditionalGeneration(AutoConfig.from_pretrained(folder))
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    generator = torch.Generator().manual_seed(seed)
-    weights = {name: draw(name, shapes[name], generator) for name in sorted(shapes)}
+    generator = torch.Generator(device).manual_seed(seed)
+    weights = {name: draw(name, shapes[name], generator).to("cpu", dtype) for name in sorted(shapes)}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 def draw(name: str, shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
-    noise = torch.randn(shape, generator=generator)
+    noise = torch.randn(shape, generator=generator, device=generator.device)
     if name.endswith("bias"):
         return 0.02 * noise
     if len(shape) == 1:
@@ -120,15 +122,18 @@ def write_adapter(model_folder: Path, folder: Path, seed: int) -> None:
     config = LoraConfig(
         r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=DECODER_LINEARS, task_type="CAUSAL_LM"
     )
-    model = get_peft_model(Idefics3ForConditionalGeneration.from_pretrained(model_folder), config)
+    with torch.device("meta"):
+        model = get_peft_model(Idefics3ForConditionalGeneration(AutoConfig.from_pretrained(model_folder)), config)
     generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in sorted(model.named_parameters()):
-            if "lora_A" in name:
-                bound = parameter.shape[1] ** -0.5
-                parameter.uniform_(-bound, bound, generator=generator)
+    adapter = {}
+    for name, parameter in sorted(model.named_parameters()):
+        if "lora_" in name:
+            adapter[name] = torch.zeros(parameter.shape)
+        if "lora_A" in name:
+            bound = parameter.shape[1] ** -0.5
+            adapter[name].uniform_(-bound, bound, generator=generator)
     model.peft_config["default"].base_model_name_or_path = "model"
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, state_dict=adapter)
     (folder / "README.md").unlink(missing_ok=True)
 
 

@@ -358,7 +358,7 @@ pub fn grid(picture: &RgbImage) -> PixelGrid {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let values =
         (0..3).flat_map(|channel| picture.pixels().map(move |pixel| f32::from(pixel.0[channel]) / 255.0)).collect();
-    PixelGrid { shape: vec![1, 3, height, width], cut: [0, 0], values }
+    PixelGrid { shape: vec![1, 3, height, width], cut: [0, 0], margins: [0, 0], values }
 }
 
 impl Model for LinearModel {

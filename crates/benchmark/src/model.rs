@@ -29,6 +29,9 @@ pub struct PixelGrid {
     /// Rows and columns of tiles; an overview of the whole image follows as the last tile. `[0, 0]` for an image
     /// of one tile.
     pub cut: [usize; 2],
+    /// Feature rows and columns of padding that the model leaves out on each side of the joined tiles; `[0, 0]` without
+    /// padding.
+    pub margins: [usize; 2],
     /// Row-major values in `0..=1`, or derivatives with respect to them; their number is the product of `shape`.
     pub values: Vec<f32>,
 }

@@ -4,12 +4,13 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::{Tensor, activation::silu};
+use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use crate::cpu;
-use crate::gelu::composed_tanh;
+use crate::device_activation::DeviceActivation;
+use crate::recorded::{Kept, recorded};
 use crate::simd::activation as kernels;
 
 /// Values per task: few enough to stay in cache, enough to outweigh the cost of a task.
@@ -38,27 +39,27 @@ pub fn geglu_tanh(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
 const SWIGLU: Gated = Gated {
     forward: kernels::swiglu_forward,
     backward: kernels::swiglu_backward,
-    composed: |gate, up| silu(gate) * up,
+    activation: DeviceActivation::Sigmoid(1.0),
 };
 const GEGLU_TANH: Gated = Gated {
     forward: kernels::geglu_tanh_forward,
     backward: kernels::geglu_tanh_backward,
-    composed: |gate, up| composed_tanh(gate) * up,
+    activation: DeviceActivation::GeluTanh,
 };
 
-/// Kernels of a gated product, and the same product composed of Burn's operations.
+/// Kernels of a gated product on the CPU, and the gate's activation on other devices.
 #[derive(Clone, Copy, Debug)]
 struct Gated {
     forward: kernels::GatedForward,
     backward: kernels::GatedBackward,
-    composed: fn(Tensor<2>, Tensor<2>) -> Tensor<2>,
+    activation: DeviceActivation,
 }
 
 impl Gated {
     fn apply(self, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
         assert_eq!(gate.dims(), up.dims(), "gate and up have equal shapes");
         if !cpu::takes(&gate) || !cpu::takes(&up) {
-            return (self.composed)(gate, up);
+            return self.on_a_device(gate, up);
         }
         if !gate.is_tracked() && !up.is_tracked() {
             return cpu::tensor(self.values(&cpu::plain(gate), &cpu::plain(up)));
@@ -68,6 +69,12 @@ impl Gated {
         cpu::recorded(GatedStep, [gate_node, up_node], (self, gate, up), out)
     }
 
+    fn on_a_device(self, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
+        let kept = Factors { activation: self.activation, gate: gate.clone().inner(), up: up.clone().inner() };
+        let out = self.activation.value(kept.gate.clone()) * kept.up.clone();
+        recorded([gate, up], kept, out)
+    }
+
     fn values(self, gate: &FlexTensor, up: &FlexTensor) -> FlexTensor {
         let (gate_values, up_values) = (cpu::slice(gate), cpu::slice(up));
         let mut out = vec![0.0; gate_values.len()];
@@ -75,6 +82,22 @@ impl Gated {
             .zip(gate_values.par_chunks(CHUNK).zip(up_values.par_chunks(CHUNK)))
             .for_each(|(out, (gate, up))| (self.forward)(gate, up, out));
         cpu::from_vec(out, &gate.shape())
+    }
+}
+
+/// Arguments of a gated product on a device other than the CPU, kept for the backward pass.
+#[derive(Clone, Debug)]
+struct Factors {
+    activation: DeviceActivation,
+    gate: Tensor<2>,
+    up: Tensor<2>,
+}
+
+impl Kept<2> for Factors {
+    fn gradients(self, d_out: Tensor<2>, wanted: [bool; 2]) -> [Option<Tensor<2>>; 2] {
+        let [value, derivative] = self.activation.value_and_derivative(self.gate);
+        let d_up = wanted[1].then(|| value * d_out.clone());
+        [wanted[0].then(|| d_out * self.up * derivative), d_up]
     }
 }
 
@@ -103,20 +126,30 @@ impl Backward<Flex, 2> for GatedStep {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::activation::silu;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{SHAPES, close, read, row, same_gradients, values};
+    use crate::testing::{SHAPES, close, read, row, same_gradients, same_on_a_device, values};
     use crate::{gelu_tanh, values_of};
 
     #[test]
     fn equals_the_composition() {
-        for (gated, shape) in [SWIGLU, GEGLU_TANH].into_iter().flat_map(|form| SHAPES.map(|shape| (form, shape))) {
+        type Gate = fn(Tensor<2>) -> Tensor<2>;
+        let forms: [(Gated, Gate); 2] = [(SWIGLU, silu), (GEGLU_TANH, gelu_tanh)];
+        for ((gated, gate_of), shape) in forms.into_iter().flat_map(|form| SHAPES.map(|shape| (form, shape))) {
             same_gradients(
                 [values(shape, 1) * 2.0, values(shape, 2)],
                 |[gate, up]| gated.apply(gate, up),
-                |[gate, up]| (gated.composed)(gate, up),
+                |[gate, up]| gate_of(gate) * up,
             );
+        }
+    }
+
+    #[test]
+    fn devices_agree_with_the_cpu() {
+        for (gated, shape) in [SWIGLU, GEGLU_TANH].into_iter().flat_map(|form| SHAPES.map(|shape| (form, shape))) {
+            same_on_a_device([values(shape, 1) * 6.0, values(shape, 2)], |[gate, up]| gated.apply(gate, up));
         }
     }
 

@@ -2,11 +2,11 @@
 
 use burn::backend::TensorMetadata;
 use burn::tensor::Tensor;
-use burn::tensor::activation::sigmoid;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use crate::cpu;
+use crate::device_activation::DeviceActivation;
 use crate::simd::activation as kernels;
 use crate::unary::{Unary, apply};
 
@@ -17,7 +17,7 @@ const CHUNK: usize = 16_384;
 /// Face configs. `x` and the result are `[tokens, features]`.
 #[must_use]
 pub fn gelu(x: Tensor<2>) -> Tensor<2> {
-    if cpu::takes(&x) { apply(EXACT, x) } else { composed_exact(x) }
+    if cpu::takes(&x) { apply(EXACT, x) } else { DeviceActivation::Gelu.apply(x) }
 }
 
 /// Returns GELU with the tanh approximation (Hendrycks and Gimpel 2016),
@@ -25,29 +25,14 @@ pub fn gelu(x: Tensor<2>) -> Tensor<2> {
 /// and the result are `[tokens, features]`.
 #[must_use]
 pub fn gelu_tanh(x: Tensor<2>) -> Tensor<2> {
-    if cpu::takes(&x) { apply(TANH, x) } else { composed_tanh(x) }
+    if cpu::takes(&x) { apply(TANH, x) } else { DeviceActivation::GeluTanh.apply(x) }
 }
 
 /// Returns GELU with the sigmoid approximation (Hendrycks and Gimpel 2016), `x * sigmoid(1.702 x)`, of each value:
 /// `quick_gelu` in Hugging Face configs. `x` and the result are `[tokens, features]`.
 #[must_use]
 pub fn gelu_quick(x: Tensor<2>) -> Tensor<2> {
-    if cpu::takes(&x) { apply(QUICK, x) } else { composed_quick(x) }
-}
-
-// Not Burn's `gelu`: its gradient is the gradient of the tanh form.
-fn composed_exact(x: Tensor<2>) -> Tensor<2> {
-    let probability = ((x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0) * 0.5;
-    x * probability
-}
-
-pub(crate) fn composed_tanh(x: Tensor<2>) -> Tensor<2> {
-    let inner = (x.clone() + x.clone().powi_scalar(3) * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
-    x * 0.5 * (inner.tanh() + 1.0)
-}
-
-fn composed_quick(x: Tensor<2>) -> Tensor<2> {
-    x.clone() * sigmoid(x * 1.702)
+    if cpu::takes(&x) { apply(QUICK, x) } else { DeviceActivation::Sigmoid(1.702).apply(x) }
 }
 
 const EXACT: Activation = Activation { forward: kernels::exact_forward, backward: kernels::exact_backward };
@@ -81,14 +66,39 @@ impl Unary for Activation {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::activation::sigmoid;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{SHAPES, read, row, same_gradients, values};
+    use crate::testing::{SHAPES, read, row, same_gradients, same_on_a_device, values};
+
+    type Form = fn(Tensor<2>) -> Tensor<2>;
+
+    // Not Burn's `gelu`: its gradient is the gradient of the tanh form.
+    fn composed_exact(x: Tensor<2>) -> Tensor<2> {
+        let probability = ((x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0) * 0.5;
+        x * probability
+    }
+
+    fn composed_tanh(x: Tensor<2>) -> Tensor<2> {
+        let inner = (x.clone() + x.clone() * x.clone() * x.clone() * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
+        x * 0.5 * (inner.tanh() + 1.0)
+    }
+
+    fn composed_quick(x: Tensor<2>) -> Tensor<2> {
+        x.clone() * sigmoid(x * 1.702)
+    }
+
+    #[test]
+    fn devices_agree_with_the_cpu() {
+        let forms: [Form; 3] = [gelu, gelu_tanh, gelu_quick];
+        for (form, shape) in forms.into_iter().flat_map(|form| SHAPES.map(|shape| (form, shape))) {
+            same_on_a_device([values(shape, 3) * 6.0], |[x]| form(x));
+        }
+    }
 
     #[test]
     fn equals_the_composition() {
-        type Form = fn(Tensor<2>) -> Tensor<2>;
         let forms: [[Form; 2]; 3] = [[gelu, composed_exact], [gelu_tanh, composed_tanh], [gelu_quick, composed_quick]];
         for ([kernel, composed], shape) in forms.into_iter().flat_map(|form| SHAPES.map(|shape| (form, shape))) {
             same_gradients([values(shape, 3) * 3.0], |[x]| kernel(x), |[x]| composed(x));

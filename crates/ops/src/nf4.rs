@@ -2,6 +2,10 @@
 //! and each value is one of 16 levels that are equally likely under a normal distribution. Levels, blocks and rounding
 //! follow bitsandbytes, so dequantised weights equal its results.
 
+mod tensor;
+
+pub use tensor::Nf4Tensor;
+
 /// Number of values that share a scale.
 const BLOCK: usize = 64;
 

@@ -46,6 +46,45 @@ pub fn close(name: &str, mine: &[f32], reference: &[f32]) {
     }
 }
 
+/// Returns a copy of a tensor without a graph on another device.
+pub fn moved<const D: usize>(tensor: Tensor<D>, device: &Device) -> Tensor<D> {
+    Tensor::from_data(tensor.into_data(), device)
+}
+
+/// Values of an operation's output, and the gradient of each argument; None for an argument that is not tracked.
+type Outcome<const N: usize> = (Vec<f32>, [Option<Vec<f32>>; N]);
+
+/// Computes an operation and the gradients of a weighted sum of its output. `tracked` is the only argument with a graph;
+/// None gives all of them one.
+fn outcome<const N: usize>(
+    arguments: [Tensor<2>; N],
+    tracked: Option<usize>,
+    operation: impl Fn([Tensor<2>; N]) -> Tensor<2>,
+) -> Outcome<N> {
+    let mut index = 0;
+    let leaves = arguments.map(|argument| {
+        let leaf = tracked.is_none_or(|only| only == index);
+        index += 1;
+        if leaf { argument.autodiff().require_grad() } else { argument }
+    });
+    let out = operation(leaves.clone());
+    let weights = moved(values(out.dims(), 99), &out.device().without_autodiff()).autodiff();
+    let grads = (out.clone() * weights).sum().backward();
+    let gradients = leaves.map(|leaf| if leaf.is_autodiff() { leaf.grad(&grads).map(read) } else { None });
+    (read(out), gradients)
+}
+
+/// Asserts that the results of two forms of an operation agree within the tolerance of [`close`].
+fn same_outcome<const N: usize>((mine, my_gradients): Outcome<N>, (reference, gradients): Outcome<N>) {
+    close("value", &mine, &reference);
+    for (index, (mine, reference)) in my_gradients.iter().zip(&gradients).enumerate() {
+        match (mine, reference) {
+            (Some(mine), Some(reference)) => close(&format!("gradient of argument {index}"), mine, reference),
+            (mine, reference) => assert_eq!(mine.is_some(), reference.is_some(), "gradient of argument {index}"),
+        }
+    }
+}
+
 /// Asserts that a kernel and its composition of Burn's operations agree: values without a graph, then values and all
 /// gradients with every argument tracked alone and with all tracked together.
 ///
@@ -58,26 +97,22 @@ pub fn same_gradients<const N: usize>(
 ) {
     close("untracked", &read(kernel(arguments.clone())), &read(composition(arguments.clone())));
     for tracked in (0..N).map(Some).chain([None]) {
-        let run = |operation: &dyn Fn([Tensor<2>; N]) -> Tensor<2>| {
-            let mut index = 0;
-            let leaves = arguments.clone().map(|argument| {
-                let leaf = tracked.is_none_or(|only| only == index);
-                index += 1;
-                if leaf { argument.autodiff().require_grad() } else { argument }
-            });
-            let out = operation(leaves.clone());
-            let weights = values(out.dims(), 99).autodiff();
-            let grads = (out.clone() * weights).sum().backward();
-            let gradients = leaves.map(|leaf| if leaf.is_autodiff() { leaf.grad(&grads).map(read) } else { None });
-            (read(out), gradients)
-        };
-        let ((mine, my_gradients), (reference, gradients)) = (run(&kernel), run(&composition));
-        close("value", &mine, &reference);
-        for (index, (mine, reference)) in my_gradients.iter().zip(&gradients).enumerate() {
-            match (mine, reference) {
-                (Some(mine), Some(reference)) => close(&format!("gradient of argument {index}"), mine, reference),
-                (mine, reference) => assert_eq!(mine.is_some(), reference.is_some(), "gradient of argument {index}"),
-            }
-        }
+        let mine = outcome(arguments.clone(), tracked, &kernel);
+        same_outcome(mine, outcome(arguments.clone(), tracked, &composition));
+    }
+}
+
+/// Asserts that an operation gives the same values and gradients on the CPU and on a device of another backend, which
+/// Burn's second CPU backend stands for. `arguments` are on the CPU.
+///
+/// # Panics
+/// When they do not agree within the tolerance of [`close`].
+#[allow(deprecated)] // Burn keeps this backend until its CPU backends are one.
+pub fn same_on_a_device<const N: usize>(arguments: [Tensor<2>; N], operation: impl Fn([Tensor<2>; N]) -> Tensor<2>) {
+    let there = arguments.clone().map(|argument| moved(argument, &Device::ndarray()));
+    close("untracked", &read(operation(there.clone())), &read(operation(arguments.clone())));
+    for tracked in (0..N).map(Some).chain([None]) {
+        let mine = outcome(there.clone(), tracked, &operation);
+        same_outcome(mine, outcome(arguments.clone(), tracked, &operation));
     }
 }

@@ -1,15 +1,29 @@
 //! Values of a tensor in host memory.
 
+use std::cell::Cell;
+
 use burn::tensor::Tensor;
 
-/// Returns the values of `tensor` as f32, row by row.
+thread_local! {
+    static READS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Returns the values of `tensor` as f32, row by row. A GPU finishes all its work before it delivers them, so that a
+/// training step needs as few calls as possible; [`host_reads`] counts them.
 ///
 /// # Panics
 /// When the device fails to deliver the values.
 #[must_use]
 pub fn values_of<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    READS.set(READS.get() + 1);
     // Only a type other than the requested one is refused, and the conversion makes it f32.
     tensor.into_data().convert::<f32>().try_into_vec().expect("values of a tensor")
+}
+
+/// Returns how often the current thread has called [`values_of`].
+#[must_use]
+pub fn host_reads() -> u64 {
+    READS.get()
 }
 
 #[cfg(test)]

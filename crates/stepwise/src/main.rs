@@ -21,6 +21,9 @@ mod table;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use stepwise_trainer::device::{caught, remedy};
+
+use crate::exit::{CommandResult, Failure};
 
 /// Stepwise fine-tuning of vision-language models, with an adversarial benchmark after every epoch.
 #[derive(Parser)]
@@ -57,14 +60,14 @@ enum Command {
     Check(commands::check::Args),
     /// Show the training examples of a case token by token, with the supervised tokens marked.
     Preview(commands::preview::Args),
-    /// Import a data set, generate synthetic cases, or print a case.
+    /// Import a data set, generate synthetic cases, or show cases; docs/data.md describes the case format.
     #[command(subcommand)]
     Data(commands::data::Command),
     /// Write an adapter as a PEFT folder, or merge it into its model.
     Export(commands::export::Args),
-    /// Show backends, threads and processor instructions, and run a self-test on the device.
+    /// Show devices, threads and processor instructions, and run a self-test on the devices.
     Doctor(commands::doctor::Args),
-    /// Print the JSON Schema of recipes, or a reference page of recipes, suites or studies.
+    /// Print the JSON Schema of recipes or cases, or a reference page of recipes, cases, suites or studies.
     Schema(commands::schema::Args),
     /// Create a small model with random weights and a new tokenizer.
     NewModel(commands::new_model::Args),
@@ -79,7 +82,16 @@ fn main() -> ExitCode {
     let matches = path_arguments::resolving(Cli::command()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     output::choose(cli.quiet, cli.verbose);
-    let result = match cli.command {
+    // The failures of a device that no command handles itself.
+    let result = caught(|| run(cli.command)).unwrap_or_else(|failure| {
+        let advice = remedy(&failure);
+        Err(Failure::run(format!("{failure} -> {advice}")))
+    });
+    exit::code(result)
+}
+
+fn run(command: Command) -> CommandResult {
+    match command {
         Command::Init(args) => commands::init::run(&args),
         Command::Convert(args) => commands::convert::run(&args),
         Command::Train(args) => commands::train::run(&args),
@@ -96,6 +108,5 @@ fn main() -> ExitCode {
         Command::NewModel(args) => commands::new_model::run(&args),
         Command::Completions(args) => commands::completions::run(&args, Cli::command()),
         Command::Man(args) => commands::man::run(&args, Cli::command()),
-    };
-    exit::code(result)
+    }
 }

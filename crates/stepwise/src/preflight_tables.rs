@@ -5,34 +5,39 @@ use stepwise_trainer::optim::part_rates::Rates;
 use stepwise_trainer::parameters::{Group, TrainableParameters};
 use stepwise_trainer::preflight::Preflight;
 use stepwise_trainer::preflight::freeze_groups::FreezeGroup;
-use stepwise_trainer::preflight::memory::{MemoryEstimate, available};
+use stepwise_trainer::preflight::memory::MemoryEstimate;
 use stepwise_trainer::preflight::token_stats::Percentiles;
 use stepwise_vlm::model::ModelPart;
 
 use crate::table::Table;
 
 /// Makes the tables of trainable parameters, training data and estimated memory.
-pub fn all(preflight: &Preflight) -> [Table; 3] {
-    [trained(preflight), examples(preflight), memory(&preflight.memory)]
+pub fn all(preflight: &Preflight) -> Vec<Table> {
+    let mut tables = vec![trained(preflight), examples(preflight)];
+    tables
+        .extend(preflight.device_memory.iter().map(|estimate| memory("estimated peak memory of the device", estimate)));
+    tables.push(memory("estimated peak memory", &preflight.memory));
+    tables
 }
 
 /// Formats the tables as text.
 pub fn text(preflight: &Preflight) -> String {
-    all(preflight).map(|table| table.text()).join("\n\n")
+    all(preflight).iter().map(Table::text).collect::<Vec<_>>().join("\n\n")
 }
 
-/// Returns a warning with advice if the run may need more memory than is free. None if it fits, or if the system does
-/// not provide the amount of free memory.
-pub fn warning(estimate: &MemoryEstimate) -> Option<String> {
-    let available = available()?;
-    (estimate.to_come() > available).then(|| {
-        format!(
-            "{} MiB more will be needed and {} MiB are free -> {}",
-            mebibytes(estimate.to_come()),
-            mebibytes(available),
-            estimate.advice()
-        )
-    })
+/// Returns a warning with advice if the run may need more memory than is free, on the device or in this process. None if
+/// it fits, or if the amount of free memory is unknown.
+pub fn warning(preflight: &Preflight) -> Option<String> {
+    let on_device = preflight.device_memory.iter().map(|estimate| (" on the device", estimate));
+    let places = on_device.chain([("", &preflight.memory)]);
+    let mut lacking = places.filter_map(|(place, estimate)| Some((place, estimate, estimate.free?)));
+    let (place, estimate, free) = lacking.find(|(_, estimate, free)| estimate.to_come() > *free)?;
+    Some(format!(
+        "{} MiB more will be needed{place} and {} MiB are free -> {}",
+        mebibytes(estimate.to_come()),
+        mebibytes(free),
+        estimate.advice()
+    ))
 }
 
 fn trained(preflight: &Preflight) -> Table {
@@ -141,8 +146,8 @@ fn examples(preflight: &Preflight) -> Table {
     table
 }
 
-fn memory(estimate: &MemoryEstimate) -> Table {
-    let mut table = Table::new("estimated peak memory", ["", "MiB"]);
+fn memory(title: &str, estimate: &MemoryEstimate) -> Table {
+    let mut table = Table::new(title, ["", "MiB"]);
     for one in &estimate.uses {
         table.rows.push(vec![one.what.to_owned(), mebibytes(one.bytes)]);
     }

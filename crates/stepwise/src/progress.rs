@@ -40,7 +40,7 @@ impl ConsoleProgress {
     /// Shows the preflight tables of a run, and a warning if memory may not suffice.
     pub fn preflight(&mut self, preflight: &Preflight) {
         self.line(&preflight_tables::text(preflight));
-        if let Some(warning) = preflight_tables::warning(&preflight.memory) {
+        if let Some(warning) = preflight_tables::warning(preflight) {
             self.warning(&warning);
         }
     }

@@ -69,6 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         recipe_text: &text,
         device: Device::flex(),
         device_name: "cpu",
+        adapter: None,
         resume: false,
         base_answers: None,
     };

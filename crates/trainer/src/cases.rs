@@ -47,7 +47,7 @@ pub enum CasesError {
         problem: String,
     },
     /// The split to evaluate has no cases.
-    #[error("no {} cases in {place}: it has {} -> name a split that has cases, such as `--split {}`", word(*split), counts(splits), most(splits))]
+    #[error("no {} cases in {place}: it has {} -> name a split that has cases, such as `--split {}`", split.word(), counts(splits), most(splits))]
     NoSplit {
         /// The split.
         split: Split,
@@ -68,23 +68,13 @@ pub enum CasesError {
     },
 }
 
-/// Returns the name of a split, as `--split` and the case files write it.
-#[must_use]
-pub fn word(split: Split) -> &'static str {
-    match split {
-        Split::Train => "train",
-        Split::Validation => "validation",
-        Split::Test => "test",
-    }
-}
-
 fn counts(splits: &BTreeMap<Split, usize>) -> String {
-    splits.iter().map(|(split, count)| format!("{count} {} cases", word(*split))).collect::<Vec<_>>().join(" and ")
+    splits.iter().map(|(split, count)| format!("{count} {} cases", split.word())).collect::<Vec<_>>().join(" and ")
 }
 
 /// Last split with cases: test, or else validation, or else train.
 fn most(splits: &BTreeMap<Split, usize>) -> &'static str {
-    splits.keys().next_back().map_or("train", |split| word(*split))
+    splits.keys().next_back().map_or("train", |split| split.word())
 }
 
 /// The cases of a run.

@@ -9,6 +9,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use stepwise_data::io::atomic::write_atomic;
 
+use crate::device::Adapter;
+
 /// Content of `environment.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
@@ -29,6 +31,9 @@ pub struct Environment {
     pub threads: usize,
     /// Compute device, for example `cpu` or `cuda:0`.
     pub device: String,
+    /// Adapter behind the device; None for the CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<Adapter>,
     /// Seeds by name.
     pub seeds: BTreeMap<String, u64>,
     /// Digests of the inputs by name, for example prompts and recipe.
@@ -38,10 +43,15 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Describes this machine and process. `engine` is the tensor library with its version, `device` the chosen device;
-    /// `seeds` and `digests` are recorded as given, by name.
+    /// Describes this machine and process. `engine` is the tensor library with its version, `device` the chosen device
+    /// with its adapter; `seeds` and `digests` are recorded as given, by name.
     #[must_use]
-    pub fn here(engine: &str, device: &str, seeds: BTreeMap<String, u64>, digests: BTreeMap<String, String>) -> Self {
+    pub fn here(
+        engine: &str,
+        device: (&str, Option<&Adapter>),
+        seeds: BTreeMap<String, u64>,
+        digests: BTreeMap<String, String>,
+    ) -> Self {
         let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
         Self {
             stepwise: env!("CARGO_PKG_VERSION").into(),
@@ -51,7 +61,8 @@ impl Environment {
             cpu: fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| model_name(&text)),
             cpu_features: cpu_features(),
             threads: std::thread::available_parallelism().map_or(1, Into::into),
-            device: device.into(),
+            device: device.0.into(),
+            adapter: device.1.cloned(),
             seeds,
             digests,
             command_line: anonymous(arguments, std::env::home_dir().as_deref()),
@@ -143,10 +154,24 @@ mod tests {
         let path = folder.path().join("environment.json");
         let seeds = BTreeMap::from([("run".to_owned(), 42)]);
         let digests = BTreeMap::from([("cases".to_owned(), "ab".to_owned())]);
-        let environment = Environment::here("burn 0", "cpu", seeds, digests);
+        let adapter = Adapter {
+            name: "a GPU".to_owned(),
+            kind: "discrete".to_owned(),
+            backend: "vulkan".to_owned(),
+            driver: Some("mesa 22".to_owned()),
+            compute_capability: None,
+            memory: None,
+            free: None,
+            largest_buffer: Some(1 << 30),
+            largest_binding: Some(1 << 27),
+        };
+        let environment = Environment::here("burn 0", ("wgpu", Some(&adapter)), seeds, digests);
         environment.write(&path).expect("writable");
         let json: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("there")).expect("JSON");
-        assert_eq!((&json["device"], &json["seeds"]["run"]), (&"cpu".into(), &42.into()));
+        assert_eq!((&json["device"], &json["seeds"]["run"]), (&"wgpu".into(), &42.into()));
+        assert_eq!((&json["adapter"]["name"], &json["adapter"]["driver"]), (&"a GPU".into(), &"mesa 22".into()));
+        let on_cpu = Environment::here("burn 0", ("cpu", None), BTreeMap::new(), BTreeMap::new());
+        assert!(serde_json::to_value(on_cpu).expect("JSON").get("adapter").is_none());
         let text = json.to_string();
         for variable in ["USER", "HOSTNAME", "HOME"] {
             // A short value (`a`, `/`) may occur in any text by chance.

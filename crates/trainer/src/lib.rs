@@ -12,6 +12,7 @@ pub mod preflight;
 pub mod cases;
 pub mod checkpoint;
 pub mod claim;
+pub mod device;
 pub mod environment;
 pub mod frozen;
 pub mod image_splitting;

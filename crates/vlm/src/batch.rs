@@ -163,7 +163,7 @@ impl TileSet {
             .map(|span| TileSpan {
                 start: span.start,
                 len: span.len,
-                first: self.first_feature(&images[span.image], span.tile, span.len),
+                first: self.first_feature(&images[span.image], span.tile, span.tile_features) + span.first,
                 axes: span.axes,
             })
             .collect();

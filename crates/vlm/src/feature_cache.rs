@@ -30,6 +30,29 @@ impl Default for FeatureLimits {
     }
 }
 
+/// Returns the name of a model's folder on disk. `model` is its digest, and `device` computes its features. Features
+/// of different devices differ in their last bits, so the features of each kind of device other than the CPU have a
+/// folder of their own.
+pub(crate) fn folder_name(model: &str, device: &Device) -> String {
+    match kind(device) {
+        None => model.to_owned(),
+        Some(kind) => format!("{model}-{}", &hex(&Sha256::digest(kind))[..16]),
+    }
+}
+
+/// Name of the adapter and of the code that is compiled for it; None for the CPU.
+fn kind(device: &Device) -> Option<String> {
+    let device = device.clone().without_autodiff();
+    if device == Device::flex() {
+        return None;
+    }
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    if let Some(identity) = device.identity() {
+        return Some(format!("{} {}", identity.name, identity.fingerprint));
+    }
+    Some(format!("{device:?}"))
+}
+
 /// SHA-256 of a tile's pixels.
 pub(crate) type TileDigest = [u8; 32];
 
@@ -42,8 +65,9 @@ pub(crate) struct FeatureCache {
 }
 
 impl FeatureCache {
-    /// Creates a cache for one model, empty in memory. `model` is a digest of its processor, image encoder and
-    /// connector, and the name of its folder on disk, which is created. If that fails, nothing is cached on disk.
+    /// Creates a cache for one model, empty in memory. `model` is the name of its folder on disk, made by [`folder_name`]
+    /// of a digest of its processor, image encoder and connector. The folder is created. If that fails, nothing is cached
+    /// on disk.
     pub fn new(limits: &FeatureLimits, model: &str) -> Self {
         let disk = limits.folder.as_ref().map(|folder| Disk::open(folder, model, limits.disk_bytes));
         Self { known: HashMap::new(), bytes: 0, most: limits.memory_bytes, disk }
@@ -181,6 +205,16 @@ mod tests {
         }
         let files = |model: &str| fs::read_dir(folder.path().join(model)).expect("a folder").count();
         assert_eq!(["a", "b", "c"].map(files), [1, 1, 0], "two files of 64 bytes fill 100");
+    }
+
+    #[test]
+    #[allow(deprecated)] // The device of the other CPU backend has no other constructor.
+    fn features_of_another_device_are_in_a_folder_of_their_own() {
+        let [cpu, other] = [Device::flex(), Device::ndarray()].map(|device| folder_name("m", &device));
+        assert_eq!(cpu, "m");
+        assert!(other.starts_with("m-") && other.len() == 18, "{other}");
+        assert_eq!(folder_name("m", &Device::flex().autodiff()), cpu);
+        assert_eq!(folder_name("m", &Device::ndarray().autodiff()), other);
     }
 
     #[test]

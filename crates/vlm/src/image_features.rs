@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::Device;
 use stepwise_ops::values_of;
 
 use crate::batch::TileSet;
@@ -24,22 +24,28 @@ impl VlmPipeline {
     #[must_use]
     pub fn image_features(&self, image: &Arc<Prepared>, pass: &Pass) -> Vec<f32> {
         let sides = self.processor.feature_grid(image.grid);
-        let mut set = TileSet::default();
-        let mut features_of = |tile: usize| -> Option<Tensor<2>> {
-            set = TileSet::default();
-            set.first_feature(image, tile, sides[0] * sides[1]);
-            let width = self.model.config().text.hidden_size;
-            self.features(&set, pass).map(|features| leading(features, width))
+        let width = self.model.config().text.hidden_size;
+        // Features of each of some tiles, row by row.
+        let features_of = |tiles: &[usize]| -> Vec<Vec<f32>> {
+            let (mut set, count) = (TileSet::default(), sides[0] * sides[1]);
+            let rows = self.processor.tile_features(image.grid);
+            let firsts: Vec<usize> = tiles.iter().map(|tile| set.first_feature(image, *tile, rows)).collect();
+            let Some(features) = self.features(&set, pass) else { return Vec::new() };
+            let values = values_of(leading(features, width));
+            firsts.iter().map(|first| values[first * width..(first + count) * width].to_vec()).collect()
         };
-        let others = image.grid.tiles() - 1;
-        let Some(whole) = features_of(others) else { return Vec::new() };
-        let width = whole.dims()[1];
-        let mut vector = averaged(&values_of(whole), sides, width);
+        let others: Vec<usize> = (0..image.grid.tiles() - 1).collect();
+        let mut vector = match features_of(&[others.len()]).first() {
+            Some(whole) => averaged(whole, sides, width),
+            None => return Vec::new(),
+        };
         let start = vector.len();
         vector.resize(start + width, 0.0);
-        for tile in (0..others).filter_map(features_of) {
-            let rows = tile.dims()[0] * others;
-            for row in values_of(tile).chunks_exact(width) {
+        // On the CPU a tile is encoded alone, because rounding depends on the sizes of matrix products.
+        let together = if *self.model.device() == Device::flex() { 1 } else { others.len().max(1) };
+        for tile in others.chunks(together).flat_map(features_of) {
+            let rows = tile.len() / width * others.len();
+            for row in tile.chunks_exact(width) {
                 vector[start..].iter_mut().zip(row).for_each(|(sum, value)| *sum += value / rows as f32);
             }
         }

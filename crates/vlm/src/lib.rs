@@ -6,6 +6,7 @@ mod families;
 pub mod images;
 mod model_config;
 pub mod nn;
+mod pixel_shuffle;
 mod vit;
 mod vit_config;
 mod vit_tower;
@@ -26,6 +27,7 @@ pub mod batch;
 pub mod generate;
 pub mod pixel_gradient;
 pub mod processor;
+pub mod self_test;
 pub mod weights;
 
-pub use stepwise_ops::{LOGIT_ROWS, Precision, keep_freed_memory, values_of};
+pub use stepwise_ops::{LOGIT_ROWS, LOGITS_ON_DEVICE, Precision, keep_freed_memory, values_of};

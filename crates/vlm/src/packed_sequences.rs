@@ -14,20 +14,21 @@ const WORTH_SHARING: usize = 4;
 pub struct Sequence {
     /// Token ids, including image placeholders.
     pub ids: Vec<u32>,
-    /// Runs of image placeholders, one per tile; empty without images.
+    /// Runs of image placeholders; empty without images.
     pub tiles: Vec<TileSpan>,
     /// Tokens to predict, with their weights. Without targets, all tokens get a row and none is predicted.
     pub targets: Vec<Target>,
 }
 
-/// Run of image placeholders in a sequence that are replaced by all features of one tile.
+/// Run of image placeholders in a sequence that are replaced by neighbouring features of one tile: in most families by all
+/// of them. Where runs are parts of tiles, sequences with a feature of a run in common must have the whole run in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TileSpan {
     /// Index of the first placeholder in the sequence, from 0.
     pub start: usize,
-    /// Number of placeholders, equal to the number of features of the tile.
+    /// Number of placeholders, equal to the number of features.
     pub len: usize,
-    /// Row of the tile's first feature, from 0, in the features that the model receives.
+    /// Row of the run's first feature, from 0, in the features that the model receives.
     pub first: usize,
     /// Numbers of rows and columns of the features, if they take positions by row and column (multimodal rotary
     /// positions, Wang et al. 2024, Qwen2-VL); None if they take positions like text.
@@ -53,7 +54,7 @@ pub struct PackedSequences {
     pub positions: Vec<[u32; 3]>,
     /// Image feature of each row, as its row in the features that the model receives; None for text.
     pub features: Vec<Option<usize>>,
-    /// Rows of each tile's features, in ascending order without overlap.
+    /// Rows of each run of image features, in ascending order without overlap.
     pub tiles: Vec<Range<usize>>,
     /// Segments of the attention plan in order of the rows; they define which rows attend to which.
     pub segments: Vec<Segment>,
@@ -169,12 +170,12 @@ fn positions(sequence: &Sequence) -> Vec<[u32; 3]> {
     positions
 }
 
-/// Returns the rows of a tile of a sequence, whose tokens have the rows `rows`. None if no prediction depends on the tile.
+/// Returns the rows of a run of a sequence, whose tokens have the rows `rows`. None if no prediction depends on the run.
 fn rows_of(span: &TileSpan, rows: &[usize]) -> Option<Range<usize>> {
     let own = rows.get(span.start..).filter(|own| !own.is_empty() && span.len > 0)?;
     assert!(own.len() >= span.len, "no target lies inside an image");
     let (first, last) = (own[0], own[span.len - 1]);
-    // Sequences share a tile as a whole, because they have all of its features in common or none.
+    // Sequences share a run as a whole, because they have all of its features in common or none.
     assert_eq!(last + 1 - first, span.len, "a shared prefix does not end inside an image");
     Some(first..last + 1)
 }

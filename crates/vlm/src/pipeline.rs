@@ -10,7 +10,7 @@ use stepwise_data::io::digest::hex;
 use stepwise_ops::Precision;
 
 use crate::batch::{Batch, EncodableExample, TileRef, TileSet};
-use crate::feature_cache::{FeatureCache, FeatureLimits};
+use crate::feature_cache::{FeatureCache, FeatureLimits, folder_name};
 use crate::generate::{Generated, generate};
 use crate::model::{LoadError, ModelPart, Seen, Vlm};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
@@ -19,6 +19,9 @@ use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError};
 /// Rows (tokens or patches) of one forward pass in inference: enough to use all cores, small enough for any memory.
 /// Scoring collects four times as many.
 pub(crate) const ROWS_AT_ONCE: usize = 4096;
+
+/// Patches of the tiles that are encoded together for the cache of image features on devices other than the CPU, at most.
+const TILE_ROWS: usize = 4 * ROWS_AT_ONCE;
 
 /// Errors of loading a model with its processor and of computing with them.
 #[derive(Debug, thiserror::Error)]
@@ -32,11 +35,6 @@ pub enum PipelineError {
     /// Model and processor disagree about tiles or tokens, as described in the field.
     #[error("{0} -> take model, tokenizer and processor files from one folder")]
     Mismatch(String),
-    /// Weights in bf16 or four bits were requested on a device other than the CPU.
-    #[error(
-        "weights in bf16 or four bits are supported on the CPU only -> leave `bf16` and `load_in_4bit` out, or choose `--device cpu`"
-    )]
-    Precision,
     /// A question with its answer has more tokens than the model has positions.
     #[error(
         "the question has {tokens} tokens with its answer, max_position_embeddings of the model is {positions} -> shorten it, or lower the image's size"
@@ -92,14 +90,11 @@ impl VlmPipeline {
     }
 
     /// Loads a folder like [`VlmPipeline::load`], with the frozen weights of linear layers stored and multiplied in
-    /// `precision`. Precisions other than f32 are supported on the CPU only.
+    /// `precision`, as [`Vlm::load_in`] does.
     ///
     /// # Errors
-    /// Errors of [`VlmPipeline::load`], and when `precision` is not f32 on a device other than the CPU.
+    /// Errors of [`VlmPipeline::load`], and when `precision` is bf16 and the device does not compute in bf16.
     pub fn load_in(precision: Precision, folder: &Path, device: &Device) -> Result<Self, PipelineError> {
-        if precision != Precision::F32 && *device != Device::flex() {
-            return Err(PipelineError::Precision);
-        }
         let model = Vlm::load_in(precision, folder, device)?;
         Self::new(model, Processor::from_folder(folder)?)
     }
@@ -205,16 +200,46 @@ impl VlmPipeline {
         let mut cache = cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut found: Vec<Option<Tensor<2>>> =
             set.tiles.iter().map(|tile| cache.get(&tile.digest(), self.model.device())).collect();
-        for (tile, found) in set.tiles.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
-            // Each tile is encoded alone, because rounding depends on the sizes of matrix products. Its features must
-            // not depend on which other tiles were missing.
-            let features = self.encode_tiles(std::slice::from_ref(tile), &quiet);
-            if matches!(tile.prepared.pixels, PreparedPixels::Cut(_)) {
-                cache.insert(tile.digest(), &features);
+        let missing: Vec<usize> = (0..found.len()).filter(|place| found[*place].is_none()).collect();
+        for places in self.encoded_together(&set.tiles, &missing) {
+            let tiles: Vec<TileRef> = places.iter().map(|place| set.tiles[*place].clone()).collect();
+            let features = self.encode_tiles(&tiles, &quiet);
+            let mut start = 0;
+            for (tile, place) in tiles.iter().zip(places) {
+                let count = self.processor.tile_features(tile.prepared.grid);
+                let features = features.clone().narrow(0, start, count);
+                start += count;
+                if matches!(tile.prepared.pixels, PreparedPixels::Cut(_)) {
+                    cache.insert(tile.digest(), &features);
+                }
+                found[place] = Some(features);
             }
-            *found = Some(features);
         }
         Some(Tensor::cat(found.into_iter().flatten().collect(), 0))
+    }
+
+    /// Divides `missing`, places in `tiles`, into runs that are encoded together. On the CPU each tile is encoded alone,
+    /// because rounding depends on the sizes of matrix products: its features must not depend on which other tiles were
+    /// missing. On other devices a run has at most [`TILE_ROWS`] patches, or one tile.
+    fn encoded_together(&self, tiles: &[TileRef], missing: &[usize]) -> Vec<Vec<usize>> {
+        let most = if *self.model.device() == Device::flex() { 0 } else { TILE_ROWS };
+        let patches = |place: usize| {
+            let [height, width] = tiles[place].size();
+            self.model.config().vision.patches(height, width)
+        };
+        let mut runs: Vec<Vec<usize>> = Vec::new();
+        let mut rows = 0;
+        for place in missing {
+            rows += patches(*place);
+            match runs.last_mut() {
+                Some(run) if rows <= most => run.push(*place),
+                _ => {
+                    rows = patches(*place);
+                    runs.push(vec![*place]);
+                }
+            }
+        }
+        runs
     }
 
     fn encode_tiles(&self, tiles: &[TileRef], pass: &Pass) -> Tensor<2> {
@@ -263,7 +288,8 @@ impl VlmPipeline {
             // Another run will not have the same trained weights, so a cache on disk would be useless.
             let folder = limits.folder.clone().filter(|_| !adapted);
             let digest = digest.map_or_else(String::new, |digest| hex(&digest.finalize()));
-            let cache = FeatureCache::new(&FeatureLimits { folder, ..limits.clone() }, &digest);
+            let model = folder_name(&digest, self.model.device());
+            let cache = FeatureCache::new(&FeatureLimits { folder, ..limits.clone() }, &model);
             Sight::Remembered { cache: Mutex::new(cache), adapted }
         };
     }

@@ -145,7 +145,8 @@ impl VlmPipeline {
     /// gradients for tests.
     fn climb(&self, asked: &[Queries<'_>], pass: &Pass) -> (Vec<PixelSlope>, Gradients) {
         let plain = Pass { gradients: false, dropout: None, ..*pass };
-        let attacked: usize = asked.iter().map(|asked| self.processor.image_tokens(asked.grid)).sum();
+        let features = |grid: ImageGrid| grid.tiles() * self.processor.tile_features(grid);
+        let attacked: usize = asked.iter().map(|asked| features(asked.grid)).sum();
         let (mut rest, mut sequences, mut first) = (TileSet::default(), Vec::new(), 0);
         for Queries { example, prompt, answers, grid, .. } in asked {
             for answer in answers {
@@ -155,15 +156,15 @@ impl VlmPipeline {
                     len: span.len,
                     // Equal tiles of first images are not merged, because each has a gradient of its own.
                     first: match span.image {
-                        0 => first + span.tile * span.len,
-                        image => attacked + rest.first_feature(&example.images[image], span.tile, span.len),
-                    },
+                        0 => first + span.tile * span.tile_features,
+                        image => attacked + rest.first_feature(&example.images[image], span.tile, span.tile_features),
+                    } + span.first,
                     axes: span.axes,
                 });
                 let tiles = spans.collect();
                 sequences.push(Sequence { ids, tiles, targets });
             }
-            first += self.processor.image_tokens(*grid);
+            first += features(*grid);
         }
         let layout = PackedSequences::pack(&sequences, true);
         let units = self.attacked_pixels(asked);

@@ -82,7 +82,10 @@ impl VitLayer {
             fc1: Linear::read(source, format!("{prefix}.mlp.fc1"), [width, inner], true)?,
             fc2: Linear::read(source, format!("{prefix}.mlp.fc2"), [inner, width], true)?,
             activation,
-            heads: Heads::new(shape.num_attention_heads, shape.num_attention_heads),
+            heads: Heads {
+                bf16: source.in_bf16_on_device(),
+                ..Heads::new(shape.num_attention_heads, shape.num_attention_heads)
+            },
         })
     }
 

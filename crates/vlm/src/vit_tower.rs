@@ -128,6 +128,29 @@ impl VitTower {
         layers.map(|layer| -> Block<'a> { Box::new(move |x, pass| layer.forward(x, &plan.whole, pass)) }).collect()
     }
 
+    /// Returns the first `count` layers as functions of hidden states, which append the outputs of the layers `kept` as
+    /// further columns, in ascending order. `kept` are numbers of layers below `count`, where 0 is the input of the first
+    /// layer.
+    pub fn keeping_blocks<'a>(&'a self, count: usize, kept: Vec<usize>, plan: &'a EncoderPlan) -> Vec<Block<'a>> {
+        let kept = Arc::new(kept);
+        let block = |(index, layer): (usize, &'a VitLayer)| -> Block<'a> {
+            let kept = Arc::clone(&kept);
+            Box::new(move |x, pass| {
+                let ([_, width], hidden) = (x.dims(), self.shape.hidden_size);
+                let state = x.clone().narrow(1, 0, hidden);
+                let mut columns = vec![layer.forward(state.clone(), &plan.whole, pass)];
+                if width > hidden {
+                    columns.push(x.narrow(1, hidden, width - hidden));
+                }
+                if kept.contains(&index) {
+                    columns.push(state);
+                }
+                Tensor::cat(columns, 1)
+            })
+        };
+        self.layers[..count].iter().enumerate().map(block).collect()
+    }
+
     /// Returns all layers and the norm after them as functions of hidden states.
     pub fn blocks<'a>(&'a self, plan: &'a EncoderPlan) -> Vec<Block<'a>> {
         let mut blocks = self.layer_blocks(self.layers.len(), plan);

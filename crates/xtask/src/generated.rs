@@ -4,14 +4,17 @@ use std::path::Path;
 
 use stepwise_benchmark::perturb::kinds::KINDS;
 use stepwise_benchmark::suite_reference;
+use stepwise_data::case_schema;
+use stepwise_data::taxonomy::Taxonomy;
 use stepwise_recipe::{reference, reference_page, study_file};
 
 use crate::error::Error;
 use crate::picture;
 use crate::workspace::Workspace;
 
-/// Page with generated blocks between written text.
+/// Pages with generated blocks between written text.
 const CONTRIBUTING: &str = "docs/contributing.md";
+const DATA: &str = "docs/data.md";
 
 /// Writes every generated file below the repository's root `root` whose content changed, and returns these files as
 /// paths relative to `root`; empty when all were current.
@@ -41,15 +44,19 @@ pub fn check(root: &Path) -> Result<(), Error> {
 /// Files that differ from the code or are missing, with the content that they should have.
 fn stale(root: &Path) -> Result<Vec<(&'static str, String)>, Error> {
     let schema = serde_json::to_string_pretty(&reference().json_schema()).map_err(Error::Schema)? + "\n";
-    let path = root.join(CONTRIBUTING);
-    let page = std::fs::read_to_string(&path).map_err(Error::file(path))?;
+    let read = |page: &str| {
+        let path = root.join(page);
+        std::fs::read_to_string(&path).map_err(Error::file(path))
+    };
+    let data = with_block(DATA, &read(DATA)?, "keys of a case", &case_schema::markdown())?;
     let all = [
         ("docs/recipe.md", reference_page::markdown()),
         ("docs/recipe.schema.json", schema),
         ("docs/study.md", study_file::markdown()),
         ("docs/suite.md", suite_reference::markdown()),
         ("docs/architecture.svg", picture::svg(&Workspace::read(root)?)?),
-        (CONTRIBUTING, with_block(CONTRIBUTING, &page, "perturbations", &perturbations())?),
+        (CONTRIBUTING, with_block(CONTRIBUTING, &read(CONTRIBUTING)?, "perturbations", &perturbations())?),
+        (DATA, with_block(DATA, &data, "taxonomy", &Taxonomy::default().markdown())?),
     ];
     // A file that cannot be read is written anew.
     let differs =

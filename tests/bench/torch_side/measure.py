@@ -52,17 +52,26 @@ class Peaks:
         peaks = {"peak_rss_bytes": max(self.loading, work), "work_peak_rss_bytes": work}
         if torch.cuda.is_available():
             peaks["peak_device_bytes"] = torch.cuda.max_memory_allocated()
+            peaks["peak_device_reserved_bytes"] = torch.cuda.max_memory_reserved()
         return peaks
 
 
 def environment(arguments: dict) -> dict:
     """What the numbers depend on beside the code."""
-    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    found = {name: version(name) for name in PACKAGES}
     # Folder names say nothing and may be private.
     settings = {name: value for name, value in arguments.items() if not isinstance(value, Path) and name != "json"}
     capability = torch.backends.cpu.get_cpu_capability()
     versions = {"python": platform.python_version(), **found}
     return {"settings": settings, "cpu_capability": capability, "versions": versions}
+
+
+def version(package: str) -> str | None:
+    """None where a package is not installed: a GPU's measurements need no TRL."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def write(path: Path | None, result: dict) -> None:

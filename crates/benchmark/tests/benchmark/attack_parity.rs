@@ -38,7 +38,7 @@ impl Fixture {
         let values: Vec<f32> =
             bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect();
         assert_eq!(values.len(), shape.iter().product::<usize>());
-        PixelGrid { shape: [&[1], shape.as_slice()].concat(), cut: [0, 0], values }
+        PixelGrid { shape: [&[1], shape.as_slice()].concat(), cut: [0, 0], margins: [0, 0], values }
     }
 }
 

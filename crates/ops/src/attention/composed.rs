@@ -1,110 +1,120 @@
-//! Attention composed of Burn's own operations: trees are padded to equal length and masked.
+//! Attention composed of Burn's own operations, on any device and with its own backward pass.
+//!
+//! The keys of each segment are multiplied once with the queries of the segment and once with the queries of all its
+//! descendants, in batches of bounded size. A query's results over its ancestors and its own segment are joined by the
+//! logarithms of their sums of exponentials, so that the softmax is exact.
 
-use burn::tensor::activation::softmax;
-use burn::tensor::{Bool, Int, Tensor, TensorData};
+use std::sync::Arc;
 
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{DType, Tensor};
+
+use super::heads::HeadShape;
+use super::indices::{Indices, LevelIndices};
+use super::products::{HIDDEN, factor, keys, keys_of_piece, product, queries, query_rows, scores};
+use super::recompute::Recomputed;
 use crate::AttentionPlan;
-use crate::attention::heads::HeadShape;
+use crate::recorded::recorded;
 
-/// Index tensors and mask of a plan, made once on the device of the queries.
-#[derive(Clone, Debug)]
-pub struct Dense {
-    trees: usize,
-    queries: usize,
-    keys: usize,
-    /// Row of `q` for each padded query, `[trees * queries]`.
-    query_rows: Tensor<1, Int>,
-    /// Row of `k` for each padded key, `[trees * keys]`.
-    key_rows: Tensor<1, Int>,
-    /// Padded query of each row of the output, `[plan.queries()]`.
-    back: Tensor<1, Int>,
-    /// Attention mask, true where a key is hidden from a query: `[trees, 1, 1, queries, keys]`.
-    hidden: Tensor<5, Bool>,
-}
+/// Least number of bytes that the scores of one product may take.
+const SMALL_SCORES: usize = 64 << 20;
 
-impl Dense {
-    fn new(plan: &AttentionPlan, device: &burn::tensor::Device) -> Self {
-        let trees = plan.segments().iter().map(|placed| placed.tree + 1).max().unwrap_or(0);
-        let mut tree_keys: Vec<Vec<usize>> = vec![Vec::new(); trees];
-        let mut tree_queries: Vec<Vec<usize>> = vec![Vec::new(); trees];
-        for placed in plan.segments() {
-            tree_keys[placed.tree].extend(placed.own.clone());
-            tree_queries[placed.tree].extend(placed.own.start.max(plan.past())..placed.own.end);
-        }
-        let keys = tree_keys.iter().map(Vec::len).max().unwrap_or(0);
-        let queries = tree_queries.iter().map(Vec::len).max().unwrap_or(0);
-        let padded = |rows: &[Vec<usize>], length: usize, shift: usize| -> Vec<i64> {
-            rows.iter()
-                .flat_map(|rows| (0..length).map(|i| rows.get(i).map_or(0, |row| (row - shift) as i64)))
-                .collect()
-        };
-        let mut place_of_key = vec![0; plan.keys()];
-        for rows in &tree_keys {
-            for (place, row) in rows.iter().enumerate() {
-                place_of_key[*row] = place;
-            }
-        }
-        let mut back = vec![0_i64; plan.queries()];
-        let mut hidden = vec![true; trees * queries * keys];
-        for (tree, rows) in tree_queries.iter().enumerate() {
-            for (place, row) in rows.iter().enumerate() {
-                back[row - plan.past()] = (tree * queries + place) as i64;
-            }
-            // A padded query attends to the first key, because a fully masked softmax is NaN. Its result is not used.
-            for place in rows.len()..queries {
-                hidden[(tree * queries + place) * keys] = false;
-            }
-        }
-        for block in plan.blocks(1) {
-            let row = block.rows.start;
-            let base = back[row - plan.past()] as usize * keys;
-            for (segment, keys) in plan.seen(&block) {
-                for key in plan.segments()[segment].own.clone().skip(keys.start).take(keys.len()) {
-                    hidden[base + place_of_key[key]] = false;
-                }
-            }
-        }
-        let ints = |values: Vec<i64>| {
-            let length = values.len();
-            Tensor::<1, Int>::from_data(TensorData::new(values, [length]), device)
-        };
-        Self {
-            trees,
-            queries,
-            keys,
-            query_rows: ints(padded(&tree_queries, queries, plan.past())),
-            key_rows: ints(padded(&tree_keys, keys, 0)),
-            back: ints(back),
-            hidden: Tensor::from_data(TensorData::new(hidden, [trees, 1, 1, queries, keys]), device),
-        }
-    }
-}
+/// Most bytes that the scores of one product take on a device with large buffers.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+const LARGE_SCORES: usize = 512 << 20;
 
-/// Computes [`crate::attention()`] with Burn's operations, on any device and with gradients. Arguments, shapes and
-/// result are the same; the caller has checked the shapes. Without query rows, returns `q`.
+/// Computes [`crate::attention()`] with Burn's operations. Arguments, shapes and result are the same; the caller has
+/// checked the shapes. Without query rows, returns `q`.
 pub fn attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, plan: &AttentionPlan, shape: HeadShape) -> Tensor<2> {
     if plan.queries() == 0 {
         return q;
     }
-    let HeadShape { kv_heads, head_dim, scale, .. } = shape;
-    let (width, group) = (shape.width(), shape.group());
-    let dense = plan.dense.get_or_init(|| Dense::new(plan, &q.device().without_autodiff()));
-    let (trees, queries, keys) = (dense.trees, dense.queries, dense.keys);
-    let kv =
-        |x: Tensor<2>| x.select(0, dense.key_rows.clone()).reshape([trees, keys, kv_heads, head_dim]).swap_dims(1, 2);
-    let q = q
-        .select(0, dense.query_rows.clone())
-        .reshape([trees, queries, kv_heads, group, head_dim])
-        .permute([0, 2, 3, 1, 4]) // [trees, kv_heads, group, queries, head_dim]
-        .reshape([trees, kv_heads, group * queries, head_dim]);
-    let scores = q.matmul(kv(k).swap_dims(2, 3)) * scale;
-    let hidden = dense.hidden.clone().expand([trees, kv_heads, group, queries, keys]);
-    let scores = scores.reshape([trees, kv_heads, group, queries, keys]).mask_fill(hidden, f32::NEG_INFINITY);
-    let probabilities = softmax(scores, 4).reshape([trees, kv_heads, group * queries, keys]);
-    probabilities
-        .matmul(kv(v))
-        .reshape([trees, kv_heads, group, queries, head_dim])
-        .permute([0, 3, 1, 2, 4])
-        .reshape([trees * queries, width])
-        .select(0, dense.back.clone())
+    let make = || {
+        let device = q.device().without_autodiff();
+        Arc::new(Indices::new(plan, shape.heads, score_bytes(&q), &device))
+    };
+    let kept = plan.indices.get_or_init(make);
+    let indices = if kept.heads == shape.heads { Arc::clone(kept) } else { make() };
+    with_indices([q, k, v], indices, shape)
+}
+
+/// Computes the attention over the division of a plan. The arguments are `q`, `k` and `v`.
+pub fn with_indices(arguments: [Tensor<2>; 3], indices: Arc<Indices>, shape: HeadShape) -> Tensor<2> {
+    let [q, k, v] = arguments.clone().map(Tensor::inner);
+    let shape = HeadShape { bf16: shape.bf16 && q.device().supports_dtype(DType::BF16), ..shape };
+    let [q, k, v] = [q * shape.scale, k, v].map(|x| factor(x, shape));
+    if let ([level], false) = (indices.levels.as_slice(), arguments.iter().any(Tensor::is_tracked)) {
+        return of_level([&q, &k, &v], level, shape).0;
+    }
+    let levels = indices.levels.iter().map(|level| {
+        let (out, pieces) = of_level([&q, &k, &v], level, shape);
+        (out, log_sums(pieces, level, shape))
+    });
+    let (out, log_sums) = levels.reduce(|above, below| joined(above, below, shape)).expect("a query attends to a key");
+    recorded(arguments, Recomputed { q, k, v, out: out.clone(), log_sums, indices, shape }, out)
+}
+
+/// Returns the most bytes that the scores of one product may take on the device of `x`: at most half of the largest
+/// buffer, if the device states one.
+fn score_bytes(x: &Tensor<2>) -> usize {
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    if let Ok(x) = x.clone().inner().try_into_primitive::<burn::backend::Cube>() {
+        use burn::backend::TensorMetadata;
+
+        let largest = x.device().client().properties().memory.max_page_size;
+        return usize::try_from(largest / 2).map_or(LARGE_SCORES, |half| half.clamp(SMALL_SCORES, LARGE_SCORES));
+    }
+    let _ = x; // Other backends state no largest buffer.
+    SMALL_SCORES
+}
+
+/// Largest score of each row of a piece, and the sum of the exponentials of all scores less the largest one. Both are
+/// `[parts, kv_heads, group * queries, 1]`.
+struct RowSums {
+    most: Tensor<4>,
+    sums: Tensor<4>,
+}
+
+/// Returns the output over the keys of one level, `[plan.queries(), width]`, zeros for rows without keys in the level,
+/// and the sums of each piece. `q` holds the factor of the scores.
+fn of_level([q, k, v]: [&Tensor<2>; 3], level: &LevelIndices, shape: HeadShape) -> (Tensor<2>, Vec<RowSums>) {
+    let (mut outs, mut row_sums) = (Vec::new(), Vec::new());
+    for batch in &level.batches {
+        let (k, v) = (keys(k, batch, shape), keys(v, batch, shape));
+        for piece in &batch.pieces {
+            let by_head =
+                |x: Tensor<4>, size| x.reshape([batch.parts, shape.kv_heads, shape.group() * piece.queries, size]);
+            let scores = scores(queries(q, batch.parts, piece, shape), keys_of_piece(&k, piece), piece, shape);
+            let most = scores.clone().max_dim(3);
+            let weights = (scores - most.clone()).exp();
+            let sums = by_head(weights.clone().sum_dim(3), 1);
+            let weights = factor(by_head(weights, piece.keys.len()), shape);
+            let out = product(weights, keys_of_piece(&v, piece), shape) / sums.clone();
+            outs.push(query_rows(out, batch.parts, piece, shape));
+            row_sums.push(RowSums { most: by_head(most, 1), sums });
+        }
+    }
+    (level.collected.of(outs, 0.0), row_sums)
+}
+
+/// Returns the natural logarithm of each row's sum of exponentials over the keys of one level,
+/// `[plan.queries(), heads]`, and [`HIDDEN`] for rows without keys in the level.
+fn log_sums(row_sums: Vec<RowSums>, level: &LevelIndices, shape: HeadShape) -> Tensor<2> {
+    let pieces = level.batches.iter().flat_map(|batch| batch.pieces.iter().map(|piece| (batch.parts, piece)));
+    let rows = pieces
+        .zip(row_sums)
+        .map(|((parts, piece), RowSums { most, sums })| query_rows(most + sums.log(), parts, piece, shape));
+    level.collected.of(rows.collect(), HIDDEN)
+}
+
+/// Joins outputs and logarithms of sums over two sets of keys.
+fn joined(a: (Tensor<2>, Tensor<2>), b: (Tensor<2>, Tensor<2>), shape: HeadShape) -> (Tensor<2>, Tensor<2>) {
+    let ((a, a_sums), (b, b_sums)) = (a, b);
+    let rows = a.dims()[0];
+    let apart = b_sums.clone() - a_sums.clone();
+    let by_head = |x: Tensor<2>| x.reshape([rows, shape.heads, shape.head_dim]);
+    let share: Tensor<3> = sigmoid(apart.clone()).reshape([rows, shape.heads, 1]);
+    let (a, b) = (by_head(a), by_head(b));
+    let out = a.clone() + (b - a) * share;
+    (out.reshape([rows, shape.width()]), a_sums.max_pair(b_sums) + apart.abs().neg().exp().log1p())
 }

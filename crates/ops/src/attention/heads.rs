@@ -10,13 +10,17 @@ pub struct Heads {
     /// Factor of the scores `q k^T`. None means `1 / sqrt(head_dim)` (Vaswani et al. 2017). Gemma 3 states another
     /// factor, `1 / sqrt(query_pre_attn_scalar)`.
     pub scale: Option<f32>,
+    /// Whether the factors and the results of matrix products are rounded to bf16, in the backward pass too. The
+    /// softmax, its sums and the sums of products stay f32. The CPU and devices without bf16 ignore it.
+    pub bf16: bool,
 }
 
 impl Heads {
-    /// Returns heads with the default factor of the scores, `1 / sqrt(head_dim)`.
+    /// Returns heads with the default factor of the scores, `1 / sqrt(head_dim)`, and products in the type of the
+    /// arguments.
     #[must_use]
     pub fn new(heads: usize, kv_heads: usize) -> Self {
-        Self { heads, kv_heads, scale: None }
+        Self { heads, kv_heads, scale: None, bf16: false }
     }
 
     /// Returns the sizes for queries of `width` values in a row.
@@ -24,12 +28,13 @@ impl Heads {
     /// # Panics
     /// When there are no heads, `heads` is not a multiple of `kv_heads`, or `width` is not a multiple of `heads`.
     pub(crate) fn shape(self, width: usize) -> HeadShape {
-        let Self { heads, kv_heads, scale } = self;
+        let Self { heads, kv_heads, scale, bf16 } = self;
         assert!(heads > 0 && kv_heads > 0, "an attention layer has heads");
         assert_eq!(heads % kv_heads, 0, "query heads are a multiple of key/value heads");
         assert_eq!(width % heads, 0, "a row of q is a multiple of the query heads");
         let head_dim = width / heads;
-        HeadShape { heads, kv_heads, head_dim, scale: scale.unwrap_or_else(|| 1.0 / (head_dim as f32).sqrt()) }
+        let scale = scale.unwrap_or_else(|| 1.0 / (head_dim as f32).sqrt());
+        HeadShape { heads, kv_heads, head_dim, scale, bf16 }
     }
 }
 
@@ -44,6 +49,8 @@ pub(crate) struct HeadShape {
     pub head_dim: usize,
     /// Factor of the scores.
     pub scale: f32,
+    /// Whether devices round the factors of products to bf16.
+    pub bf16: bool,
 }
 
 impl HeadShape {

@@ -4,9 +4,16 @@ pub(crate) mod heads;
 pub(crate) mod plan;
 
 mod composed;
+mod indices;
 mod kernel;
 mod keys;
+mod levels;
+mod mask;
 mod panel;
+mod parts;
+mod products;
+mod recompute;
+mod rows;
 mod visible;
 
 use std::sync::Arc;
@@ -18,7 +25,7 @@ use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
-pub(crate) use composed::Dense;
+pub(crate) use indices::Indices;
 
 use crate::{AttentionPlan, cpu};
 use heads::{HeadShape, Heads};
@@ -27,9 +34,8 @@ use heads::{HeadShape, Heads};
 /// and [`Heads::scale`] the factor, by default `1 / sqrt(head_dim)`.
 ///
 /// `q` and the result are `[plan.queries(), heads * head_dim]`; `k` and `v` are `[plan.keys(), kv_heads * head_dim]`.
-/// Each run of `heads / kv_heads` neighbouring query heads shares one key/value head. On the CPU the scores are not
-/// stored: the backward pass recomputes them block by block from the logarithm of each row's sum (Dao et al. 2022,
-/// FlashAttention).
+/// Each run of `heads / kv_heads` neighbouring query heads shares one key/value head. The scores are not stored: the
+/// backward pass recomputes them block by block from the logarithm of each row's sum (Dao et al. 2022, FlashAttention).
 ///
 /// # Panics
 /// When `heads` is not a multiple of `kv_heads`, either is 0, or the shapes do not match the plan and the heads.

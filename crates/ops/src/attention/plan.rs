@@ -1,9 +1,9 @@
 //! Attention plan: which tokens attend to which, for sequences and trees of segments laid end to end without padding.
 
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use crate::attention::Dense;
+use crate::attention::Indices;
 
 /// Run of neighbouring tokens. A token attends to every token of the segment's ancestors. Inside its own segment it
 /// attends to itself and the tokens before it; in a plan that is not causal, to all tokens of the segment.
@@ -35,8 +35,8 @@ pub struct AttentionPlan {
     window: Option<usize>,
     /// End of the tokens that each token attends to in its own segment; empty without bidirectional spans.
     own_ends: Vec<usize>,
-    /// Index tensors and mask of the composed form, made at its first use; empty when only the CPU kernel has run.
-    pub(crate) dense: OnceLock<Dense>,
+    /// Index lists and masks of the composed form, made at its first use; empty when only the CPU kernel has run.
+    pub(crate) indices: OnceLock<Arc<Indices>>,
 }
 
 /// A segment with its token range and ancestors.
@@ -99,8 +99,8 @@ impl AttentionPlan {
             placed.push(Placed { own, place, ancestors, tree, silent: segment.silent });
         }
         assert!(past <= start, "the past lies within the plan");
-        let (window, own_ends, dense) = (None, Vec::new(), OnceLock::new());
-        Self { segments: placed, causal, past, total: start, window, own_ends, dense }
+        let (window, own_ends, indices) = (None, Vec::new(), OnceLock::new());
+        Self { segments: placed, causal, past, total: start, window, own_ends, indices }
     }
 
     /// Builds a plan of independent sequences with the given lengths in tokens, without cached tokens. `causal` hides
@@ -123,7 +123,7 @@ impl AttentionPlan {
         assert!(window > 0, "a window holds the query itself");
         let fits = self.segments.iter().all(|placed| !placed.silent || placed.own.len() < window);
         assert!(fits, "a silent segment is shorter than the window");
-        Self { window: Some(window), dense: OnceLock::new(), ..self }
+        Self { window: Some(window), indices: OnceLock::new(), ..self }
     }
 
     /// Lets the tokens of each span attend to each other in both directions in a causal plan, as Gemma 3 does with the
@@ -146,7 +146,7 @@ impl AttentionPlan {
             own_ends[span.clone()].fill(span.end);
             free = span.end;
         }
-        Self { own_ends, dense: OnceLock::new(), ..self }
+        Self { own_ends, indices: OnceLock::new(), ..self }
     }
 
     /// Returns the number of leading tokens that are keys only.

@@ -1,5 +1,7 @@
 //! Tests of the attention kernel against Burn's operations.
 
+mod devices;
+mod division;
 mod masks;
 
 use super::*;
@@ -59,7 +61,7 @@ fn equals_the_composition_with_silent_tokens_and_a_past_inside_a_segment() {
 
 #[test]
 fn equals_the_composition_with_a_given_scale() {
-    let heads = |scale| Heads { heads: 4, kv_heads: 2, scale };
+    let heads = |scale| Heads { scale, ..Heads::new(4, 2) };
     check_scaled(AttentionPlan::sequences(&[5, 40], true), heads(Some(0.05)), 8);
     let (q, k, v) = (values([9, 32], 1), values([9, 16], 2), values([9, 16], 3));
     let plan = Arc::new(AttentionPlan::sequences(&[9], true));

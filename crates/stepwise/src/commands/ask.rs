@@ -39,7 +39,7 @@ pub struct Args {
     /// Whether images are split into tiles; by default as set in the model folder.
     #[arg(long)]
     do_image_splitting: Option<bool>,
-    /// Device: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is built in.
+    /// Device: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is usable.
     #[arg(long)]
     device: Option<String>,
     /// Print JSON.

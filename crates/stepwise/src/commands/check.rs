@@ -13,7 +13,7 @@ use stepwise_data::io::encoding::without_mark;
 use stepwise_data::problem::{Problem, Problems};
 use stepwise_data::taxonomy::Taxonomy;
 use stepwise_recipe::{Recipe, RecipeError};
-use stepwise_trainer::cases::{Cases, word};
+use stepwise_trainer::cases::Cases;
 use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
 use stepwise_trainer::learner::Learner;
 use stepwise_trainer::preflight::{Preflight, images};
@@ -128,7 +128,7 @@ fn recipe(args: &Args) -> CommandResult {
         Ok(recipe) => preflight(&recipe, &mut progress).map_err(|failure| (told(args, &failure), failure)),
         Err(error) => Err((unread(args, &error), Failure::input(error))),
     };
-    let memory_warning = found.as_ref().ok().and_then(|preflight| preflight_tables::warning(&preflight.memory));
+    let memory_warning = found.as_ref().ok().and_then(preflight_tables::warning);
     if args.json {
         let tables: Vec<_> = found.iter().flat_map(preflight_tables::all).map(|table| table.json()).collect();
         let problems = found.as_ref().err().map(|(problems, _)| problems.as_slice()).unwrap_or_default();
@@ -160,7 +160,7 @@ fn preflight(recipe: &Recipe, progress: &mut ConsoleProgress) -> Result<Prefligh
     let chosen = device::choose(Some("cpu"))?;
     images::check(&cases, progress).map_err(Failure::input)?;
     let mut learner = Learner::new(recipe, &chosen.device, progress).map_err(Failure::input)?;
-    Preflight::new(recipe, &cases, &run_plan, &mut learner, progress).map_err(Failure::input)
+    Preflight::new(recipe, &cases, &run_plan, &mut learner, None, progress).map_err(Failure::input)
 }
 
 /// Problems of a recipe file as JSON, each with its place.
@@ -207,7 +207,7 @@ fn print_summary(found: &CheckSummary) {
     );
     for (split, cases) in &found.cases_by_split {
         let items = found.items_by_split.get(split).copied().unwrap_or(0);
-        say!("  {:<12}{cases:>6} cases {items:>7} questions", word(*split));
+        say!("  {:<12}{cases:>6} cases {items:>7} questions", split.word());
     }
     for (stage, items) in &found.items_by_stage {
         say!("  stage {stage}     {items:>6} questions");
@@ -238,7 +238,7 @@ fn one_answer(found: &CheckSummary, split: Split, items: usize) {
     let all: usize = questions.iter().map(|question| question.items).sum();
     say!(
         "  {}: {all} of {items} questions ({:.1} %) need no image, because they have one right answer in all cases:",
-        word(split),
+        split.word(),
         100.0 * all as f64 / items as f64
     );
     for question in questions.iter().take(NAMED) {

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod completions;
 pub mod convert;
 pub mod data;
+mod data_import;
 pub mod doctor;
 pub mod eval;
 pub mod export;

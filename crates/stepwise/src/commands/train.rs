@@ -32,7 +32,7 @@ pub struct Args {
     /// with its step, as a table (`.csv`) or a page with charts (`.html`).
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "resume")]
     plan: Option<Option<PathBuf>>,
-    /// Device: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is built in.
+    /// Device: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is usable.
     #[arg(long)]
     device: Option<String>,
 }
@@ -71,11 +71,12 @@ pub fn run(args: &Args) -> CommandResult {
         recipe_text: &recipe_text,
         device: chosen.device,
         device_name: &chosen.name,
+        adapter: chosen.adapter.as_ref(),
         resume: args.resume,
         base_answers: None,
     };
     let failure = |error| match error {
-        TrainError::Stopped { .. } | TrainError::File { .. } => Failure::run(error),
+        TrainError::Stopped { .. } | TrainError::File { .. } | TrainError::Device { .. } => Failure::run(error),
         _ => Failure::input(error),
     };
     let prepared = PreparedRun::new(&options, &mut progress).map_err(failure)?;

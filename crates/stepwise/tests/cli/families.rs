@@ -1,13 +1,17 @@
 //! Every model family through the whole program: training in phases with the benchmark after each, resuming, questions,
 //! export of adapter and merged model.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+
+use serde_json::Value;
 
 use crate::common::{Workplace, copy};
 use crate::never::likelihoods;
 
 /// Fixtures with one model of each family.
-const FAMILIES: [&str; 5] = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "llava", "gemma3"];
+const FAMILIES: [&str; 8] =
+    ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "llava", "llava_next", "gemma3", "internvl", "smolvlm"];
 
 /// Makes a workplace whose model is the tiny random model of `family`. Its vocabulary has few merges,
 /// so texts have many tokens.
@@ -50,6 +54,69 @@ fn a_model_of_every_family_is_trained_evaluated_asked_and_exported() {
             assert!(bytes("run") == bytes("cut"), "{family}: {file}");
         }
     }
+}
+
+/// Parts that a phase freezes keep their adapters to the bit, and are trained in the next phase.
+#[test]
+fn parts_are_frozen_by_phase_in_every_family() {
+    for family in ["qwen2_5_vl", "gemma3", "llava_next", "internvl"] {
+        let place = place(family);
+        let parts = "--set lora.freeze_vision_tower=false --set lora.freeze_multi_modal_projector=false \
+                     --set curriculum.phase.0.freeze_vision_tower=true --set curriculum.phase.1.freeze_language_model=true";
+        // In LLaVA-NeXT, no gradient reaches the layers after the feature layer.
+        let without = "--set lora.exclude_modules=.*vision_tower.encoder.layers.2.*";
+        let without = if family == "llava_next" { without } else { "" };
+        place.done(&format!("train recipe.toml {SHORT} {parts} {without}"));
+        let adapter = |step: usize| tensors(&place.path(&format!("run/checkpoint-{step}/adapter_model.safetensors")));
+        let (first, second) = (adapter(1), adapter(2));
+        assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
+        for (name, values) in &first {
+            // A newly initialised lora_B is zero, and moves with the first step of its part.
+            let (is_vision, is_decoder) = (is_tower(name), name.contains(".language_model."));
+            if name.contains("lora_B") && is_vision {
+                assert!(values.iter().all(|byte| *byte == 0), "{family}: {name} moved in the first phase");
+            }
+            assert!(!is_decoder || *values == second[name], "{family}: {name} moved in the second phase");
+        }
+        let moved =
+            |wanted: &dyn Fn(&str) -> bool| first.iter().any(|(name, values)| wanted(name) && *values != second[name]);
+        assert!(moved(&is_tower), "{family}: the second phase trains the image encoder");
+        let decoder = |(name, values): (&String, &Vec<u8>)| {
+            name.contains(".language_model.") && name.contains("lora_B") && values.iter().any(|byte| *byte != 0)
+        };
+        assert!(first.iter().any(decoder), "{family}: the first phase trains the decoder");
+    }
+}
+
+fn is_tower(name: &str) -> bool {
+    name.contains(".vision_tower.") || (name.contains(".visual.") && !name.contains("merger"))
+}
+
+/// Bytes of the tensors of a file, by name.
+fn tensors(path: &Path) -> BTreeMap<String, Vec<u8>> {
+    let bytes = std::fs::read(path).expect("tensors");
+    let (length, rest) = bytes.split_first_chunk::<8>().expect("the length of the header");
+    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let header: Value = serde_json::from_slice(header).expect("a header");
+    let fields = header.as_object().expect("tensors").iter().filter(|(name, _)| *name != "__metadata__");
+    let at = |field: &Value, end: usize| field["data_offsets"][end].as_u64().expect("an offset") as usize;
+    fields.map(|(name, field)| (name.clone(), data[at(field, 0)..at(field, 1)].to_vec())).collect()
+}
+
+#[test]
+fn tiles_may_be_switched_off_where_the_family_cuts_images() {
+    let tokens = |place: &Workplace, more: &str| {
+        let said = place.done(&format!("preview recipe.toml {more}"));
+        said.stdout.matches("<IMG_CONTEXT>").count()
+    };
+    let internvl = place("internvl");
+    let (all, few) = (tokens(&internvl, ""), tokens(&internvl, "--set do_image_splitting=false"));
+    assert!(few > 0 && few < all, "{few} image tokens of {all}");
+    let refused = place("llava_next").refused("train recipe.toml --set do_image_splitting=false");
+    assert!(
+        refused.contains("`do_image_splitting` has no effect on LLaVA-NeXT, which have no such setting"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod claimed;
 mod common;
 mod compare;
 mod data;
+mod data_page;
 mod delivered;
 mod doctor;
 mod errors;
@@ -42,3 +43,5 @@ mod study;
 mod study_report;
 mod suites;
 mod train;
+#[cfg(feature = "wgpu")]
+mod wgpu;

@@ -27,11 +27,15 @@ fn init_writes_a_recipe_that_runs_and_never_over_another() {
 fn schema_prints_the_reference_of_the_library() {
     let place = Workplace::empty();
     let schema = serde_json::to_string_pretty(&stepwise_recipe::reference().json_schema()).expect("JSON") + "\n";
+    let cases = serde_json::to_string_pretty(&stepwise_data::case_schema::json_schema()).expect("JSON") + "\n";
     for (line, wanted) in [
         ("schema", schema),
         ("schema --markdown", stepwise_recipe::reference_page::markdown()),
         ("schema --suite", stepwise_benchmark::suite_reference::markdown()),
         ("schema --study", stepwise_recipe::study_file::markdown()),
+        ("schema --cases", cases),
+        ("schema --cases --markdown", stepwise_data::case_schema::markdown() + "\n"),
+        ("schema --taxonomy", stepwise_data::taxonomy::Taxonomy::default().markdown() + "\n"),
     ] {
         assert_eq!(place.done(line).stdout, wanted, "{line}");
     }

@@ -44,6 +44,7 @@ pub fn render(input: &StudyInput<'_>) -> Report {
         facts: &facts,
         headline: &missing(input),
         method: &method(input),
+        style: "",
     };
     Report { html: page.html(&sections), tables }
 }

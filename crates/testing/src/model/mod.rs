@@ -45,7 +45,16 @@ pub fn pipeline() -> VlmPipeline {
 /// When the fixtures are missing.
 #[must_use]
 pub fn pipeline_in(precision: Precision) -> VlmPipeline {
-    let mut pipeline = VlmPipeline::load_in(precision, &tiny(), &Device::flex()).expect("the tiny model");
+    pipeline_on(&Device::flex(), precision)
+}
+
+/// Loads the tiny model as [`pipeline_in`] does, on `device`.
+///
+/// # Panics
+/// When the fixtures are missing, or the device does not support the precision.
+#[must_use]
+pub fn pipeline_on(device: &Device, precision: Precision) -> VlmPipeline {
+    let mut pipeline = VlmPipeline::load_in(precision, &tiny(), device).expect("the tiny model");
     pipeline.processor.set_image_splitting(Some(false));
     pipeline
 }

@@ -75,8 +75,10 @@ pub fn replace(model: &mut Vlm, new_values: impl FnMut(&str, &[f32]) -> Option<V
     struct Replace<F>(F);
     impl<F: FnMut(&str, &[f32]) -> Option<Vec<f32>>> ParameterVisitor for Replace<F> {
         fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-            if let Some(values) = self.0(name, &read(parameter.values())) {
-                parameter.replace(tensor(values, parameter.shape().dims()));
+            let present = parameter.values();
+            let (device, shape) = (present.device(), present.shape());
+            if let Some(values) = self.0(name, &read(present)) {
+                parameter.replace(Tensor::from_data(TensorData::new(values, shape), &device));
             }
         }
     }

@@ -55,6 +55,6 @@ pub fn run(common: &Common) -> Result<Map<String, Value>, Failure> {
         "seconds": seconds, "prepare_seconds": prepare_seconds,
     });
     let Value::Object(mut result) = result else { unreachable!("an object was written") };
-    peaks.report(&mut result)?;
+    peaks.report(&mut result, pipeline.model.device())?;
     Ok(result)
 }

@@ -15,6 +15,7 @@ mod vision;
 use std::error::Error;
 use std::path::PathBuf;
 
+use burn::tensor::Device;
 use clap::{Parser, Subcommand};
 
 /// Measures the time of the same work as the Python reference.
@@ -54,13 +55,30 @@ struct Common {
     /// Number of steps, questions or passes before the measurement starts.
     #[arg(long, default_value_t = 3)]
     warmup: usize,
-    /// Type of the frozen weights: float32 or bfloat16.
-    #[arg(long, value_parser = ["float32", "bfloat16"], default_value = "float32")]
+    /// Type of the frozen weights: float32, bfloat16 or nf4.
+    #[arg(long, value_parser = ["float32", "bfloat16", "nf4"], default_value = "float32")]
     dtype: String,
+    /// Device: cpu, cuda or wgpu. The backend of a GPU must be built in (`--features cuda`).
+    #[arg(long, value_parser = ["cpu", "cuda", "wgpu"], default_value = "cpu")]
+    device: String,
 }
 
 /// Error of a measurement.
 type Failure = Box<dyn Error + Send + Sync>;
+
+impl Common {
+    /// The chosen device.
+    fn device(&self) -> Result<Device, Failure> {
+        match self.device.as_str() {
+            "cpu" => Ok(Device::flex()),
+            #[cfg(feature = "cuda")]
+            "cuda" => Ok(Device::cuda(0)),
+            #[cfg(feature = "wgpu")]
+            "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            name => Err(format!("--device {name}: build with `--features {name}`").into()),
+        }
+    }
+}
 
 fn main() -> Result<(), Failure> {
     stepwise_vlm::keep_freed_memory();

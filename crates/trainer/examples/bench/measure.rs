@@ -23,6 +23,7 @@ pub fn run(
     settings["threads"] = common.threads.into();
     settings["warmup"] = common.warmup.into();
     settings["dtype"] = common.dtype.clone().into();
+    settings["device"] = common.device.clone().into();
     result.insert("versions".into(), json!({ "stepwise": env!("CARGO_PKG_VERSION") }));
     let text = serde_json::to_string_pretty(&result)?;
     match &common.json {
@@ -34,8 +35,12 @@ pub fn run(
 
 /// The model of the work folder with its trainable adapter.
 pub fn adapted(common: &Common) -> Result<VlmPipeline, Failure> {
-    let precision = if common.dtype == "bfloat16" { Precision::Bf16 } else { Precision::F32 };
-    let mut pipeline = VlmPipeline::load_in(precision, &common.work.join("model"), &Device::flex())?;
+    let precision = match common.dtype.as_str() {
+        "bfloat16" => Precision::Bf16,
+        "nf4" => Precision::Nf4 { double_quant: true, bf16: true },
+        _ => Precision::F32,
+    };
+    let mut pipeline = VlmPipeline::load_in(precision, &common.work.join("model"), &common.device()?)?;
     load_adapter(&mut pipeline.model, &common.work.join("adapter"))?;
     pipeline.refresh();
     Ok(pipeline)
@@ -61,7 +66,12 @@ pub fn since_process_start() -> Result<f64, Failure> {
     Ok(now - started / 100.0)
 }
 
-/// Peak memory of the whole process, and of the measured work after loading.
+/// Waits until the device has done all the work that it was given.
+pub fn finish(device: &Device) -> Result<(), Failure> {
+    device.sync().map_err(|error| format!("{error:?}").into())
+}
+
+/// Peak memory of the whole process, of the measured work after loading, and of the device.
 pub struct Peaks {
     loading: u64,
 }
@@ -74,11 +84,16 @@ impl Peaks {
         Ok(Self { loading })
     }
 
-    /// Adds both peaks to a result.
-    pub fn report(&self, result: &mut Map<String, Value>) -> Result<(), Failure> {
+    /// Adds the peaks to a result.
+    pub fn report(&self, result: &mut Map<String, Value>, device: &Device) -> Result<(), Failure> {
         let work = peak_rss_bytes()?;
         result.insert("peak_rss_bytes".into(), self.loading.max(work).into());
         result.insert("work_peak_rss_bytes".into(), work.into());
+        // The allocator of a device returns nothing to the driver, so that its last size is its largest.
+        if let Some(usage) = device.memory_pool_usage() {
+            result.insert("device_bytes_in_use".into(), usage.bytes_in_use.into());
+            result.insert("peak_device_reserved_bytes".into(), usage.bytes_reserved.into());
+        }
         Ok(())
     }
 }

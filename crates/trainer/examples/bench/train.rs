@@ -11,7 +11,7 @@ use stepwise_trainer::optim::step::{StepOptions, step};
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 
-use crate::measure::{Peaks, adapted, forgetful, since, since_process_start};
+use crate::measure::{Peaks, adapted, finish, forgetful, since, since_process_start};
 use crate::records::{Record, read};
 use crate::{Common, Failure};
 
@@ -79,6 +79,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> 
             gradient_checkpointing: false,
         };
         let stepped = step(&mut pipeline, &mut optimizer, std::slice::from_ref(&micro_batch), options)?;
+        finish(pipeline.model.device())?;
         seconds.push(since(before));
         losses.push(stepped.tally.loss());
         supervised.push(stepped.tally.tokens());
@@ -95,7 +96,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> 
         "tokens": tokens, "cache_seconds": cache_seconds, "start_to_first_step_seconds": first_step,
     });
     let Value::Object(mut result) = result else { unreachable!("an object was written") };
-    peaks.report(&mut result)?;
+    peaks.report(&mut result, pipeline.model.device())?;
     Ok(result)
 }
 

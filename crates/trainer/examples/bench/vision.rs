@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use stepwise_data::image::load_image;
 use stepwise_vlm::nn::parameter::Pass;
 
-use crate::measure::{Peaks, adapted, since};
+use crate::measure::{Peaks, adapted, finish, since};
 use crate::records::read;
 use crate::{Common, Failure};
 
@@ -52,6 +52,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> 
     for _ in 0..common.warmup + args.steps {
         let before = Instant::now();
         output = Some(pipeline.model.encode(&pixels, &Pass::ANSWER));
+        finish(pipeline.model.device())?;
         seconds.push(since(before));
     }
     let output = output.ok_or("--warmup and --steps are both 0")?;
@@ -66,6 +67,6 @@ pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> 
         "root_mean_square": (squares / values.len() as f64).sqrt(),
     });
     let Value::Object(mut result) = result else { unreachable!("an object was written") };
-    peaks.report(&mut result)?;
+    peaks.report(&mut result, pipeline.model.device())?;
     Ok(result)
 }

@@ -12,7 +12,7 @@ use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::images::grid::ImageGrid;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
-use stepwise_vlm::pixel_gradient::{PixelObjective, PixelSlope};
+use stepwise_vlm::pixel_gradient::PixelObjective;
 use stepwise_vlm::processor::{Prepared, ProcessorError};
 
 use crate::interrupt::Interrupt;
@@ -200,7 +200,7 @@ impl Model for VlmModel<'_> {
             let Some(QueryImage::Pixels(pixels)) = query.images.first() else {
                 return Err(ModelError::new("an attack needs an image given as pixels"));
             };
-            shapes.push((pixels.shape.clone(), pixels.cut));
+            shapes.push((pixels.shape.clone(), pixels.cut, pixels.margins));
             asked.push((self.example(query)?, pixel_objective(objective)));
         }
         let mut slopes = Vec::with_capacity(asked.len());
@@ -208,26 +208,27 @@ impl Model for VlmModel<'_> {
             self.go_on()?;
             slopes.extend(self.pipeline.pixel_gradients(asked, &self.pass).map_err(ModelError::new)?);
         }
-        let gradient = |(slope, (shape, cut)): (PixelSlope, (Vec<usize>, [usize; 2]))| PixelGradient {
+        let gradients = slopes.into_iter().zip(shapes).map(|(slope, (shape, cut, margins))| PixelGradient {
             loss: slope.value,
-            gradient: PixelGrid { shape, cut, values: slope.gradient },
-        };
-        Ok(slopes.into_iter().zip(shapes).map(gradient).collect())
+            gradient: PixelGrid { shape, cut, margins, values: slope.gradient },
+        });
+        Ok(gradients.collect())
     }
 }
 
 /// Returns the tiles that the pixels of an attack belong to; None if their shape is not `[tiles, 3, height, width]`.
 fn grid_of(pixels: &PixelGrid) -> Option<ImageGrid> {
     let ([rows, columns], [_, _, height, width]) = (pixels.cut, <[usize; 4]>::try_from(pixels.shape.clone()).ok()?);
-    Some(ImageGrid { rows, columns, height, width })
+    Some(ImageGrid { rows, columns, height, width, margins: pixels.margins })
 }
 
 /// Pixels of all tiles of an image in the unit range, `[tiles, 3, height, width]`, as attacks change them.
 pub(crate) fn unit_pixels(pipeline: &VlmPipeline, prepared: &Prepared) -> PixelGrid {
-    let ImageGrid { rows, columns, height, width } = prepared.grid;
+    let ImageGrid { rows, columns, height, width, margins } = prepared.grid;
     PixelGrid {
         shape: vec![prepared.grid.tiles(), 3, height, width],
         cut: [rows, columns],
+        margins,
         values: pipeline.processor.unit_pixels(prepared),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use stepwise_benchmark::forgetting::Forgetting;
 
+use crate::device::DeviceMemory;
 use crate::selection::Best;
 
 /// Log line with means since the previous line. The first keys have the names of LLaMA-Factory's `trainer_log.jsonl`;
@@ -46,6 +47,9 @@ pub struct StepLine {
     /// Peak resident memory of this process in MiB; None if the system does not provide it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory_mib: Option<f64>,
+    /// Memory of the device in MiB; None on the CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_memory_mib: Option<DeviceMemory>,
 }
 
 /// Log line of the end of an epoch.

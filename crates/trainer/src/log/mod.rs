@@ -57,6 +57,10 @@ impl RunLog {
             if let Some(mebibytes) = line.peak_memory_mib {
                 scalar("peak_memory_mib", mebibytes);
             }
+            if let Some(memory) = line.device_memory_mib {
+                scalar("device_memory_mib/reserved", memory.reserved);
+                scalar("device_memory_mib/in_use", memory.in_use);
+            }
             scalar(&format!("phase/{}/loss", line.phase), line.loss);
             for (stage, loss) in &line.stage_loss {
                 scalar(&format!("stage/{stage}/loss"), *loss);

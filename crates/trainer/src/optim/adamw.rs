@@ -1,14 +1,15 @@
-//! AdamW (Loshchilov and Hutter, 2019), with the same order of operations as `torch.optim.AdamW`.
+//! AdamW (Loshchilov and Hutter, 2019), with the same order of operations as `torch.optim.AdamW`. It works on the groups
+//! of [`JoinedGradients`]: 14 operations for each group on a GPU, and one for each parameter to join its values.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use stepwise_vlm::model::{ModelPart, Vlm};
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
-use stepwise_vlm::values_of;
 use stepwise_vlm::weights::NamedTensor;
 
-use crate::optim::gradients::GradientSum;
+use crate::optim::joined::{Group, JoinedGradients, joined, ranges};
+use crate::optim::moments::Moments;
 use crate::optim::part_rates::Rates;
 
 /// Hyperparameters of AdamW without the learning rate.
@@ -30,7 +31,7 @@ pub struct AdamW {
     config: AdamWConfig,
     /// Optimiser steps of each part. A part that was frozen for some steps continues with its own count.
     steps: BTreeMap<ModelPart, u64>,
-    moments: BTreeMap<String, [Tensor<1>; 2]>,
+    moments: Moments,
 }
 
 /// Name prefixes of the two moments in a saved optimiser.
@@ -40,18 +41,46 @@ impl AdamW {
     /// Creates an optimiser without moments and with zero steps.
     #[must_use]
     pub fn new(config: AdamWConfig) -> Self {
-        Self { config, steps: BTreeMap::new(), moments: BTreeMap::new() }
+        Self { config, steps: BTreeMap::new(), moments: Moments::default() }
     }
 
     /// Updates, in place, every trainable parameter of `model` that has a gradient in `gradients`, with the learning
     /// rates `rates`. Increments the step count of each part with a trainable parameter.
-    pub fn step(&mut self, model: &mut Vlm, gradients: &GradientSum, rates: Rates) {
+    pub fn step(&mut self, model: &mut Vlm, gradients: &JoinedGradients, rates: Rates) {
         let mut learning = Learning::default();
         model.visit(&mut learning);
         for part in learning.0 {
             *self.steps.entry(part).or_default() += 1;
         }
-        model.visit(&mut Move { optimizer: self, gradients, rates });
+        let moved = self.joined_step(model, gradients, rates);
+        let single = gradients.groups.iter().filter(|group| group.members.len() == 1);
+        let single = single.map(|group| (group.members[0].name.as_str(), group)).collect();
+        model.visit(&mut Move { optimizer: self, moved, single, rates });
+    }
+
+    /// Computes the new values, flattened, of all parameters in groups of several, by name.
+    fn joined_step(
+        &mut self,
+        model: &mut Vlm,
+        gradients: &JoinedGradients,
+        rates: Rates,
+    ) -> HashMap<String, Tensor<1>> {
+        let several: Vec<&Group> = gradients.groups.iter().filter(|group| group.members.len() > 1).collect();
+        let wanted = several.iter().flat_map(|group| &group.members).map(|member| member.name.as_str()).collect();
+        let mut present = Present { wanted, found: HashMap::new() };
+        if !several.is_empty() {
+            model.visit(&mut present);
+        }
+        let mut moved = HashMap::new();
+        for group in several {
+            let values = group.members.iter().filter_map(|member| present.found.remove(&member.name)).collect();
+            let values = self.moved(group, joined(values), rates);
+            moved.extend(
+                ranges(&group.members)
+                    .map(|(name, start, len)| (name.to_owned(), values.clone().narrow(0, start, len))),
+            );
+        }
+        moved
     }
 
     /// Returns the number of optimiser steps of a part; 0 before the first.
@@ -60,35 +89,36 @@ impl AdamW {
         self.steps.get(&part).copied().unwrap_or(0)
     }
 
-    fn moved(&mut self, name: &str, value: Tensor<1>, gradient: Tensor<1>, learning_rate: f64) -> Tensor<1> {
+    /// Returns the new values of a group for its present ones, in the order of the gradients.
+    fn moved(&mut self, group: &Group, value: Tensor<1>, rates: Rates) -> Tensor<1> {
         let AdamWConfig { beta1, beta2, epsilon, weight_decay } = self.config;
-        let [first, second] = self.moments.remove(name).unwrap_or_else(|| {
-            let zeros = gradient.zeros_like();
-            [zeros.clone(), zeros]
-        });
+        let (Group { class, members, gradient }, learning_rate) = (group, rates.of(group.class));
+        let [first, second] = self.moments.take(members, gradient);
         let first = first * beta1 + gradient.clone() * (1.0 - beta1);
-        let second = second * beta2 + gradient.square() * (1.0 - beta2);
-        self.moments.insert(name.to_owned(), [first.clone(), second.clone()]);
-        let decay = if decays(name) { 1.0 - learning_rate * weight_decay } else { 1.0 };
-        let steps = self.steps(ModelPart::of(name)) as i32;
+        let second = second * beta2 + gradient.clone().square() * (1.0 - beta2);
+        self.moments.put(members, [first.clone(), second.clone()]);
+        let decay = if class.decays { 1.0 - learning_rate * weight_decay } else { 1.0 };
+        let steps = self.steps(class.part) as i32;
         let bias1 = 1.0 - beta1.powi(steps);
         let bias2 = 1.0 - beta2.powi(steps);
         let root = second.sqrt() / bias2.sqrt() + epsilon;
-        value * decay - first / root * (learning_rate / bias1)
+        let decayed = if decay == 1.0 { value } else { value * decay };
+        decayed - first / root * (learning_rate / bias1)
     }
 
     /// Returns the moments as named tensors `[values]` for a safetensors file: `exp_avg.NAME` and `exp_avg_sq.NAME`.
     /// The caller stores the step counts.
     #[must_use]
     pub fn tensors(&self) -> Vec<NamedTensor> {
-        let mut tensors = Vec::new();
-        for (name, moments) in &self.moments {
-            for (prefix, moment) in MOMENTS.iter().zip(moments) {
-                let values = values_of(moment.clone());
-                tensors.push(NamedTensor { name: format!("{prefix}{name}"), shape: vec![values.len()], values });
-            }
-        }
-        tensors
+        let moments = self.moments.by_name();
+        let named = moments.into_iter().flat_map(|(name, moments)| {
+            MOMENTS.iter().zip(moments).map(move |(prefix, values)| NamedTensor {
+                name: format!("{prefix}{name}"),
+                shape: vec![values.len()],
+                values,
+            })
+        });
+        named.collect()
     }
 
     /// Returns the name of the parameter to which a saved tensor belongs; None if the name has no moment prefix.
@@ -97,14 +127,10 @@ impl AdamW {
         MOMENTS.iter().find_map(|prefix| tensor.strip_prefix(prefix))
     }
 
-    /// Returns the name of the first saved tensor with a value that is not finite; None if all are finite.
+    /// Returns the name of a saved tensor with a value that is not finite; None if all are finite.
     #[must_use]
     pub fn not_finite(&self) -> Option<String> {
-        let mut moments = self.moments.iter().flat_map(|(name, moments)| {
-            MOMENTS.iter().zip(moments).map(move |(prefix, moment)| (prefix, name, moment))
-        });
-        let finite = |moment: &Tensor<1>| values_of(moment.clone()).iter().all(|value| value.is_finite());
-        moments.find(|(_, _, moment)| !finite(moment)).map(|(prefix, name, _)| format!("{prefix}{name}"))
+        self.moments.not_finite().map(|(name, which)| format!("{}{name}", MOMENTS[which]))
     }
 
     /// Restores saved moments, named as by [`AdamW::tensors`], and the step counts of the parts. Tensors with other
@@ -121,20 +147,10 @@ impl AdamW {
                 MOMENTS.iter().enumerate().find_map(|(which, prefix)| Some((which, name.strip_prefix(prefix)?)));
             if let Some((which, name)) = found {
                 let length = values.len();
-                let moment = Tensor::from_data(TensorData::new(values, [length]), device);
-                let moments = self.moments.entry(name.to_owned()).or_insert_with(|| {
-                    let zeros = Tensor::zeros([length], device);
-                    [zeros.clone(), zeros]
-                });
-                moments[which] = moment;
+                self.moments.replace(name, which, Tensor::from_data(TensorData::new(values, [length]), device));
             }
         }
     }
-}
-
-/// Whether weight decay applies to a parameter: to all except biases and norms.
-fn decays(name: &str) -> bool {
-    !name.ends_with(".bias") && !name.contains("norm")
 }
 
 /// Model parts with a trainable parameter.
@@ -149,24 +165,42 @@ impl ParameterVisitor for Learning {
     }
 }
 
+/// Collects the flattened values of parameters by name.
+struct Present<'a> {
+    wanted: HashSet<&'a str>,
+    found: HashMap<String, Tensor<1>>,
+}
+
+impl ParameterVisitor for Present<'_> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        if self.wanted.contains(name) {
+            self.found.insert(name.to_owned(), parameter.values().flatten::<1>(0, D - 1));
+        }
+    }
+}
+
+/// Replaces parameters by their new values. Groups of one are computed here, one after another, so that old and new
+/// values of all parameters never exist together.
 struct Move<'a> {
     optimizer: &'a mut AdamW,
-    gradients: &'a GradientSum,
+    /// New values, flattened, of the parameters in groups of several.
+    moved: HashMap<String, Tensor<1>>,
+    /// Groups of one by the name of the parameter.
+    single: HashMap<&'a str, &'a Group>,
     rates: Rates,
 }
 
 impl ParameterVisitor for Move<'_> {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-        if !parameter.learns() {
-            return;
-        }
-        if let Some(gradient) = self.gradients.get(name) {
-            let value = parameter.values();
-            let shape = value.shape();
-            let flat = value.flatten::<1>(0, D - 1);
-            let moved = self.optimizer.moved(name, flat, gradient.clone(), self.rates.of(name, D));
-            parameter.replace(moved.reshape(shape));
-        }
+        let single = self.single.get(name).filter(|_| parameter.learns());
+        let moved = match single {
+            Some(group) => self.optimizer.moved(group, parameter.values().flatten::<1>(0, D - 1), self.rates),
+            None => match self.moved.remove(name) {
+                Some(moved) => moved,
+                None => return,
+            },
+        };
+        parameter.replace(moved.reshape(parameter.shape()));
     }
 }
 
@@ -177,6 +211,7 @@ mod tests {
     use stepwise_testing::model::parameters::{parameters, set_trainable};
 
     use super::*;
+    use crate::optim::gradients::GradientSum;
 
     const CONFIG: AdamWConfig = AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
 
@@ -189,6 +224,11 @@ mod tests {
             values.push(of_name);
         }
         (values, gradients)
+    }
+
+    fn take_step(optimizer: &mut AdamW, model: &mut Vlm, gradients: &GradientSum, rates: Rates) {
+        let gradients = gradients.clone().joined(model);
+        optimizer.step(model, &gradients, rates);
     }
 
     fn is_adapter_of(part: ModelPart, name: &str) -> bool {
@@ -204,17 +244,17 @@ mod tests {
         gradients.by_name.extend(halves(&mut model, ModelPart::Vision).1.by_name);
         set_trainable(&mut model, false, |name| is_adapter_of(decoder, name));
         for _ in 0..3 {
-            optimizer.step(&mut model, &gradients, rates);
+            take_step(&mut optimizer, &mut model, &gradients, rates);
         }
         assert_eq!(halves(&mut model, decoder).0, before, "not even by weight decay");
         assert!(optimizer.tensors().iter().all(|moment| moment.name.contains("vision_model")));
         assert_eq!(ModelPart::ALL.map(|part| optimizer.steps(part)), [3, 3, 0]);
         set_trainable(&mut model, true, |name| is_adapter_of(decoder, name));
-        optimizer.step(&mut model, &gradients, rates);
+        take_step(&mut optimizer, &mut model, &gradients, rates);
 
         let mut alone = model_with_lora();
         let mut first = AdamW::new(CONFIG);
-        first.step(&mut alone, &gradients, rates);
+        take_step(&mut first, &mut alone, &gradients, rates);
         let moved = halves(&mut alone, decoder).0;
         assert_eq!(halves(&mut model, decoder).0, moved);
         assert_ne!(moved, before);
@@ -224,8 +264,8 @@ mod tests {
         let mut again = AdamW::new(CONFIG);
         again.restore([(ModelPart::Vision, 4), (ModelPart::Connector, 4), (decoder, 1)].into(), saved, model.device());
         let mut twin = model.clone();
-        optimizer.step(&mut model, &gradients, rates);
-        again.step(&mut twin, &gradients, rates);
+        take_step(&mut optimizer, &mut model, &gradients, rates);
+        take_step(&mut again, &mut twin, &gradients, rates);
         for part in ModelPart::ALL {
             assert_eq!(halves(&mut model, part).0, halves(&mut twin, part).0, "{part:?}");
         }

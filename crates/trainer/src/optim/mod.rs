@@ -2,5 +2,7 @@
 
 pub mod adamw;
 pub mod gradients;
+pub mod joined;
+mod moments;
 pub mod part_rates;
 pub mod step;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::optim::joined::Class;
 use crate::recipe_to_model::is_frozen;
 use stepwise_curriculum::run_plan::{RunPlan, StepPosition};
 use stepwise_recipe::{PhaseRecipe, Recipe, Tuning};
@@ -90,13 +91,17 @@ impl Rates {
         }
     }
 
-    /// Returns the learning rate of the parameter `name` with `axes` dimensions. With LoRA+, the groups are those of
-    /// PEFT's `create_loraplus_optimizer`: `lora_B` and all one-dimensional parameters use the ratio.
-    #[must_use]
-    pub fn of(&self, name: &str, axes: usize) -> f64 {
-        let rate = self.of_part(ModelPart::of(name));
-        if name.contains("lora_B") || axes == 1 { rate * self.loraplus_ratio } else { rate }
+    /// Returns the learning rate of a class of parameters.
+    pub(crate) fn of(&self, class: Class) -> f64 {
+        let rate = self.of_part(class.part);
+        if class.takes_ratio { rate * self.loraplus_ratio } else { rate }
     }
+}
+
+/// Returns whether the parameter `name` with `axes` dimensions is multiplied by the ratio of LoRA+. The groups are those
+/// of PEFT's `create_loraplus_optimizer`: `lora_B` and all one-dimensional parameters use the ratio.
+pub(crate) fn takes_ratio(name: &str, axes: usize) -> bool {
+    name.contains("lora_B") || axes == 1
 }
 
 #[cfg(test)]
@@ -109,11 +114,12 @@ mod tests {
     #[test]
     fn a_parameter_has_the_rate_of_its_part_and_kind() {
         let rates = Rates { vision: 1.0, connector: 2.0, decoder: 3.0, loraplus_ratio: 10.0 }.times(0.5);
-        assert_eq!(rates.of("model.vision_model.x.lora_A.weight", 2), 0.5);
-        assert_eq!(rates.of("model.vision_model.x.lora_B.weight", 2), 5.0);
-        assert_eq!(rates.of("model.connector.modality_projection.proj.weight", 2), 1.0);
-        assert_eq!(rates.of("model.text_model.x.lora_magnitude_vector", 1), 15.0);
-        assert_eq!(rates.of("lm_head.weight", 2), 1.5);
+        let of = |name, axes| rates.of(Class::of(name, axes));
+        assert_eq!(of("model.vision_model.x.lora_A.weight", 2), 0.5);
+        assert_eq!(of("model.vision_model.x.lora_B.weight", 2), 5.0);
+        assert_eq!(of("model.connector.modality_projection.proj.weight", 2), 1.0);
+        assert_eq!(of("model.text_model.x.lora_magnitude_vector", 1), 15.0);
+        assert_eq!(of("lm_head.weight", 2), 1.5);
     }
 
     #[test]

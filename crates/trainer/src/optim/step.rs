@@ -5,9 +5,11 @@ use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::batches::examples::MicroBatch;
+use crate::device::{DeviceFailure, caught};
 use crate::log::Tally;
 use crate::optim::adamw::AdamW;
 use crate::optim::gradients::GradientSum;
+use crate::optim::joined::JoinedGradients;
 use crate::optim::part_rates::Rates;
 
 /// Statistics of a completed optimiser step.
@@ -19,7 +21,7 @@ pub struct Stepped {
     pub grad_norm: f64,
 }
 
-/// Why a step failed. The parameters are unchanged.
+/// Why a step failed. The parameters are unchanged, unless [`StepError::Device`] says otherwise.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StepError {
     /// The loss or the gradient norm is NaN or infinite.
@@ -36,14 +38,24 @@ pub enum StepError {
         /// Names of the training examples that cause it.
         names: Vec<String>,
     },
+    /// The device failed, for example because it has too little memory.
+    #[error("{failure}")]
+    Device {
+        /// What failed.
+        failure: DeviceFailure,
+        /// Whether parameters and moments are unchanged. If not, some of them may belong to this step.
+        is_whole: bool,
+    },
 }
 
 impl StepError {
     /// Returns the message without advice: what is not finite, and in which training examples.
     #[must_use]
     pub fn cause(&self) -> String {
-        let Self::NotFinite { what, value, names } = self;
-        cause(what, *value, names)
+        match self {
+            Self::NotFinite { what, value, names } => cause(what, *value, names),
+            Self::Device { failure, .. } => failure.to_string(),
+        }
     }
 }
 
@@ -76,13 +88,27 @@ pub struct StepOptions {
 /// matter. Gradients are clipped like `torch.nn.utils.clip_grad_norm_`.
 ///
 /// # Errors
-/// When the loss or the gradient norm is not finite. Parameters and optimiser are then unchanged.
+/// When the loss or the gradient norm is not finite, or the device fails.
 pub fn step(
     pipeline: &mut VlmPipeline,
     optimizer: &mut AdamW,
     micro_batches: &[MicroBatch],
     options: StepOptions,
 ) -> Result<Stepped, StepError> {
+    let failed = |is_whole| {
+        move |failure: DeviceFailure| StepError::Device { is_whole: is_whole && !failure.in_background, failure }
+    };
+    let (stepped, gradients) = caught(|| gradients(pipeline, micro_batches, options)).map_err(failed(true))??;
+    caught(|| optimizer.step(&mut pipeline.model, &gradients, options.rates)).map_err(failed(false))?;
+    Ok(stepped)
+}
+
+/// Computes the clipped gradients of a step, and its statistics.
+fn gradients(
+    pipeline: &mut VlmPipeline,
+    micro_batches: &[MicroBatch],
+    options: StepOptions,
+) -> Result<(Stepped, JoinedGradients), StepError> {
     let tokens: usize = micro_batches.iter().map(|micro| micro.batch.layout.predictions.len()).sum();
     let share = 1.0 / tokens.max(1) as f64;
     let pass = |index: usize| Pass::training(options.dropout_key.wrapping_add(index as u64));
@@ -106,14 +132,14 @@ pub fn step(
         let names = culprits(pipeline, &lost);
         return Err(StepError::NotFinite { what: "the loss", value: tally.loss(), names });
     }
+    let mut gradients = gradients.joined(&mut pipeline.model);
     let grad_norm = gradients.norm();
     if !grad_norm.is_finite() {
         let names = culprits(pipeline, &micro_batches.iter().collect::<Vec<_>>());
         return Err(StepError::NotFinite { what: "the gradient's norm", value: grad_norm, names });
     }
     gradients.clip(grad_norm, options.max_grad_norm);
-    optimizer.step(&mut pipeline.model, &gradients, options.rates);
-    Ok(Stepped { tally, grad_norm })
+    Ok((Stepped { tally, grad_norm }, gradients))
 }
 
 /// Names of the examples whose loss or gradient is not finite when computed alone, because in a batch one example can
@@ -126,7 +152,7 @@ fn culprits(pipeline: &mut VlmPipeline, micro_batches: &[&MicroBatch]) -> Vec<St
         let (terms, parts) = pipeline.gradients(&batch, 1.0, false, &Pass::training(0));
         let mut own = GradientSum::default();
         parts.iter().for_each(|part| own.add(&mut pipeline.model, part));
-        if terms.iter().any(|term| !term.is_finite()) || !own.norm().is_finite() {
+        if terms.iter().any(|term| !term.is_finite()) || !own.joined(&mut pipeline.model).norm().is_finite() {
             found.push(name.clone());
         }
     }
@@ -137,10 +163,13 @@ fn culprits(pipeline: &mut VlmPipeline, micro_batches: &[&MicroBatch]) -> Vec<St
 mod tests {
     use std::sync::Arc;
 
+    use burn::tensor::Device;
     use image::RgbImage;
     use stepwise_data::conversation::{Conversation, Part, Role};
+    use stepwise_ops::host_reads;
     use stepwise_testing::model::parameters::{replace, trainable_parameters};
-    use stepwise_testing::model::{attach_new, lora, pipeline};
+    use stepwise_testing::model::{attach_new, lora, pipeline, pipeline_on};
+    use stepwise_vlm::Precision;
     use stepwise_vlm::adapter::{LoraConfig, Targets};
     use stepwise_vlm::batch::EncodableExample;
 
@@ -171,11 +200,34 @@ mod tests {
         let options = StepOptions { rates, max_grad_norm: 1.0, dropout_key: 0, gradient_checkpointing: false };
         let before = trainable_parameters(&mut pipeline.model);
         let mut optimizer = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 });
-        let StepError::NotFinite { what, value, names } =
-            step(pipeline, &mut optimizer, micro_batches, options).expect_err("not finite");
+        let error = step(pipeline, &mut optimizer, micro_batches, options).expect_err("not finite");
+        let StepError::NotFinite { what, value, names } = error else { panic!("{error}") };
         assert_eq!(trainable_parameters(&mut pipeline.model), before);
         assert!(optimizer.tensors().is_empty(), "no moments");
         (what, value, names)
+    }
+
+    #[test]
+    #[allow(deprecated)] // Burn's second CPU backend stands for the backends of GPUs.
+    fn a_step_on_a_device_reads_the_losses_of_each_micro_batch_and_one_norm() {
+        for device in [Device::flex(), Device::ndarray()] {
+            let mut pipeline = pipeline_on(&device, Precision::F32);
+            attach_new(&mut pipeline.model, &LoraConfig { lora_dropout: 0.1, ..lora() });
+            pipeline.refresh();
+            let micro_batches = [true, false, true].map(|picture| {
+                let examples = vec![asked(&pipeline, picture), asked(&pipeline, picture)];
+                together(&pipeline, examples, &["a/q1", "b/q1"])
+            });
+            let rates = Rates { vision: 1e-3, connector: 1e-3, decoder: 1e-3, loraplus_ratio: 1.0 };
+            let options = StepOptions { rates, max_grad_norm: 1e-3, dropout_key: 0, gradient_checkpointing: false };
+            let mut optimizer = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 });
+            for _ in 0..2 {
+                let before = host_reads();
+                step(&mut pipeline, &mut optimizer, &micro_batches, options).expect("a step");
+                let of_losses = if device == Device::flex() { 0 } else { micro_batches.len() as u64 };
+                assert_eq!(host_reads() - before, of_losses + 1, "{device:?}");
+            }
+        }
     }
 
     #[test]

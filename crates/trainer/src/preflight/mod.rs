@@ -17,6 +17,7 @@ use stepwise_recipe::{Recipe, Tuning};
 
 use crate::batches::examples::ExampleError;
 use crate::cases::Cases;
+use crate::device::DeviceMemory;
 use crate::evaluation::suite::recipe_suite;
 use crate::learner::Learner;
 use crate::parameters::TrainableParameters;
@@ -24,7 +25,7 @@ use crate::preflight::freeze_groups::FreezeGroup;
 use crate::preflight::memory::MemoryEstimate;
 use crate::preflight::plan_summary::PlanSummary;
 use crate::preflight::texts::TextCheck;
-use crate::preflight::token_stats::TokenStats;
+use crate::preflight::token_stats::{LargestBatch, TokenStats};
 use crate::progress::Progress;
 
 /// Result of the preflight: settings, sizes and memory of a run.
@@ -48,14 +49,17 @@ pub struct Preflight {
     pub training_cases: usize,
     /// Number of cases in the evaluation split. The suite's case limit is not applied to this count.
     pub evaluation_cases: usize,
-    /// Memory estimate of the freeze group that needs most.
+    /// Memory estimate of this process, for the freeze group that needs most.
     pub memory: MemoryEstimate,
+    /// Memory estimate of the device, for the freeze group that needs most; None on the CPU, where `memory` has all.
+    pub device_memory: Option<MemoryEstimate>,
 }
 
 impl Preflight {
     /// Measures every training example, counts the trainable parameters of `learner`, and estimates the memory. Warns of
     /// conditions of `augment` that apply to no training example, and of epochs whose learning rate is 0. No image is
-    /// decoded, and nothing is trained.
+    /// decoded, and nothing is trained. `free` is the memory in bytes that was free on a device other than the CPU before
+    /// the model was loaded; None if unknown.
     ///
     /// # Errors
     /// When a text of a question has a special token, or a training example or a question is longer than `cutoff_len` or
@@ -65,6 +69,7 @@ impl Preflight {
         cases: &Cases,
         run_plan: &RunPlan,
         learner: &mut Learner,
+        free: Option<u64>,
         progress: &mut dyn Progress,
     ) -> Result<Self, ExampleError> {
         let processor = &learner.pipeline.processor;
@@ -84,12 +89,21 @@ impl Preflight {
         let trainable = TrainableParameters::of(&mut learner.pipeline.model);
         let freeze_groups = FreezeGroup::all(recipe, &token_stats);
         let config = learner.pipeline.model.config();
-        let needs = freeze_groups.iter().map(|FreezeGroup { freeze, largest, .. }| {
-            memory::estimate(recipe, config, &trainable.but(*freeze), largest, pictures)
-        });
         let hardest =
             |most: MemoryEstimate, other: MemoryEstimate| if other.peak() > most.peak() { other } else { most };
-        let memory = needs.fold(MemoryEstimate::default(), hardest);
+        let needs = |estimate: &dyn Fn(&TrainableParameters, &LargestBatch) -> MemoryEstimate| {
+            let needs = freeze_groups.iter().map(|group| estimate(&trainable.but(group.freeze), &group.largest));
+            needs.fold(MemoryEstimate::default(), hardest)
+        };
+        let device_memory = DeviceMemory::of(learner.pipeline.model.device()).map(|now| {
+            needs(&|trainable, largest| {
+                memory::estimate_on_device(recipe, config, trainable, (largest, pictures), (now, free))
+            })
+        });
+        let memory = match device_memory {
+            Some(_) => memory::estimate_beside_device(recipe, pictures),
+            None => needs(&|trainable, largest| memory::estimate(recipe, config, trainable, largest, pictures)),
+        };
         let (training_cases, evaluation_cases) = (cases.train.len(), cases.eval.len());
         Ok(Self {
             tuning: recipe.tuning.clone(),
@@ -102,6 +116,7 @@ impl Preflight {
             training_cases,
             evaluation_cases,
             memory,
+            device_memory,
         })
     }
 }

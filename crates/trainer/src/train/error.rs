@@ -8,6 +8,7 @@ use stepwise_curriculum::PlanError;
 use crate::batches::examples::ExampleError;
 use crate::cases::CasesError;
 use crate::checkpoint::{self, CheckpointError, Incompatible};
+use crate::device::DeviceFailure;
 use crate::evaluation::error::BenchmarkError;
 use crate::frozen::FrozenChanged;
 use crate::learner::LearnerError;
@@ -33,6 +34,18 @@ pub enum TrainError {
         step: u64,
         /// Cause.
         error: StepError,
+    },
+    /// The compute device failed, for example because it has too little memory.
+    #[error("{place}{failure} -> {advice}")]
+    Device {
+        /// Step in which the device failed, with a colon and a space; empty outside of steps.
+        place: String,
+        /// What failed.
+        failure: DeviceFailure,
+        /// Advice, as an instruction.
+        advice: String,
+        /// Whether the weights are those of the completed steps. If not, no checkpoint can be written.
+        is_whole: bool,
     },
     /// Too many steps failed in a row.
     #[error(

@@ -26,6 +26,7 @@ pub use resume::prompt_digest;
 use crate::batches::prefetch::{BatchSource, Prefetcher};
 use crate::cases::Cases;
 use crate::checkpoint::{Delivered, RunFolder, StepLoss, TrainerState};
+use crate::device::{Adapter, DeviceMemory, training_remedy};
 use crate::environment::peak_memory_mib;
 use crate::evaluation::epochs::{EpochEvaluator, EvalContext};
 use crate::evaluation::predicted::PredictedAnswers;
@@ -57,6 +58,8 @@ pub struct TrainOptions<'a> {
     pub device: Device,
     /// Name of the device in `environment.json`.
     pub device_name: &'a str,
+    /// Adapter behind the device; None for the CPU.
+    pub adapter: Option<&'a Adapter>,
     /// Whether to continue from the newest complete checkpoint in the recipe's `output_dir`.
     pub resume: bool,
     /// Outcome file of another run's base; answers of the same base are reused. None reuses none.
@@ -223,6 +226,11 @@ impl Run<'_> {
         let Learner { pipeline, optimizer, .. } = &mut self.learner;
         let stepped = match step(pipeline, optimizer, &micro_batches, options) {
             Ok(stepped) => stepped,
+            Err(StepError::Device { failure, is_whole }) => {
+                let advice = training_remedy(&failure, recipe);
+                let place = format!("step {}: ", done + 1);
+                return Err(TrainError::Device { place, failure, advice, is_whole });
+            }
             Err(error) => return self.skip(error, progress),
         };
         self.state.skipped.in_a_row = 0;
@@ -289,6 +297,7 @@ impl Run<'_> {
             seconds_per_step: seconds / steps as f64,
             tokens_per_second: tokens as f64 / seconds,
             peak_memory_mib: peak_memory_mib(),
+            device_memory_mib: DeviceMemory::of(self.learner.pipeline.model.device()),
         };
         self.log.step(&line).iter().for_each(|warning| progress.warning(warning));
         progress.step(&line);

@@ -7,6 +7,7 @@ use super::begun::Begun;
 use super::{Finished, Run, TrainError, TrainOptions};
 use crate::cases::Cases;
 use crate::checkpoint::RunFolder;
+use crate::device::{DeviceFailure, caught, training_remedy};
 use crate::evaluation::suite::recipe_suite;
 use crate::inputs::Inputs;
 use crate::interrupt::Interrupt;
@@ -47,7 +48,8 @@ impl<'a> PreparedRun<'a> {
         let run_plan = RunPlan::new(recipe, &cases.train)?;
         images::check(&cases, progress)?;
         let mut learner = Learner::new(recipe, &options.device, progress)?;
-        let preflight = Preflight::new(recipe, &cases, &run_plan, &mut learner, progress)?;
+        let free = options.adapter.and_then(|adapter| adapter.free);
+        let preflight = Preflight::new(recipe, &cases, &run_plan, &mut learner, free, progress)?;
         let planned = run_plan.clone();
         let begun = match begun {
             Some(begun) => begun,
@@ -76,10 +78,15 @@ impl<'a> PreparedRun<'a> {
             // The process may have been killed after it wrote a checkpoint and before it updated the links.
             run.update_links()?;
         }
+        let recipe = run.recipe;
+        let failed = |failure: DeviceFailure| {
+            let (advice, is_whole) = (training_remedy(&failure, recipe), !failure.in_background);
+            TrainError::Device { place: String::new(), failure, advice, is_whole }
+        };
         if run.has_steps_left() {
-            run.dry_run(planned, &preflight.freeze_groups, progress)?;
+            caught(|| run.dry_run(planned, &preflight.freeze_groups, progress)).map_err(failed)??;
         }
-        match run.train(progress, interrupt) {
+        match caught(|| run.train(progress, interrupt)).unwrap_or_else(|failure| Err(failed(failure))) {
             Ok(interrupted) => Ok(run.finished(interrupted)),
             Err(error) => Err(run.stopped(error, progress)),
         }

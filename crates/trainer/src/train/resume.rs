@@ -13,6 +13,7 @@ use super::stopwatch::Stopwatch;
 use super::{Run, TrainError, TrainOptions};
 use crate::cases::Cases;
 use crate::checkpoint::{Incompatible, TrainerState};
+use crate::device::Adapter;
 use crate::environment::Environment;
 use crate::evaluation::earlier::EarlierResults;
 use crate::evaluation::epochs::EpochEvaluator;
@@ -59,7 +60,7 @@ impl<'a> Run<'a> {
             recipe,
             folder.root(),
             &state.prompt_digest,
-            options.device_name,
+            &Adapter::label(options.device_name, options.adapter),
             evaluated_epochs(&run_plan, &state),
             options.base_answers,
         )?;
@@ -79,7 +80,7 @@ impl<'a> Run<'a> {
         let mut digests = inputs.by_key();
         digests.insert("prompt".to_owned(), state.prompt_digest.clone());
         digests.insert("recipe".to_owned(), state.recipe_digest.clone());
-        Environment::here("burn 0.22.1", options.device_name, seeds, digests)
+        Environment::here("burn 0.22.1", (options.device_name, options.adapter), seeds, digests)
             .write(&folder.environment())
             .map_err(file(&folder.environment()))?;
         Ok(Self {

@@ -6,6 +6,7 @@ use stepwise_vlm::values_of;
 
 use super::{Run, TrainError};
 use crate::checkpoint::{self, BEST, CheckpointError, LAST};
+use crate::device::caught;
 use crate::progress::Progress;
 
 impl Run<'_> {
@@ -69,10 +70,11 @@ impl Run<'_> {
                 | TrainError::Checkpoint(_)
                 | TrainError::FrozenChanged(_)
                 | TrainError::Ruined(_)
+                | TrainError::Device { is_whole: false, .. }
         );
         if self.state.global_step > self.saved && !unsaved {
             // The first error is reported, together with the newest checkpoint; an error of this save is ignored.
-            let _ = self.save(progress);
+            let _ = caught(|| self.save(progress));
         }
         let (done, saved) = (self.state.global_step, self.saved);
         TrainError::Stopped { done, total: self.run_plan.total, saved, error: Box::new(error) }

@@ -1,5 +1,6 @@
 //! Tests of the crate from outside, in one program: every program of tests links Burn again.
 
+mod families;
 mod preparation;
 mod run;
 mod step_parity;

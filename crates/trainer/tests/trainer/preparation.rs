@@ -50,7 +50,7 @@ fn the_dry_run_takes_the_largest_micro_batch() {
     let cases = Cases::open(&recipe.data).expect("cases");
     let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
     let mut learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
-    let preparation = Preflight::new(&recipe, &cases, &run_plan, &mut learner, &mut ()).expect("measured");
+    let preparation = Preflight::new(&recipe, &cases, &run_plan, &mut learner, None, &mut ()).expect("measured");
     let largest = preparation.token_stats.largest();
 
     let source = BatchSource {
@@ -97,7 +97,7 @@ fn an_example_longer_than_cutoff_len_is_refused_before_the_run() {
     let cases = Cases::open(&recipe.data).expect("cases");
     let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
     let mut learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
-    let mut measure = |recipe: &Recipe| Preflight::new(recipe, &cases, &run_plan, &mut learner, &mut ());
+    let mut measure = |recipe: &Recipe| Preflight::new(recipe, &cases, &run_plan, &mut learner, None, &mut ());
     let longest = measure(&recipe).expect("measured").token_stats.longest();
     recipe.cutoff_len = longest;
     assert!(measure(&recipe).is_ok());
@@ -116,7 +116,9 @@ fn texts_that_are_only_evaluated_are_checked_in_all_wordings() {
     let mut measure = |cases: &Cases, cutoff_len: usize| {
         let recipe = Recipe { cutoff_len, ..recipe.clone() };
         let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
-        Preflight::new(&recipe, cases, &run_plan, &mut learner, &mut ()).map(drop).map_err(|error| error.to_string())
+        Preflight::new(&recipe, cases, &run_plan, &mut learner, None, &mut ())
+            .map(drop)
+            .map_err(|error| error.to_string())
     };
     measure(&sound(), recipe.cutoff_len).expect("sound");
     let [long, medium] = [positions, 300].map(|words| "very ".repeat(words) + "large?");
@@ -196,7 +198,7 @@ fn texts_of_conditions_are_checked_with_their_line() {
         "{error}"
     );
     let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
-    Preflight::new(&recipe, &cases, &run_plan, &mut learner, &mut ()).expect("within the limits of the model");
+    Preflight::new(&recipe, &cases, &run_plan, &mut learner, None, &mut ()).expect("within the limits of the model");
 }
 
 #[test]

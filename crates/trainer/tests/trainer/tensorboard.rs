@@ -29,6 +29,7 @@ fn line(step: u64, loss: f64) -> StepLine {
         seconds_per_step: 0.5,
         tokens_per_second: 1000.0,
         peak_memory_mib: None,
+        device_memory_mib: None,
     }
 }
 

@@ -4,6 +4,7 @@ use burn::tensor::{Int, Tensor};
 use stepwise_ops::{Heads, attention, geglu_tanh, swiglu};
 
 use super::config::{DecoderConfig, GateActivation};
+use super::kept::Kept;
 use super::plan::LayerPlan;
 use crate::nn::layers::{Linear, RmsNorm};
 use crate::nn::parameter::{ParameterVisitor, Pass};
@@ -28,9 +29,6 @@ pub(crate) struct DecoderLayer {
     activation: GateActivation,
     heads: Heads,
 }
-
-/// Cache of keys and values of earlier tokens: for each layer keys and values, `[tokens, kv_heads * head_dim]`.
-pub(crate) type Kept = Vec<(Tensor<2>, Tensor<2>)>;
 
 impl DecoderLayer {
     /// Reads the weights of the layer with the module name `prefix` from `source`.
@@ -76,7 +74,11 @@ impl DecoderLayer {
             down,
             post_norms,
             activation: switches.gate,
-            heads: Heads { scale, ..Heads::new(config.num_attention_heads, config.num_key_value_heads) },
+            heads: Heads {
+                scale,
+                bf16: source.in_bf16_on_device(),
+                ..Heads::new(config.num_attention_heads, config.num_key_value_heads)
+            },
         })
     }
 
@@ -100,14 +102,7 @@ impl DecoderLayer {
         let mut k = plan.angles.turn(k);
         let mut v = self.v.forward(y, pass);
         if let Some(kept) = kept {
-            match kept.get_mut(index) {
-                Some((past_k, past_v)) => {
-                    k = Tensor::cat(vec![past_k.clone(), k], 0);
-                    v = Tensor::cat(vec![past_v.clone(), v], 0);
-                    (*past_k, *past_v) = (k.clone(), v.clone());
-                }
-                None => kept.push((k.clone(), v.clone())),
-            }
+            [k, v] = kept.append(index, k, v);
         }
         let mut attended = attention(q, k, v, &plan.attention, self.heads);
         let mut x = x;

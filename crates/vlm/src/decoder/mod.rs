@@ -3,6 +3,7 @@
 
 pub mod config;
 mod deepstack;
+mod kept;
 mod layer;
 pub(crate) mod plain;
 mod plan;
@@ -15,9 +16,9 @@ use crate::nn::parameter::{ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
 use config::DecoderConfig;
 pub(crate) use deepstack::{DecoderInput, Deepstack};
-pub(crate) use layer::Kept;
+pub(crate) use kept::Kept;
 use layer::{DecoderLayer, read_norm};
-pub(crate) use plan::DecoderPlan;
+pub(crate) use plan::{DecoderPlan, LayerAngles};
 
 /// Decoder with embedding table and output head.
 #[derive(Clone, Debug)]
@@ -40,21 +41,21 @@ impl Decoder {
     pub fn read(source: &mut dyn Source, config: &DecoderConfig) -> Result<Self, WeightError> {
         let prefix = config.module;
         let table = [config.vocab_size, config.hidden_size];
-        let embeddings = Table::read(source, format!("{prefix}.embed_tokens"), table)?;
+        let embeddings = Table::read_words(source, format!("{prefix}.embed_tokens"), table)?;
         let layers = (0..config.num_hidden_layers)
             .map(|layer| DecoderLayer::read(source, &format!("{prefix}.layers.{layer}"), config))
             .collect::<Result<_, _>>()?;
         let final_norm = read_norm(source, format!("{prefix}.norm"), config.hidden_size, config)?;
         let head = match config.tie_word_embeddings {
             true => None,
-            false => Some(Table::read(source, "lm_head".to_owned(), table)?),
+            false => Some(Table::read_words(source, "lm_head".to_owned(), table)?),
         };
         Ok(Self { embeddings, layers, final_norm, head, config: config.clone() })
     }
 
     /// Returns the embeddings of words, `[ids, hidden]`, for token ids, `[ids]`.
     pub fn embed(&self, ids: Tensor<1, Int>, pass: &Pass) -> Tensor<2> {
-        let embeddings = self.embeddings.weight.read(pass).select(0, ids);
+        let embeddings = self.embeddings.rows(ids, pass);
         match self.config.switches.embedding_factor {
             Some(factor) => embeddings * factor,
             None => embeddings,
@@ -111,9 +112,10 @@ impl Decoder {
         self.final_norm.forward(x, pass)
     }
 
-    /// Returns the weight of the output head, `[vocabulary, hidden]`; the embedding table if the model ties both.
+    /// Returns the weight of the output head, `[vocabulary, hidden]`, in f32, or in bf16 on devices other than the CPU if
+    /// products are; the embedding table if the model ties both.
     pub fn head(&self, pass: &Pass) -> Tensor<2> {
-        self.head.as_ref().unwrap_or(&self.embeddings).weight.read(pass)
+        self.head.as_ref().unwrap_or(&self.embeddings).weight.stored(pass)
     }
 
     /// Calls `visitor` for every parameter, in a fixed order.

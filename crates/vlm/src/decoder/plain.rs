@@ -97,7 +97,9 @@ pub(crate) fn read(value: &Value) -> Result<DecoderConfig, ConfigError> {
     let rope = [&text.rope_parameters, &text.rope_scaling].into_iter().flatten().next();
     let stated = |field: &str| rope.and_then(|rope| rope.get(field));
     let rope_type = stated("rope_type").or_else(|| stated("type")).and_then(Value::as_str).unwrap_or("default");
-    unless(rope_type == "default", "text_config.rope_parameters.rope_type", rope_type, "only default is supported")?;
+    // Dynamic scaling changes sequences longer than max_position_embeddings only, which are refused.
+    let expected = "only default and dynamic are supported";
+    unless(["default", "dynamic"].contains(&rope_type), "text_config.rope_parameters.rope_type", rope_type, expected)?;
     let theta = stated("rope_theta").and_then(Value::as_f64).or(text.rope_theta).unwrap_or(10_000.0);
     let heads = text.num_attention_heads.unwrap_or(32);
     size_of("text_config.num_attention_heads", heads)?;

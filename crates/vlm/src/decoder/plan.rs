@@ -1,12 +1,13 @@
 //! What the layers of a decoder need to know about the tokens: rotary angles, and which tokens attend to which.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use stepwise_ops::{AttentionPlan, Segment};
 
-use super::config::{DecoderConfig, LocalLayers, Rope};
+use super::config::{DecoderConfig, Rope};
 use crate::nn::angles::Angles;
 use crate::packed_sequences::PackedSequences;
 
@@ -27,46 +28,66 @@ pub(crate) struct DecoderPlan {
     is_local: Vec<bool>,
 }
 
+/// Rotary angles of rows in all layers.
+#[derive(Debug)]
+pub(crate) struct LayerAngles {
+    global: Angles,
+    /// Angles of the layers with a window; None without such layers.
+    local: Option<Angles>,
+}
+
+impl LayerAngles {
+    /// Makes the angles of rows at `positions`, each with time, row and column, counted from 0.
+    pub fn new(config: &DecoderConfig, positions: &[[u32; 3]], device: &Device) -> Self {
+        let of = |rope: &Rope| angles(rope, config.head_dim, positions, device);
+        Self { global: of(&config.rope), local: config.switches.local.as_ref().map(|local| of(&local.rope)) }
+    }
+
+    /// Returns the angles of row `row`, counted from 0.
+    fn row(&self, row: usize) -> Self {
+        Self { global: self.global.row(row), local: self.local.as_ref().map(|local| local.row(row)) }
+    }
+}
+
 impl DecoderPlan {
     /// Plans a pass over packed sequences.
     ///
     /// # Panics
     /// When the family's image tokens attend in both directions and an image does not lie inside one segment.
     pub fn of(config: &DecoderConfig, layout: &PackedSequences, device: &Device) -> Self {
-        Self::new(config, &layout.segments, &layout.tiles, &layout.positions, 0, device)
+        Self::new(config, &layout.segments, &layout.tiles, LayerAngles::new(config, &layout.positions, device), 0)
     }
 
-    /// Plans a pass over `new` tokens of one sequence at `positions`, after `past` cached tokens. No image lies among the new
-    /// tokens.
-    pub fn continued(config: &DecoderConfig, past: usize, positions: &[[u32; 3]], device: &Device) -> Self {
-        let whole = [Segment { len: past + positions.len(), parent: None, silent: false }];
-        Self::new(config, &whole, &[], positions, past, device)
+    /// Plans a pass over one new token of a sequence, after `past` cached tokens. The token does not belong to an image.
+    /// Its angles are row `row` of `angles`.
+    pub fn continued(config: &DecoderConfig, past: usize, angles: &LayerAngles, row: usize) -> Self {
+        let whole = [Segment { len: past + 1, parent: None, silent: false }];
+        Self::new(config, &whole, &[], angles.row(row), past)
     }
 
     /// Plans a pass over `segments`, whose first `past` tokens are cached. `tiles` are the rows of each image tile,
-    /// `positions` belong to the tokens after the past.
+    /// `angles` belong to the tokens after the past.
     fn new(
         config: &DecoderConfig,
         segments: &[Segment],
         tiles: &[Range<usize>],
-        positions: &[[u32; 3]],
+        angles: LayerAngles,
         past: usize,
-        device: &Device,
     ) -> Self {
         let switches = &config.switches;
         let blocks = if switches.image_blocks { tiles } else { &[] };
-        let plan = |rope: &Rope, window: Option<usize>| {
+        let plan = |angles: Angles, window: Option<usize>| {
             let attention = AttentionPlan::new(segments, true, past).with_bidirectional(blocks);
             let attention = match window {
                 Some(window) => attention.with_window(window),
                 None => attention,
             };
-            LayerPlan { angles: angles(rope, config.head_dim, positions, device), attention: Arc::new(attention) }
+            LayerPlan { angles, attention: Arc::new(attention) }
         };
-        let local = |local: &LocalLayers| plan(&local.rope, Some(local.window));
+        let local = switches.local.as_ref().zip(angles.local).map(|(local, angles)| plan(angles, Some(local.window)));
         Self {
-            global: plan(&config.rope, None),
-            local: switches.local.as_ref().map(local),
+            global: plan(angles.global, None),
+            local,
             is_local: switches.local.as_ref().map_or_else(Vec::new, |local| local.layers.clone()),
         }
     }
@@ -87,6 +108,16 @@ fn angles(rope: &Rope, head_dim: usize, positions: &[[u32; 3]], device: &Device)
         let each: Vec<f32> = axes.iter().zip(&frequencies).map(|(axis, f)| position[*axis] as f32 * f).collect();
         each
     };
-    let angles: Vec<f32> = positions.iter().flat_map(angle).collect();
-    Angles::new(&angles, frequencies.len(), device)
+    // Many rows of a tree have equal positions; cosines and sines are computed once for each.
+    let (mut places, mut distinct) = (HashMap::new(), Vec::new());
+    let mut place_of = |position: &[u32; 3]| {
+        *places.entry(*position).or_insert_with(|| {
+            distinct.push(*position);
+            distinct.len() - 1
+        })
+    };
+    let rows: Vec<usize> = positions.iter().map(&mut place_of).collect();
+    let values: Vec<f32> = distinct.iter().flat_map(angle).collect();
+    let angles = Angles::new(&values, frequencies.len(), device);
+    if distinct.len() == rows.len() { angles } else { angles.select(&rows) }
 }

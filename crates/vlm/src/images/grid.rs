@@ -15,13 +15,16 @@ pub struct ImageGrid {
     pub height: usize,
     /// Width of a tile in pixels.
     pub width: usize,
+    /// Numbers of feature rows and columns of the joined tiles that are left out on each side, because they show padding
+    /// only; 0 for families that do not pad.
+    pub margins: [usize; 2],
 }
 
 impl ImageGrid {
     /// Returns the grid of an image that is not cut: one tile of `height` x `width` pixels shows the whole image.
     #[must_use]
     pub fn whole(height: usize, width: usize) -> Self {
-        Self { rows: 0, columns: 0, height, width }
+        Self { rows: 0, columns: 0, height, width, margins: [0; 2] }
     }
 
     /// Returns the number of tiles: `rows * columns`, and one for the whole image, which comes last.
@@ -34,6 +37,15 @@ impl ImageGrid {
     #[must_use]
     pub fn tile_values(self) -> usize {
         3 * self.height * self.width
+    }
+
+    /// Returns what tells apart grids that leave out different features of equal tiles; empty if no feature is left out.
+    /// Sequences with such images must not share a part of a tile.
+    pub(crate) fn margin_key(self) -> String {
+        match self.margins {
+            [0, 0] => String::new(),
+            [top, left] => format!("{} x {} tiles without {top} x {left}\n", self.rows, self.columns),
+        }
     }
 
     /// Returns the number of values of all tiles.
@@ -53,7 +65,8 @@ pub struct Tiles {
 }
 
 impl Tiles {
-    /// Returns the SHA-256 of tile `tile`, counted from 0: of its bytes, and of its size if the tile is not square.
+    /// Returns the SHA-256 of tile `tile`, counted from 0: of its bytes, of its size if the tile is not square, and of the
+    /// grid if features are left out.
     ///
     /// # Panics
     /// When `tile` is out of range.
@@ -65,6 +78,7 @@ impl Tiles {
         if height != width {
             digest.update(format!("{height} x {width}\n"));
         }
+        digest.update(self.grid.margin_key());
         digest.update(&self.bytes[tile * size..(tile + 1) * size]);
         digest.finalize().into()
     }

@@ -50,6 +50,17 @@ pub trait ImageProcessor: Debug + Send + Sync {
     /// Returns the numbers of rows and columns of the features of one tile.
     fn feature_grid(&self, grid: ImageGrid) -> [usize; 2];
 
+    /// Returns the number of features that the model makes of one tile: those of [`ImageProcessor::feature_grid`], and in
+    /// some families more after them.
+    fn tile_features(&self, grid: ImageGrid) -> usize {
+        self.feature_grid(grid).iter().product()
+    }
+
+    /// Returns the number of feature tokens that an image takes in the text.
+    fn image_tokens(&self, grid: ImageGrid) -> usize {
+        grid.tiles() * self.tile_features(grid)
+    }
+
     /// Returns whether features take positions by their row and column, as in multimodal rotary positions.
     fn has_axes(&self) -> bool {
         false
@@ -65,32 +76,46 @@ pub trait ImageProcessor: Debug + Send + Sync {
 
     /// Appends what stands in the text for an image; in most families only the feature tokens.
     fn expand(&self, grid: ImageGrid, text: &mut Expansion) {
-        text.push_features(self.feature_token(), self.feature_grid(grid).iter().product());
-    }
-
-    /// Returns the names of the settings that the family has, of those that [`ImageOptions`] can replace.
-    fn options(&self) -> &'static [&'static str] {
-        &[]
+        text.push_features(self.feature_token(), self.tile_features(grid));
     }
 
     /// Returns all settings that determine tokens and pixels, under `options`.
     fn settings(&self, options: &ImageOptions) -> Map<String, Value>;
 }
 
-/// Text of one image, with the ranges of its feature tokens.
+/// Text of one image, with the runs of its feature tokens.
 #[derive(Debug, Default)]
 pub struct Expansion {
     /// Text with all image tokens.
     pub text: String,
-    /// For every tile in order: byte range of its feature tokens in `text`, and number of tokens.
-    pub tiles: Vec<(Range<usize>, usize)>,
+    /// Runs of feature tokens in the order of the text.
+    pub runs: Vec<FeatureRun>,
+}
+
+/// Neighbouring feature tokens that stand for neighbouring features of one tile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeatureRun {
+    /// Byte range of the tokens in the text.
+    pub bytes: Range<usize>,
+    /// Index of the tile in the image, from 0.
+    pub tile: usize,
+    /// Features of the tile, counted from 0.
+    pub features: Range<usize>,
 }
 
 impl Expansion {
-    /// Appends the `count` feature tokens of the next tile, each written as `token`.
+    /// Appends the tokens of all `count` features of the next tile, each written as `token`.
     pub fn push_features(&mut self, token: &str, count: usize) {
+        self.push_run(token, self.runs.len(), 0..count);
+    }
+
+    /// Appends the tokens of the features `features` of a tile, each written as `token`; nothing for no features.
+    pub fn push_run(&mut self, token: &str, tile: usize, features: Range<usize>) {
+        if features.is_empty() {
+            return;
+        }
         let start = self.text.len();
-        self.text.extend(std::iter::repeat_n(token, count));
-        self.tiles.push((start..self.text.len(), count));
+        self.text.extend(std::iter::repeat_n(token, features.len()));
+        self.runs.push(FeatureRun { bytes: start..self.text.len(), tile, features });
     }
 }

@@ -1,6 +1,7 @@
 //! Vision-language model: image encoder, connector and decoder.
 
 mod checkpointed;
+mod decoding;
 mod part;
 mod save;
 
@@ -10,14 +11,14 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use stepwise_data::io::bounded;
 use stepwise_ops::Precision;
 
-use crate::decoder::{Decoder, DecoderInput, DecoderPlan, Deepstack, Kept};
+use crate::decoder::{Decoder, DecoderInput, DecoderPlan, Deepstack};
 use crate::encoder::{Encoder, EncoderPlan};
 use crate::families::{self, AnyEncoder};
 use crate::fault::Fault;
 use crate::misplaced::{Wanted, misplaced};
 use crate::nn::layers::Linear;
 use crate::nn::parameter::{ParameterVisitor, Pass};
-use crate::nn::source::{Source, WeightError};
+use crate::nn::source::{Source, WeightError, computes_in_bf16};
 use crate::packed_sequences::PackedSequences;
 use crate::weights::SafetensorsSource;
 
@@ -46,6 +47,15 @@ pub enum LoadError {
     /// The weights are missing, malformed, or do not match the config.
     #[error(transparent)]
     Weights(#[from] WeightError),
+    /// Weights in bf16 were requested on a device that does not compute in bf16.
+    #[error(
+        "{device}: the device does not compute in bf16 -> leave `bf16` out, or set `load_in_4bit`, which computes in f32 \
+         on this device"
+    )]
+    Precision {
+        /// Burn's name of the device.
+        device: String,
+    },
 }
 
 /// Vision-language model on one device: image encoder, connector and decoder.
@@ -81,15 +91,26 @@ impl Vlm {
         Self::load_in(Precision::F32, folder, device)
     }
 
-    /// Loads a model like [`Vlm::load`], with the weights of linear layers stored and multiplied in `precision`. The
-    /// precision only applies to the CPU; other devices use f32.
+    /// Loads a model like [`Vlm::load`], with the weights of linear layers stored and multiplied in `precision`. Weights
+    /// are read and converted one tensor at a time. On devices other than the CPU, embedding table and output head are in
+    /// bf16 if products are. NF4 on a device that does not compute in bf16 computes in f32.
     ///
     /// # Errors
-    /// Errors of [`Vlm::load`].
+    /// Errors of [`Vlm::load`], and when `precision` is bf16 and the device does not compute in bf16.
     pub fn load_in(precision: Precision, folder: &Path, device: &Device) -> Result<Self, LoadError> {
+        Self::check_precision(precision, device)?;
         let config = Self::load_config(folder)?;
         let mut source = SafetensorsSource::open_model(folder, &config, device)?.held_in(precision);
+        source.check_layers(&config)?;
         Ok(Self::build(config, &mut source)?)
+    }
+
+    /// Checks that `device` supports weights in `precision`, as [`Vlm::load_in`] does.
+    pub(crate) fn check_precision(precision: Precision, device: &Device) -> Result<(), LoadError> {
+        if precision == Precision::Bf16 && *device != Device::flex() && !computes_in_bf16(precision, device) {
+            return Err(LoadError::Precision { device: format!("{:?}", device.as_dispatch()) });
+        }
+        Ok(())
     }
 
     /// Reads and checks `config.json` of a Hugging Face folder, without the weights.
@@ -328,25 +349,6 @@ impl Vlm {
         stepwise_ops::linear(self.decoder.normalise(hidden, pass), self.decoder.head(pass), None)
     }
 
-    /// Starts generation after the one sequence of `layout`. Returns the state and the first logits, `[1, vocabulary]`.
-    /// `features` are as in [`Vlm::embed`].
-    ///
-    /// # Panics
-    /// When the layout has another number of segments than one, or contains images and `features` is None.
-    pub(crate) fn decode(
-        &self,
-        layout: &PackedSequences,
-        features: Option<Tensor<2>>,
-        pass: Pass,
-    ) -> (Decoding<'_>, Tensor<2>) {
-        assert!(layout.segments.len() == 1, "generation continues one sequence");
-        let mut decoding = Decoding { model: self, kept: Vec::new(), tokens: 0, position: 0, pass };
-        let input = self.input(layout, features, None, &pass);
-        let plan = DecoderPlan::of(&self.config.text, layout, &self.device);
-        let logits = decoding.advance(input, &plan, &layout.positions);
-        (decoding, logits)
-    }
-
     /// Calls `visitor` for every parameter, adapters included, in the order image encoder, connector, decoder.
     pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         self.encoder.visit(visitor);
@@ -365,33 +367,4 @@ impl Vlm {
 /// Returns the first `columns` columns of `x`.
 pub(crate) fn leading(x: Tensor<2>, columns: usize) -> Tensor<2> {
     if x.dims()[1] == columns { x } else { x.narrow(1, 0, columns) }
-}
-
-/// State of token-by-token generation: one sequence with cached keys and values of its tokens.
-pub(crate) struct Decoding<'a> {
-    model: &'a Vlm,
-    kept: Kept,
-    tokens: usize,
-    /// Position of the next token. It is not the number of tokens where an image has other positions than a text of the
-    /// same length.
-    position: u32,
-    pass: Pass,
-}
-
-impl Decoding<'_> {
-    /// Appends `token` and returns the logits after it, `[1, vocabulary]`.
-    pub fn next(&mut self, token: u32) -> Tensor<2> {
-        let x = self.model.merged(&[token], &[None], None, &self.pass);
-        let positions = [[self.position; 3]];
-        let plan = DecoderPlan::continued(&self.model.config.text, self.tokens, &positions, &self.model.device);
-        self.advance(DecoderInput { x, deepstack: None }, &plan, &positions)
-    }
-
-    fn advance(&mut self, input: DecoderInput, plan: &DecoderPlan, positions: &[[u32; 3]]) -> Tensor<2> {
-        let new = input.x.dims()[0];
-        self.tokens += new;
-        self.position = positions.iter().flatten().max().map_or(self.position, |last| last + 1);
-        let hidden = self.model.decoder.forward(input, plan, Some(&mut self.kept), None, &self.pass);
-        self.model.logits_of(hidden.narrow(0, new - 1, 1), &self.pass)
-    }
 }

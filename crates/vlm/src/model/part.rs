@@ -16,8 +16,13 @@ pub enum ModelPart {
 
 /// Beginnings of the names of connector modules in transformers. They are compared before [`VISION`], because the
 /// connector of Qwen's models is a module of the image encoder.
-const CONNECTOR: [&str; 4] =
-    ["model.connector.", "model.multi_modal_projector.", "model.visual.merger.", "model.visual.deepstack_merger_list."];
+const CONNECTOR: [&str; 5] = [
+    "model.connector.",
+    "model.multi_modal_projector.",
+    "model.image_newline",
+    "model.visual.merger.",
+    "model.visual.deepstack_merger_list.",
+];
 
 /// Beginnings of the names of image encoder modules in transformers.
 const VISION: [&str; 3] = ["model.vision_model.", "model.vision_tower.", "model.visual."];

@@ -1,22 +1,16 @@
-//! Rotary angles (Su et al. 2021) as tables of cosines and sines.
+//! Rotary angles (Su et al. 2021) of the rows of a pass.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
+use stepwise_ops::{RotaryTables, rotary};
 
-/// Cosines and sines of rotary angles, `[rows, half]` each, where `half` is half the width of a head.
+/// Rotary angles of rows, as tables for the rotation of heads.
 #[derive(Clone, Debug)]
-pub(crate) struct Angles {
-    cos: Tensor<2>,
-    sin: Tensor<2>,
-}
+pub(crate) struct Angles(RotaryTables);
 
 impl Angles {
-    /// Makes the tables of `angles`, row by row with `half` angles each, in radians.
+    /// Makes the tables of `angles`, row by row with `half` angles each, in radians. `half` is half the width of a head.
     pub fn new(angles: &[f32], half: usize, device: &Device) -> Self {
-        let table = |of: fn(f32) -> f32| {
-            let values: Vec<f32> = angles.iter().map(|angle| of(*angle)).collect();
-            Tensor::<2>::from_data(TensorData::new(values, [angles.len() / half, half]), device)
-        };
-        Self { cos: table(f32::cos), sin: table(f32::sin) }
+        Self(RotaryTables::new(angles, half, device))
     }
 
     /// Returns the frequencies `theta^(-2 i / width)` for `i` below `width / 2`.
@@ -27,6 +21,16 @@ impl Angles {
 
     /// Returns the heads of `x`, `[rows, heads * width]`, turned by the angles.
     pub fn turn(&self, x: Tensor<2>) -> Tensor<2> {
-        stepwise_ops::rotary(x, &self.cos, &self.sin)
+        rotary(x, &self.0)
+    }
+
+    /// Returns the angles of the given rows, in this order; a row may occur several times.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self(self.0.select(rows))
+    }
+
+    /// Returns the angles of the row `row`.
+    pub fn row(&self, row: usize) -> Self {
+        Self(self.0.rows(row, 1))
     }
 }

@@ -1,6 +1,6 @@
 //! Basic layers of the model: linear layers, normalisations and embedding tables. Inputs are `[tokens, features]`.
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Int, Tensor};
 use stepwise_ops::linear;
 
 use super::lora::LoraLayer;
@@ -166,6 +166,21 @@ impl Table {
     pub fn read(source: &mut dyn Source, name: String, [rows, width]: [usize; 2]) -> Result<Self, WeightError> {
         let weight = Parameter::frozen(source.matrix(&format!("{name}.weight"), [rows, width])?);
         Ok(Self { name, weight })
+    }
+
+    /// Reads an embedding table of words or an output head, as [`Table::read`] does; on devices other than the CPU in
+    /// bf16 if products are.
+    ///
+    /// # Errors
+    /// Errors of [`Table::read`].
+    pub fn read_words(source: &mut dyn Source, name: String, sides: [usize; 2]) -> Result<Self, WeightError> {
+        let weight = Parameter::frozen(source.words(&format!("{name}.weight"), sides)?);
+        Ok(Self { name, weight })
+    }
+
+    /// Returns the rows of `entries`, `[entries, width]`, in f32.
+    pub fn rows(&self, entries: Tensor<1, Int>, pass: &Pass) -> Tensor<2> {
+        self.weight.stored(pass).select(0, entries).cast(FloatDType::F32)
     }
 
     /// Calls `visitor` for the table.

@@ -1,10 +1,15 @@
 //! LoRA adapter of one linear layer (Hu et al. 2021), with two variants: PiSSA (Meng et al. 2024) starts from principal
 //! singular vectors, and DoRA (Liu et al. 2024) trains the magnitude of the weight's rows separately.
+//!
+//! Dropout masks are equal from run to run on the CPU and on one other device. The CPU and other devices draw different
+//! masks, because the others draw with their own generators.
 
-use burn::tensor::{Tensor, TensorData};
+use std::sync::Mutex;
+
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rand::RngCore;
 use stepwise_data::random::stream;
-use stepwise_ops::{Lora, Weight, linear, lora_linear};
+use stepwise_ops::{Lora, Weight, linear, lora_linear, low_rank};
 
 use super::parameter::{Parameter, ParameterVisitor, Pass};
 
@@ -120,10 +125,10 @@ impl LoraLayer {
                 let (down, up) = (Tensor::cat(vec![own_down, down], 0), Tensor::cat(vec![own_up, up], 1));
                 lora_linear(x, weight, bias, Lora { down, up, scale })
             }
-            (Some(kept), None) => linear(x, weight, bias) + product(kept, lora),
+            (Some(kept), None) => linear(x, weight, bias) + low_rank(kept, lora),
             (Some(kept), Some((down, up))) => {
                 let initial = Lora { down, up, scale: self.scale };
-                lora_linear(x, weight, bias, initial) + product(kept, lora)
+                lora_linear(x, weight, bias, initial) + low_rank(kept, lora)
             }
         }
     }
@@ -167,20 +172,50 @@ impl LoraLayer {
     }
 }
 
-/// Returns `scale (x down^T) up^T`.
-fn product(x: Tensor<2>, Lora { down, up, scale }: Lora) -> Tensor<2> {
-    linear(linear(x, down, None), up, None) * scale
-}
-
 /// Applies dropout to `x`: zeroes each value with probability `share` and scales the others by `1 / (1 - share)`. The
-/// mask depends on `key` and the layer's `name` only.
+/// mask depends on `key`, the layer's `name` and the kind of device only.
 fn dropped(x: Tensor<2>, key: u64, name: &str, share: f32) -> Tensor<2> {
     let mut random = stream(key, &["dropout", name]);
-    let threshold = (f64::from(share) * f64::from(u32::MAX)) as u32;
     let keep = 1.0 / (1.0 - share);
-    let shape = x.dims();
+    let (shape, device) = (x.dims(), x.device().without_autodiff());
+    if device != Device::flex() {
+        return x * (kept_on_a_device(random.next_u64(), shape, share, &device) * keep);
+    }
+    let threshold = (f64::from(share) * f64::from(u32::MAX)) as u32;
     let mask: Vec<f32> =
         (0..shape[0] * shape[1]).map(|_| if random.next_u32() < threshold { 0.0 } else { keep }).collect();
-    let mask = Tensor::<2>::from_data(TensorData::new(mask, shape), &x.device().without_autodiff());
-    x * mask
+    x * Tensor::<2>::from_data(TensorData::new(mask, shape), &device)
+}
+
+/// Draws 1 for each value that stays and 0 for each that is dropped, with probability `share`, by the device's own
+/// generator. Equal seeds and shapes give equal masks on one device.
+fn kept_on_a_device(seed: u64, shape: [usize; 2], share: f32, device: &Device) -> Tensor<2> {
+    // The generator's state belongs to the process: no other thread may draw between seed and mask.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    device.seed(seed);
+    Tensor::random(shape, Distribution::Bernoulli(1.0 - f64::from(share)), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use stepwise_ops::values_of;
+
+    use super::*;
+
+    #[test]
+    #[allow(deprecated)] // Burn's second CPU backend stands for the backends of GPUs.
+    fn masks_depend_on_key_and_layer_only() {
+        for device in [Device::flex(), Device::ndarray()] {
+            let mask = |key, name| values_of(dropped(Tensor::ones([64, 128], &device), key, name, 0.25));
+            let first = mask(7, "q_proj");
+            assert_eq!(first, mask(7, "q_proj"));
+            assert_ne!(first, mask(7, "k_proj"));
+            assert_ne!(first, mask(8, "q_proj"));
+            let kept = first.iter().filter(|value| **value != 0.0);
+            assert!(kept.clone().all(|value| *value == 1.0 / 0.75));
+            let share = kept.count() as f64 / first.len() as f64;
+            assert!((share - 0.75).abs() < 0.02, "{share}");
+        }
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Gradients, Shape, Tensor, TensorData};
-use stepwise_ops::{PackedWeight, Weight};
+use burn::tensor::{DType, Device, FloatDType, Gradients, Shape, Tensor, TensorData};
+use stepwise_ops::{Nf4Tensor, PackedWeight, Weight};
 
 /// Tensor of the model. A trainable parameter is a leaf of the autodiff graph; a frozen one has no graph.
 #[derive(Clone, Debug)]
@@ -17,9 +17,12 @@ pub struct Parameter<const D: usize> {
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // A few hundred bytes, little next to the weights.
 enum Value<const D: usize> {
+    /// In f32, or frozen in bf16 on a device other than the CPU.
     Tensor(Tensor<D>),
     /// Frozen weight on the CPU, packed for products and stored in no other form.
     Packed(Arc<PackedWeight>),
+    /// Frozen weight in NF4 on a device other than the CPU.
+    Nf4(Arc<Nf4Tensor>),
 }
 
 impl Parameter<2> {
@@ -29,13 +32,20 @@ impl Parameter<2> {
         Value::Packed(Arc::new(weight)).into()
     }
 
-    /// Returns the weight of a linear layer, `[out, in]`, as the forward pass uses it: packed, or as
-    /// in [`Parameter::read`].
+    /// Makes a frozen weight of a linear layer, `[out, in]`, from a weight in NF4 on a device other than the CPU.
+    #[must_use]
+    pub fn nf4(weight: Nf4Tensor) -> Self {
+        Value::Nf4(Arc::new(weight)).into()
+    }
+
+    /// Returns the weight of a linear layer, `[out, in]`, as the forward pass uses it: packed, in NF4, or as
+    /// in [`Parameter::stored`].
     #[must_use]
     pub fn weight(&self, pass: &Pass) -> Weight {
         match self.taking_part(pass) {
-            Value::Tensor(_) => self.read(pass).into(),
+            Value::Tensor(_) => self.stored(pass).into(),
             Value::Packed(weight) => Arc::clone(weight).into(),
+            Value::Nf4(weight) => Arc::clone(weight).into(),
         }
     }
 }
@@ -47,25 +57,27 @@ impl<const D: usize> From<Value<D>> for Parameter<D> {
 }
 
 impl<const D: usize> Value<D> {
-    /// Values without an autodiff graph.
+    /// Values in f32 without an autodiff graph.
     fn plain(&self) -> Tensor<D> {
         match self {
-            Self::Tensor(value) => value.clone().inner(),
+            Self::Tensor(value) => value.clone().inner().cast(FloatDType::F32),
             Self::Packed(weight) => {
                 Tensor::from_data(TensorData::new(weight.unpacked(), weight.sides()), &Device::flex())
             }
+            // Only matrices are stored in NF4.
+            Self::Nf4(weight) => weight.values().reshape(Shape::from(weight.sides().to_vec())),
         }
     }
 }
 
 impl<const D: usize> Parameter<D> {
-    /// Makes a frozen parameter. An autodiff graph of `value` is dropped.
+    /// Makes a frozen parameter in f32 or bf16, the type of `value`. An autodiff graph of `value` is dropped.
     #[must_use]
     pub fn frozen(value: Tensor<D>) -> Self {
         Value::Tensor(value.inner()).into()
     }
 
-    /// Makes a trainable parameter. An autodiff graph of `value` is dropped; the parameter becomes a leaf of its own.
+    /// Makes a trainable parameter of f32 values. An autodiff graph of `value` is dropped; the parameter becomes a leaf of its own.
     #[must_use]
     pub fn learning(value: Tensor<D>) -> Self {
         Value::Tensor(value.inner().autodiff().require_grad()).into()
@@ -84,8 +96,8 @@ impl<const D: usize> Parameter<D> {
         pass.dropout.is_some() && self.learns()
     }
 
-    /// Makes the parameter trainable (true) or frozen (false); the values stay. A packed weight that becomes trainable
-    /// is unpacked to f32 and stays a tensor afterwards.
+    /// Makes the parameter trainable (true) or frozen (false); the values stay. A weight that is packed, in bf16 or in
+    /// NF4 becomes an f32 tensor when it becomes trainable, and stays one afterwards.
     pub fn set_learning(&mut self, learns: bool) {
         if learns != self.learns() {
             let value = self.values();
@@ -93,12 +105,22 @@ impl<const D: usize> Parameter<D> {
         }
     }
 
-    /// Returns the tensor as the forward pass uses it: with autodiff graph if the pass keeps gradients, else without.
-    /// With `pass.adapters` unset, a parameter with a trained copy gives its original values.
+    /// Returns the tensor as the forward pass uses it, in f32: with autodiff graph if the pass keeps gradients, else
+    /// without. With `pass.adapters` unset, a parameter with a trained copy gives its original values.
     #[must_use]
     pub fn read(&self, pass: &Pass) -> Tensor<D> {
         match self.taking_part(pass) {
+            Value::Tensor(value) if pass.gradients && value.dtype() == DType::F32 => value.clone(),
+            value => value.plain(),
+        }
+    }
+
+    /// Returns the tensor of [`Parameter::read`] in the type in which it is stored: a frozen one may be in bf16.
+    #[must_use]
+    pub fn stored(&self, pass: &Pass) -> Tensor<D> {
+        match self.taking_part(pass) {
             Value::Tensor(value) if pass.gradients => value.clone(),
+            Value::Tensor(value) => value.clone().inner(),
             value => value.plain(),
         }
     }
@@ -140,6 +162,7 @@ impl<const D: usize> Parameter<D> {
         match &self.value {
             Value::Tensor(value) => value.shape(),
             Value::Packed(weight) => Shape::from(weight.sides().to_vec()),
+            Value::Nf4(weight) => Shape::from(weight.sides().to_vec()),
         }
     }
 
@@ -148,12 +171,12 @@ impl<const D: usize> Parameter<D> {
     pub fn gradient(&self, gradients: &Gradients) -> Option<Tensor<D>> {
         match &self.value {
             Value::Tensor(value) => value.grad(gradients),
-            Value::Packed(_) => None,
+            Value::Packed(_) | Value::Nf4(_) => None,
         }
     }
 
-    /// Replaces the values in place; a trainable parameter stays trainable and a frozen one frozen. A packed weight
-    /// becomes a tensor. `value` has the same shape.
+    /// Replaces the values in place; a trainable parameter stays trainable and a frozen one frozen. A weight that is
+    /// packed, in bf16 or in NF4 becomes a tensor in f32. `value` has the same shape and is in f32.
     pub fn replace(&mut self, value: Tensor<D>) {
         self.value = if self.learns() { Self::learning(value) } else { Self::frozen(value) }.value;
     }

@@ -1,7 +1,7 @@
 //! Where layers take their values from, and what can be wrong there.
 
-use burn::tensor::{Device, Tensor};
-use stepwise_ops::{PackedWeight, Precision};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use stepwise_ops::{Nf4Tensor, PackedWeight, Precision};
 
 use super::parameter::Parameter;
 use crate::fault::Fault;
@@ -84,8 +84,8 @@ pub trait Source {
     /// Returns the device on which the tensors are made.
     fn device(&self) -> &Device;
 
-    /// Returns the number format for frozen weights of linear layers on the CPU; other devices use f32. The default
-    /// is f32.
+    /// Returns the number format for frozen weights of linear layers. On devices other than the CPU, embedding table
+    /// and output head are in bf16 if products are. The default is f32.
     fn precision(&self) -> Precision {
         Precision::F32
     }
@@ -106,7 +106,7 @@ impl dyn Source + '_ {
     /// When [`Source::offset_gains`] fails.
     pub fn offset_gain(&mut self, name: &str, length: usize) -> Result<Tensor<1>, WeightError> {
         let values = self.offset_gains(name, length)?;
-        Ok(Tensor::from_data(burn::tensor::TensorData::new(values, [length]), self.device()))
+        Ok(Tensor::from_data(TensorData::new(values, [length]), self.device()))
     }
 
     /// Reads the matrix with the Hugging Face name `name` and the shape `sides`, `[out, in]` as in PyTorch.
@@ -117,17 +117,45 @@ impl dyn Source + '_ {
         self.tensor(name, sides)
     }
 
-    /// Reads the frozen weight of a linear layer with the shape `sides`, `[out, in]` as in PyTorch: packed in
-    /// [`Source::precision`] on the CPU, an f32 tensor on other devices.
+    /// Reads the frozen weight of a linear layer with the shape `sides`, `[out, in]` as in PyTorch, in
+    /// [`Source::precision`]: packed on the CPU, a tensor on other devices.
     ///
     /// # Errors
     /// When [`Source::values`] fails.
     pub fn weight(&mut self, name: &str, sides: [usize; 2]) -> Result<Parameter<2>, WeightError> {
-        if *self.device() != Device::flex() {
-            return Ok(Parameter::frozen(self.matrix(name, sides)?));
+        let (device, precision) = (self.device().clone(), self.precision());
+        if device == Device::flex() {
+            let values = self.values(name, &sides)?;
+            return Ok(Parameter::packed(PackedWeight::new(&values, sides, precision)));
         }
+        match precision {
+            Precision::F32 => Ok(Parameter::frozen(self.matrix(name, sides)?)),
+            Precision::Bf16 => Ok(Parameter::frozen(self.in_bf16(name, sides)?)),
+            Precision::Nf4 { double_quant, bf16 } => {
+                let values = self.values(name, &sides)?;
+                Ok(Parameter::nf4(Nf4Tensor::new(&values, sides, double_quant, bf16, &device)))
+            }
+        }
+    }
+
+    /// Reads the embedding table or output head with the Hugging Face name `name` and the shape `sides`,
+    /// `[vocabulary, width]`. On devices other than the CPU the tensor is in bf16 if products are.
+    ///
+    /// # Errors
+    /// When [`Source::values`] fails.
+    pub fn words(&mut self, name: &str, sides: [usize; 2]) -> Result<Tensor<2>, WeightError> {
+        if self.in_bf16_on_device() { self.in_bf16(name, sides) } else { self.matrix(name, sides) }
+    }
+
+    /// Returns whether the device is another one than the CPU and products round their operands to bf16.
+    pub fn in_bf16_on_device(&self) -> bool {
+        *self.device() != Device::flex() && computes_in_bf16(self.precision(), self.device())
+    }
+
+    fn in_bf16(&mut self, name: &str, sides: [usize; 2]) -> Result<Tensor<2>, WeightError> {
         let values = self.values(name, &sides)?;
-        Ok(Parameter::packed(PackedWeight::new(&values, sides, self.precision())))
+        let values: Vec<half::bf16> = values.into_iter().map(half::bf16::from_f32).collect();
+        Ok(Tensor::from_data(TensorData::new(values, sides), (self.device(), DType::BF16)))
     }
 
     /// Reads the convolution kernel with the Hugging Face name `name` and the shape `sides`,
@@ -145,6 +173,12 @@ impl dyn Source + '_ {
     /// When [`Source::values`] fails.
     pub fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, WeightError> {
         let values = self.values(name, &shape)?;
-        Ok(Tensor::from_data(burn::tensor::TensorData::new(values, shape), self.device()))
+        Ok(Tensor::from_data(TensorData::new(values, shape), self.device()))
     }
+}
+
+/// Returns whether products with frozen weights in `precision` round their operands to bf16 on `device`.
+#[must_use]
+pub fn computes_in_bf16(precision: Precision, device: &Device) -> bool {
+    matches!(precision, Precision::Bf16 | Precision::Nf4 { bf16: true, .. }) && device.supports_dtype(DType::BF16)
 }

@@ -13,7 +13,7 @@ use crate::images::grid::ImageGrid;
 pub struct Encoded {
     /// Token ids of the whole conversation, image tokens included.
     pub ids: Vec<u32>,
-    /// One span per tile of every image, in order of appearance; empty without images.
+    /// Spans of feature tokens in the order of the text; empty without images. Most families have one span per tile.
     pub images: Vec<ImageSpan>,
     /// Whether each token is a target of the loss; as long as `ids`.
     pub supervised: Vec<bool>,
@@ -34,13 +34,17 @@ fn misfit(problem: impl Into<String>, advice: &'static str) -> ProcessorError {
     ProcessorError::Conversation { problem: problem.into(), advice }
 }
 
-/// Run of image tokens, whose embeddings are replaced by the features of one tile.
+/// Run of image tokens, whose embeddings are replaced by neighbouring features of one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageSpan {
     /// Index of the first token in [`Encoded::ids`], from 0.
     pub start: usize,
-    /// Number of tokens, equal to the number of features of the tile.
+    /// Number of tokens, equal to the number of features.
     pub len: usize,
+    /// First feature of the span among the features of its tile, from 0.
+    pub first: usize,
+    /// Number of features of the whole tile.
+    pub tile_features: usize,
     /// Numbers of rows and columns of the features, for families whose features take positions by row and column.
     pub axes: Option<[usize; 2]>,
     /// Index of the image, from 0, in order of appearance in the conversation.
@@ -183,16 +187,24 @@ impl Processor {
             tokenised.at(byte).ok_or_else(|| misfit(problem(), OWN_TEMPLATE))
         };
         let tokens = |bytes: Range<usize>| Ok::<_, ProcessorError>(token_at(bytes.start)?..token_at(bytes.end)?);
-        let mut images = Vec::with_capacity(expanded.tiles.len());
-        for tile in &expanded.tiles {
-            let start = tokenised.written_at(tile.bytes.start).unwrap_or_default();
-            let span = start..token_at(tile.bytes.end)?;
-            if span.len() != tile.count {
+        let mut images = Vec::with_capacity(expanded.runs.len());
+        for (image, run) in &expanded.runs {
+            let start = tokenised.written_at(run.bytes.start).unwrap_or_default();
+            let span = start..token_at(run.bytes.end)?;
+            if span.len() != run.features.len() {
                 let problem = format!("{} is not a single token of this tokenizer", self.images.feature_token());
                 return Err(misfit(problem, "use the tokenizer of the model's own folder"));
             }
-            let axes = self.images.has_axes().then(|| self.images.feature_grid(grids[tile.image]));
-            images.push(ImageSpan { start: span.start, len: span.len(), axes, image: tile.image, tile: tile.tile });
+            let grid = grids[*image];
+            images.push(ImageSpan {
+                start: span.start,
+                len: span.len(),
+                first: run.features.start,
+                tile_features: self.images.tile_features(grid),
+                axes: self.images.has_axes().then(|| self.images.feature_grid(grid)),
+                image: *image,
+                tile: run.tile,
+            });
         }
         let mut targets = vec![false; tokenised.ids.len()];
         for bytes in supervised {

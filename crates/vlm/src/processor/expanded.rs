@@ -1,33 +1,19 @@
 //! Expansion of image placeholders: inserts the image tokens of every tile and records their positions.
 
-use std::ops::Range;
-
 use super::ProcessorError;
 use crate::images::grid::ImageGrid;
-use crate::images::processor::{Expansion, ImageProcessor};
+use crate::images::processor::{Expansion, FeatureRun, ImageProcessor};
 
 /// Rendered conversation with its images expanded to image tokens.
 #[derive(Debug, Default)]
 pub struct Expanded {
     /// Text with all image tokens.
     pub text: String,
-    /// Feature tokens of every tile.
-    pub tiles: Vec<ExpandedTile>,
+    /// Runs of feature tokens in the order of the text, each with the index of its image in the conversation, from 0. Byte
+    /// ranges belong to `text`.
+    pub runs: Vec<(usize, FeatureRun)>,
     /// For every piece of text between images: first byte in the rendered text, first byte in `text`.
     moves: Vec<(usize, usize)>,
-}
-
-/// Feature tokens of one tile. Indices count from 0.
-#[derive(Debug)]
-pub struct ExpandedTile {
-    /// Byte range of the tokens in [`Expanded::text`].
-    pub bytes: Range<usize>,
-    /// Number of tokens.
-    pub count: usize,
-    /// Index of the image in the conversation.
-    pub image: usize,
-    /// Index of the tile in the image.
-    pub tile: usize,
 }
 
 impl Expanded {
@@ -68,13 +54,11 @@ impl Expanded {
     fn push(&mut self, image: usize, expansion: Expansion) {
         let start = self.text.len();
         self.text.push_str(&expansion.text);
-        let tiles = expansion.tiles.into_iter().enumerate().map(|(tile, (bytes, count))| ExpandedTile {
-            bytes: start + bytes.start..start + bytes.end,
-            count,
-            image,
-            tile,
+        let runs = expansion.runs.into_iter().map(|run| {
+            let bytes = start + run.bytes.start..start + run.bytes.end;
+            (image, FeatureRun { bytes, ..run })
         });
-        self.tiles.extend(tiles);
+        self.runs.extend(runs);
     }
 
     /// Returns the position in `text` of a byte of the rendered text that is outside placeholders.

@@ -116,14 +116,20 @@ impl Processor {
     /// Returns the number of feature tokens that an image takes in the text. Tokens around them are not counted.
     #[must_use]
     pub fn image_tokens(&self, grid: ImageGrid) -> usize {
-        grid.tiles() * self.feature_grid(grid).iter().product::<usize>()
+        self.images.image_tokens(grid)
+    }
+
+    /// Returns the number of features that the model makes of one tile. Some of them may have no token in the text.
+    #[must_use]
+    pub fn tile_features(&self, grid: ImageGrid) -> usize {
+        self.images.tile_features(grid)
     }
 
     /// Checks that the processor belongs to the model of `config`.
     ///
     /// # Errors
     /// Two values that should be equal, in words.
-    pub(crate) fn fits(&self, config: &ModelConfig) -> Result<(), String> {
+    pub fn fits(&self, config: &ModelConfig) -> Result<(), String> {
         if !std::ptr::eq(self.family, config.family) {
             let (own, other) = (self.family.name, config.family.name);
             return Err(format!("the processor is one of {own}, but the model is one of {other}"));

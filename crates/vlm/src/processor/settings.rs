@@ -20,9 +20,10 @@ impl Processor {
     /// # Errors
     /// When the family does not have a setting that `options` states; the processor is unchanged.
     pub fn set_image_options(&mut self, options: ImageOptions) -> Result<(), ProcessorError> {
-        let own = self.images.options();
+        let own = self.family.image_options;
         if let Some((name, _)) = options.stated().into_iter().find(|(name, _)| !own.contains(name)) {
-            let problem = format!("`{name}` has no effect on {}, which have {}", self.family.name, own.join(" and "));
+            let have = if own.is_empty() { "no such setting".to_owned() } else { own.join(" and ") };
+            let problem = format!("`{name}` has no effect on {}, which have {have}", self.family.name);
             return Err(ProcessorError::Conversation { problem, advice: "remove the key from the recipe" });
         }
         self.options = options;

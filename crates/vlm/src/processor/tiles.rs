@@ -82,6 +82,7 @@ impl Processor {
             .chunks(like.tile_values())
             .map(|tile| {
                 let mut digest = Sha256::new_with_prefix(b"unit");
+                digest.update(like.margin_key());
                 tile.iter().for_each(|value| digest.update(value.to_le_bytes()));
                 digest.finalize().into()
             })

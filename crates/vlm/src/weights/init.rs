@@ -6,8 +6,8 @@ use stepwise_data::random::stream;
 
 use crate::nn::source::{Source, WeightError};
 
-/// Source of random weights. Gains are 1 (0 where a norm adds 1 to them), biases are 0, all other tensors are normally distributed with a
-/// standard deviation per kind of tensor. Every tensor has its own random stream, so its values depend on seed,
+/// Source of random weights. Gains are 1 (0 where a norm adds 1 to them), biases are 0, scales of InternVL's layers are 0.1, all
+/// other tensors are normally distributed with a standard deviation per kind of tensor. Every tensor has its own random stream, so its values depend on seed,
 /// name and shape only.
 pub struct RandomSource {
     /// Seed of all weights; equal seeds give equal models.
@@ -22,7 +22,12 @@ impl Source for RandomSource {
         if name.ends_with(".bias") {
             return Ok(vec![0.0; count]);
         }
-        if shape.len() == 1 {
+        if name.contains(".lambda_") {
+            return Ok(vec![0.1; count]);
+        }
+        // These vectors stand beside the rows of other tensors and multiply nothing.
+        let is_row = name.ends_with(".class_embedding") || name.ends_with(".image_newline");
+        if shape.len() == 1 && !is_row {
             return Ok(vec![1.0; count]);
         }
         Ok(normal(self.seed, &["weights", name], count, deviation(name, shape)))
@@ -44,7 +49,7 @@ fn deviation(name: &str, shape: &[usize]) -> f64 {
         0.02
     } else if name.contains("embed_tokens") || name.contains("position_embedding") {
         0.3
-    } else if name.ends_with(".mm_input_projection_weight") {
+    } else if shape.len() == 1 || name.ends_with(".mm_input_projection_weight") {
         // Gemma 3 stores this one matrix as `[in, out]`.
         1.0 / (shape[0] as f64).sqrt()
     } else {

@@ -3,11 +3,13 @@
 mod files;
 mod init;
 mod read;
+mod stored;
 mod write;
 
 pub use init::RandomSource;
 pub(crate) use init::normal;
 pub use read::SafetensorsSource;
 pub(crate) use read::nearest;
+pub use stored::StoredWeights;
 pub(crate) use write::write_file;
 pub use write::{NamedTensor, write_safetensors};

@@ -10,6 +10,7 @@ use safetensors::{Dtype, SafeTensors};
 use stepwise_ops::Precision;
 
 use super::files;
+use super::stored::complete;
 use crate::families::ModelConfig;
 use crate::families::TensorNames;
 use crate::fault::Fault;
@@ -85,8 +86,7 @@ impl SafetensorsSource {
         })
     }
 
-    /// Returns the source with another number format for frozen weights of linear layers on the CPU; the default
-    /// is f32.
+    /// Returns the source with another number format for frozen weights of linear layers; the default is f32.
     #[must_use]
     pub fn held_in(self, precision: Precision) -> Self {
         Self { precision, ..self }
@@ -95,6 +95,44 @@ impl SafetensorsSource {
     /// Returns the names of all tensors, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.places.keys().map(String::as_str)
+    }
+
+    /// Checks that no layer of image encoder or decoder lacks a tensor that most layers have.
+    ///
+    /// # Errors
+    /// [`WeightError::Missing`] for the first missing tensor.
+    pub fn check_layers(&self, config: &ModelConfig) -> Result<(), WeightError> {
+        complete(self, config)
+    }
+
+    /// Calls `visitor` with name, stored type and shape of every tensor, sorted by name.
+    ///
+    /// # Errors
+    /// When a file is malformed.
+    pub(super) fn headers(&self, mut visitor: impl FnMut(&str, String, &[usize])) -> Result<(), WeightError> {
+        let files = self.files.iter().map(|(path, mapped)| Ok((path, parse(path, mapped)?)));
+        let files = files.collect::<Result<Vec<_>, WeightError>>()?;
+        for (name, (file, stored)) in &self.places {
+            let (path, tensors) = &files[*file];
+            let view = tensors.tensor(stored).map_err(|error| malformed(path, &error))?;
+            visitor(name, format!("{:?}", view.dtype()), view.shape());
+        }
+        Ok(())
+    }
+
+    /// Returns the paths of the files in the order of reading.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Returns the size of all files together in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.files.iter().map(|(_, mapped)| mapped.len() as u64).sum()
+    }
+
+    /// Returns the folder of the files, for messages.
+    pub(super) fn folder(&self) -> &str {
+        &self.folder
     }
 
     /// Returns the name of a tensor in its file; None if the tensor is missing.

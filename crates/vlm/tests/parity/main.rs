@@ -3,6 +3,7 @@
 
 mod adapter_folders;
 mod conversation;
+mod devices;
 mod families;
 mod fixtures;
 mod gradient_checkpointing;
@@ -11,5 +12,6 @@ mod model;
 mod processor;
 mod qlora;
 mod real_size;
+mod second_backend;
 mod variants;
 mod weights;

@@ -6,7 +6,10 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, TensorData};
 use proptest::prelude::*;
 
+use super::devices::same_on_devices;
 use super::*;
+use crate::attention::levels::divide;
+use crate::attention::parts::Limit;
 
 /// A plan and the definition it was made from.
 #[derive(Debug)]
@@ -80,11 +83,14 @@ fn masked([q, k, v]: [Tensor<2>; 3], hidden: &Tensor<2, Bool>, heads: Heads) -> 
 
 fn segments() -> impl Strategy<Value = Vec<Segment>> {
     // Length, parent (roots too), and whether the segment is silent where it may be.
-    prop::collection::vec((1_usize..50, 0_usize..6, prop::bool::weighted(0.2)), 1..6).prop_map(|drawn| {
+    let length = prop_oneof![1 => Just(0_usize), 9 => 1_usize..50];
+    prop::collection::vec((length, 0_usize..6, prop::bool::weighted(0.2)), 1..8).prop_map(|drawn| {
         let mut segments: Vec<Segment> = Vec::new();
         for (index, (len, parent, silent)) in drawn.into_iter().enumerate() {
             let parent = Some(parent).filter(|parent| *parent < index && !segments[*parent].silent);
-            segments.push(Segment { len, parent, silent: silent && parent.is_some() });
+            // A silent segment needs tokens to attend to.
+            let silent = silent && parent.is_some_and(|parent| segments[parent].len > 0);
+            segments.push(Segment { len: len.max(usize::from(index == 0)), parent, silent });
         }
         segments
     })
@@ -125,7 +131,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn kernel_and_composition_equal_the_definition(case in case(), heads in prop::sample::select(vec![(2, 1), (3, 3)])) {
+    fn kernel_and_composition_equal_the_definition(
+        case in case(),
+        heads in prop::sample::select(vec![(2, 1), (3, 3)]),
+        bytes in prop::sample::select(vec![1 << 8, 1 << 12, 1 << 20]),
+    ) {
         let plan = Arc::new(case.plan());
         let (heads, head_dim) = (Heads::new(heads.0, heads.1), 9);
         let hidden = TensorData::new(case.hidden(), [plan.queries(), plan.keys()]);
@@ -143,7 +153,36 @@ proptest! {
             |arguments| masked(arguments, &hidden, heads),
         );
         let shape = heads.shape(heads.heads * head_dim);
-        let composed = composed::attention(q.clone(), k.clone(), v.clone(), &plan, shape);
-        close("composition", &read(composed), &read(masked([q, k, v], &hidden, heads)));
+        let indices = Arc::new(Indices::new(&plan, heads.heads, bytes, &burn::tensor::Device::flex()));
+        same_gradients(
+            [q, k, v],
+            |arguments| composed::with_indices(arguments, Arc::clone(&indices), shape),
+            |arguments| masked(arguments, &hidden, heads),
+        );
+        same_on_devices(&plan, heads, head_dim, bytes);
+    }
+
+    #[test]
+    fn the_division_has_each_pair_once(case in case(), most in 1_usize..4000) {
+        let plan = case.plan();
+        let limit = Limit { scores: most, small: most / 8 };
+        let mut pairs = vec![0; plan.queries() * plan.keys()];
+        for level in divide(&plan, limit).levels {
+            for batch in level.batches {
+                for piece in batch.pieces {
+                    prop_assert!(piece.scores() <= limit.scores || piece.queries.len() == 1);
+                    let (keys, queries) = (batch.keys.len() / batch.parts, piece.queries.len() / batch.parts);
+                    for (place, visible) in piece.visible.iter().enumerate() {
+                        let first = place / queries * keys + piece.keys.start;
+                        for key in &batch.keys[first + visible.start..first + visible.end] {
+                            let (query, key) = (piece.queries[place].expect("a query"), key.expect("a key"));
+                            pairs[query * plan.keys() + key] += 1;
+                        }
+                    }
+                }
+            }
+        }
+        let expected: Vec<i32> = case.hidden().into_iter().map(|hidden| i32::from(!hidden)).collect();
+        prop_assert_eq!(pairs, expected);
     }
 }

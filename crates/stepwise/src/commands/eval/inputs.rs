@@ -4,7 +4,7 @@ use stepwise_benchmark::score::Scoring;
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::Split;
 use stepwise_recipe::{CaseSource, Data, Recipe, Synth};
-use stepwise_trainer::cases::{Cases, CasesError, word};
+use stepwise_trainer::cases::{Cases, CasesError};
 use stepwise_trainer::evaluation::cache::{self, AnswerCache};
 use stepwise_trainer::evaluation::suite::recipe_suite;
 
@@ -49,7 +49,7 @@ pub fn cases(args: &Args, recipe: Option<&Recipe>) -> Result<(Data, Cases), Fail
     let found = match Cases::for_evaluation(&data) {
         Err(CasesError::NoSplit { splits, place, .. }) if args.data.is_some() && args.split.is_none() => {
             if let [split @ (Split::Validation | Split::Test)] = splits.keys().collect::<Vec<_>>()[..] {
-                tell!("{place}: all cases are {} cases: this split is evaluated", word(*split));
+                tell!("{place}: all cases are {} cases: this split is evaluated", split.word());
                 data.eval_split = *split;
             }
             Cases::for_evaluation(&data)

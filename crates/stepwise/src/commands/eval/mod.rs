@@ -17,6 +17,7 @@ use stepwise_benchmark::power::{describe, power};
 use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::checkpoint::source::ModelSource;
+use stepwise_trainer::device::Adapter;
 use stepwise_trainer::evaluation::cache::model_key;
 use stepwise_trainer::evaluation::evaluate::ModelUnderTest;
 use stepwise_trainer::evaluation::report::LoadedModels;
@@ -73,7 +74,7 @@ pub struct Args {
     /// Use no answer cache.
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
-    /// Device: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is built in.
+    /// Device: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is usable.
     #[arg(long)]
     device: Option<String>,
     /// Print the summary as JSON.
@@ -136,9 +137,9 @@ pub fn run(args: &Args) -> CommandResult {
         }
         None => None,
     };
-    let kind = chosen.name.split(':').next().unwrap_or_default();
+    let kind = chosen.kind();
     let key =
-        |source: &ModelSource, pipeline, adapter| model_key(source, pipeline, kind, adapter).map_err(Failure::input);
+        |source: &ModelSource, pipeline, adapter| model_key(source, pipeline, &kind, adapter).map_err(Failure::input);
     let own = (key(&source, &pipeline, true)?, &pipeline);
     // The base is a separate model, or the adapted model with its adapter switched off. Otherwise there is no base.
     let base = match (&other, &source.adapter) {
@@ -180,7 +181,7 @@ pub fn run(args: &Args) -> CommandResult {
                 path: &args.path,
                 source: &source,
                 data: &data,
-                device: &chosen.name,
+                device: &Adapter::label(&chosen.name, chosen.adapter.as_ref()),
                 plan: &plan,
                 images,
             };

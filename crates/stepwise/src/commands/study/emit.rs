@@ -16,7 +16,7 @@ pub struct Args {
     /// Scheduler that runs the tasks.
     #[arg(long, value_enum)]
     target: Target,
-    /// Device of every run: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is built in.
+    /// Device of every run: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is usable.
     #[arg(long)]
     device: Option<String>,
 }

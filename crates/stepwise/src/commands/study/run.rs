@@ -35,7 +35,7 @@ pub struct Args {
     /// the same time.
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "device")]
     devices: Vec<String>,
-    /// Device of every run: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is built in.
+    /// Device of every run: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is usable.
     #[arg(long)]
     device: Option<String>,
 }
@@ -66,7 +66,7 @@ pub fn run(args: &Args) -> CommandResult {
         devices.push(args.device.clone());
     }
     for name in &devices {
-        device::choose(name.as_deref())?; // An invalid name is reported once here, not by every run.
+        device::check(name.as_deref())?; // An invalid name is reported once here, not by every run.
     }
     let jobs = args.jobs.map_or(devices.len(), |jobs| jobs as usize);
     jobs::run(&study, jobs, &devices)?;

@@ -47,6 +47,7 @@ pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> C
         recipe_text: &study.base_text,
         device: chosen.device,
         device_name: &chosen.name,
+        adapter: chosen.adapter.as_ref(),
         resume: true,
         base_answers: base_answers.as_deref(),
     };

@@ -2,6 +2,7 @@
 
 mod benchmark;
 mod damaged;
+mod device;
 mod early_advance;
 mod resume;
 mod trainables;
@@ -121,12 +122,20 @@ enum Stop {
     After(u64),
     /// Once this task has begun.
     Within(&'static str),
+    /// Not by an interrupt: the device fails in this task, when at least so many units are done.
+    Fails(&'static str, u64),
 }
 
 impl Progress for Watch {
     fn advance(&mut self, task: &str, done: u64, total: u64) {
         if matches!(self.stop, Stop::Within(name) if name == task) && done < total {
             self.interrupt.request();
+        }
+        if matches!(self.stop, Stop::Fails(name, units) if name == task && units <= done) {
+            // The panic with which Burn reports that the device has no memory left.
+            panic!(
+                "Error while reading data: WithContext {{ reason: \"out of device memory allocating 4194304 bytes\" }}"
+            );
         }
     }
 
@@ -169,6 +178,7 @@ fn attempt(text: &str, stop: Stop, resume: bool) -> (Result<Finished, TrainError
         recipe_text: text,
         device: Device::flex(),
         device_name: "cpu",
+        adapter: None,
         resume,
         base_answers: None,
     };

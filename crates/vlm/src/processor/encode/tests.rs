@@ -66,7 +66,7 @@ fn images_and_grids_must_agree() {
     assert!(processor.encode(&conversation, &[], true).is_err());
     assert!(processor.encode(&conversation, &[ImageGrid::whole(64, 64); 2], true).is_err());
     let encoded = processor
-        .encode(&conversation, &[ImageGrid { rows: 2, columns: 1, height: 64, width: 64 }], true)
+        .encode(&conversation, &[ImageGrid { rows: 2, columns: 1, ..ImageGrid::whole(64, 64) }], true)
         .expect("encodes");
     let spans: Vec<_> = encoded.images.iter().map(|span| (span.len, span.image, span.tile)).collect();
     assert_eq!(spans, [(4, 0, 0), (4, 0, 1), (4, 0, 2)]);
@@ -143,7 +143,7 @@ proptest! {
             let mut conversation = Conversation::default();
             let parts = vec![Part::text(question.clone()), Part::Image { index: 0 }, Part::text(question.clone())];
             conversation.push(Role::User, parts);
-            let grids = [ImageGrid { rows, columns: rows, height: 64, width: 64 }];
+            let grids = [ImageGrid { rows, columns: rows, ..ImageGrid::whole(64, 64) }];
             let options = [answer.clone()];
             let (prompt, answers) = processor.encode_options(&conversation, &grids, &options).expect("encodes");
             let encoded = processor.encode(&conversation.answered(&answer), &grids, false).expect("encodes");

@@ -1,4 +1,4 @@
-//! Linear layers with and without a LoRA adapter (Hu et al. 2021). The dense adapted weight is never built.
+//! Linear layers on the CPU, with their own backward pass.
 
 use std::sync::Arc;
 
@@ -6,103 +6,31 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
+use super::{Lora, Weight};
 use crate::matmul::{Into, Target, View, product};
 use crate::{PackedWeight, cpu, simd};
 
-/// Weight of a linear layer, `[out features, in features]` as in PyTorch.
-#[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant)] // Made and taken apart within one call.
-pub enum Weight {
-    /// Burn tensor, trainable or frozen, on any device.
-    Tensor(Tensor<2>),
-    /// Frozen weight on the CPU, packed for fast products. Its products never give it a gradient.
-    Packed(Arc<PackedWeight>),
+/// Returns whether the kernels support the arguments: f32 tensors on the CPU, and a packed weight.
+pub(super) fn takes(x: &Tensor<2>, weight: &Weight, bias: Option<&Tensor<1>>, lora: Option<&Lora>) -> bool {
+    let weight = match weight {
+        Weight::Tensor(weight) => cpu::takes(weight),
+        Weight::Packed(_) => true,
+        Weight::Nf4(_) => false,
+    };
+    cpu::takes(x)
+        && weight
+        && bias.is_none_or(cpu::takes)
+        && lora.is_none_or(|lora| cpu::takes(&lora.down) && cpu::takes(&lora.up))
 }
 
-impl From<Tensor<2>> for Weight {
-    fn from(weight: Tensor<2>) -> Self {
-        Self::Tensor(weight)
-    }
-}
-
-impl From<Arc<PackedWeight>> for Weight {
-    fn from(weight: Arc<PackedWeight>) -> Self {
-        Self::Packed(weight)
-    }
-}
-
-impl Weight {
-    /// Returns the weight as a tensor; a packed one is unpacked to the device of `x`.
-    fn tensor(self, x: &Tensor<2>) -> Tensor<2> {
-        match self {
-            Self::Tensor(weight) => weight,
-            Self::Packed(weight) => {
-                Tensor::from_data(TensorData::new(weight.unpacked(), weight.sides()), &x.device().without_autodiff())
-            }
-        }
-    }
-}
-
-/// Low-rank addition to a weight (LoRA, Hu et al. 2021): `scale * up * down`, `[out features, in features]`.
-#[derive(Clone, Debug)]
-pub struct Lora {
-    /// PEFT's `lora_A`, `[rank, in]`.
-    pub down: Tensor<2>,
-    /// PEFT's `lora_B`, `[out, rank]`.
-    pub up: Tensor<2>,
-    /// Factor of the addition: `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA (Kalajdzievski 2023).
-    pub scale: f32,
-}
-
-/// Returns `x weight^T + bias`, `[tokens, out]`. `x` is `[tokens, in]`, `weight` is `[out, in]`, and `bias` is `[out]`;
-/// None adds nothing. Away from the CPU a packed weight is unpacked to the device of `x` at every call.
+/// Returns the output of the layer, `[tokens, out]`, as part of the autodiff graph if an argument is tracked.
 ///
 /// # Panics
-/// When the shapes do not fit together.
-#[must_use]
-pub fn linear(x: Tensor<2>, weight: impl std::convert::Into<Weight>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    fused(x, weight.into(), bias, None)
-}
-
-/// Returns `x weight^T + bias + scale (x down^T) up^T`, `[tokens, out]` (LoRA, Hu et al. 2021). `x` is `[tokens, in]`,
-/// `weight` is `[out, in]`, and `bias` is `[out]`; None adds nothing. The sum of `weight` and the addition is never
-/// built, which saves its memory.
-///
-/// # Panics
-/// When the shapes do not fit together.
-#[must_use]
-pub fn lora_linear(
-    x: Tensor<2>,
-    weight: impl std::convert::Into<Weight>,
-    bias: Option<Tensor<1>>,
-    lora: Lora,
-) -> Tensor<2> {
-    fused(x, weight.into(), bias, Some(lora))
-}
-
-fn composed(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, lora: Option<Lora>) -> Tensor<2> {
-    let mut y = x.clone().matmul(weight.transpose());
-    if let Some(bias) = bias {
-        y = y + bias.unsqueeze();
-    }
-    match lora {
-        None => y,
-        Some(Lora { down, up, scale }) => y + x.matmul(down.transpose()).matmul(up.transpose()) * scale,
-    }
-}
-
-fn fused(x: Tensor<2>, weight: Weight, bias: Option<Tensor<1>>, lora: Option<Lora>) -> Tensor<2> {
-    let cpu_all = cpu::takes(&x)
-        && matches!(&weight, Weight::Packed(_)) | matches!(&weight, Weight::Tensor(weight) if cpu::takes(weight))
-        && bias.as_ref().is_none_or(cpu::takes)
-        && lora.as_ref().is_none_or(|lora| cpu::takes(&lora.down) && cpu::takes(&lora.up));
-    if !cpu_all {
-        let weight = weight.tensor(&x);
-        return composed(x, weight, bias, lora);
-    }
+/// When [`takes`] is false for the arguments.
+pub(super) fn apply(x: Tensor<2>, weight: Weight, bias: Option<Tensor<1>>, lora: Option<Lora>) -> Tensor<2> {
     let weight_learns = matches!(&weight, Weight::Tensor(weight) if weight.is_tracked());
     let tracked = x.is_tracked()
         || weight_learns
@@ -118,6 +46,7 @@ fn fused(x: Tensor<2>, weight: Weight, bias: Option<Tensor<1>>, lora: Option<Lor
         let weight = match weight {
             Weight::Tensor(weight) => Values::Tensor(cpu::plain(weight)),
             Weight::Packed(weight) => Values::Packed(weight),
+            Weight::Nf4(_) => unreachable!("checked with `takes`"),
         };
         return cpu::tensor(forward(&cpu::plain(x), &weight, bias.map(cpu::plain).as_ref(), low_rank).0);
     }
@@ -136,6 +65,7 @@ fn fused(x: Tensor<2>, weight: Weight, bias: Option<Tensor<1>>, lora: Option<Lor
             (Values::Tensor(weight), node)
         }
         Weight::Packed(weight) => (Values::Packed(weight), cpu::node(absent()).1),
+        Weight::Nf4(_) => unreachable!("checked with `takes`"),
     };
     let (x, x_node) = cpu::node(x);
     let ((down, down_node), (up, up_node)) = (cpu::node(down), cpu::node(up));
@@ -288,70 +218,4 @@ fn outer(a: &FlexTensor, b: &FlexTensor, factor: f32) -> FlexTensor {
     let mut out = vec![0.0; rows * columns];
     product(Target::new(&mut out, columns), Into::Add, factor, matrix(a).transposed(), matrix(b));
     cpu::from_vec(out, &[rows, columns])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Precision;
-    use crate::testing::{same_gradients, values};
-
-    #[test]
-    fn equals_the_composition() {
-        for (tokens, inputs, outputs) in [(1, 1, 1), (5, 7, 3), (130, 96, 200), (0, 4, 2)] {
-            let row = |x: Tensor<2>| x.reshape([outputs]);
-            same_gradients(
-                [values([tokens, inputs], 1), values([outputs, inputs], 2), values([1, outputs], 3)],
-                |[x, weight, bias]| linear(x, weight, Some(row(bias))),
-                |[x, weight, bias]| composed(x, weight, Some(row(bias)), None),
-            );
-        }
-    }
-
-    #[test]
-    fn a_packed_weight_equals_the_composition() {
-        for (tokens, inputs, outputs, rank) in [(1, 1, 1, 1), (5, 7, 3, 2), (130, 96, 200, 8), (0, 4, 2, 3)] {
-            let weight = values([outputs, inputs], 2);
-            let packed = PackedWeight::new(&crate::testing::read(weight.clone()), [outputs, inputs], Precision::F32);
-            let packed = Arc::new(packed);
-            let lora = |down, up| Lora { down, up, scale: 0.7 };
-            let row = |x: Tensor<2>| Some(x.reshape([outputs]));
-            same_gradients(
-                [
-                    values([tokens, inputs], 1),
-                    values([1, outputs], 5),
-                    values([rank, inputs], 3),
-                    values([outputs, rank], 4),
-                ],
-                |[x, bias, down, up]| lora_linear(x, Arc::clone(&packed), row(bias), lora(down, up)),
-                |[x, bias, down, up]| composed(x, weight.clone(), row(bias), Some(lora(down, up))),
-            );
-        }
-    }
-
-    #[test]
-    fn the_adapted_layer_equals_the_composition() {
-        for (tokens, inputs, outputs, rank) in [(1, 1, 1, 1), (5, 7, 3, 2), (130, 96, 200, 8), (0, 4, 2, 3)] {
-            let lora = |down, up| Lora { down, up, scale: 0.7 };
-            same_gradients(
-                [
-                    values([tokens, inputs], 1),
-                    values([outputs, inputs], 2),
-                    values([rank, inputs], 3),
-                    values([outputs, rank], 4),
-                ],
-                |[x, weight, down, up]| lora_linear(x, weight, None, lora(down, up)),
-                |[x, weight, down, up]| composed(x, weight, None, Some(lora(down, up))),
-            );
-        }
-    }
-
-    #[test]
-    fn a_strided_input_equals_the_composition() {
-        let x = values([6, 4], 1);
-        let narrow = x.clone().transpose().narrow(1, 1, 4); // [4, 4], strided
-        let weight = values([3, 4], 2);
-        let mine = crate::testing::read(linear(narrow.clone(), weight.clone(), None));
-        crate::testing::close("strided", &mine, &crate::testing::read(composed(narrow, weight, None, None)));
-    }
 }
