@@ -78,6 +78,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    device::prepare();
     stepwise_vlm::keep_freed_memory();
     let matches = path_arguments::resolving(Cli::command()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());

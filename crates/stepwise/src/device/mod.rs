@@ -15,6 +15,12 @@ use crate::exit::Failure;
 
 pub use list::{Listed, listed};
 
+/// Prepares this process for the search for devices. To be called before any thread is started.
+pub fn prepare() {
+    #[cfg(feature = "wgpu")]
+    wgpu::prepare();
+}
+
 /// A started device and its name.
 pub struct ChosenDevice {
     /// Name as written on the command line, such as `cpu` or `cuda:0`, or the name of the default device.

@@ -12,6 +12,17 @@ const DEFAULT: &str = "CUBECL_WGPU_DEFAULT_DEVICE";
 /// Adapters that this process has started, with their kind. An adapter can be started only once.
 static STARTED: Mutex<Vec<(DeviceKind, Adapter)>> = Mutex::new(Vec::new());
 
+/// Keeps the library of Wayland quiet where there is no desktop: it writes an error to stderr for each search of adapters
+/// if this variable is not set. To be called before any thread is started.
+#[allow(unsafe_code)]
+pub fn prepare() {
+    const FOLDER: &str = "XDG_RUNTIME_DIR";
+    if cfg!(target_os = "linux") && std::env::var_os(FOLDER).is_none() {
+        // SAFETY: no other thread exists that could read the environment.
+        unsafe { std::env::set_var(FOLDER, std::env::temp_dir()) };
+    }
+}
+
 /// Returns the adapters in the order of their numbers. None of them is started.
 pub fn all() -> Vec<Device> {
     Device::enumerate(DeviceType::Wgpu).into_vec()

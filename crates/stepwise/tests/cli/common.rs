@@ -176,7 +176,8 @@ impl Workplace {
 
     fn program(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(self.folder.path()).env_remove("COLUMNS");
+        // With RUST_BACKTRACE, failures of a device are printed in full.
+        command.current_dir(self.folder.path()).env_remove("COLUMNS").env_remove("RUST_BACKTRACE");
         // Each workplace has its own answer cache, so tests neither share answers nor write to the user's cache folder.
         command.env("XDG_CACHE_HOME", self.path("caches")).env("LOCALAPPDATA", self.path("caches"));
         command

@@ -79,8 +79,10 @@ impl Cause {
         if ["out of memory", "out_of_memory", "not enough memory"].iter().any(|words| lower.contains(words)) {
             return Self::OutOfMemory(None);
         }
-        // An error in the debug format has its lines in one, and the words of the backend under `reason`.
-        let reason = message.split_once("reason: \"").map_or(message, |(_, reason)| reason);
+        // The root of a chain of causes comes last, before a backtrace. An error in the debug format has its lines in one,
+        // and the words of the backend under `reason`.
+        let root = message.rsplit_once("Caused by:").map_or(message, |(_, root)| root);
+        let reason = root.split_once("reason: \"").map_or(root, |(_, reason)| reason).trim_start();
         let line = reason.split(['\n', '"']).next().unwrap_or(reason).split("\\n").next().unwrap_or(reason);
         Self::Other(line.trim().to_owned())
     }
@@ -172,6 +174,13 @@ mod tests {
             assert_eq!(failed, Err(DeviceFailure { cause, in_background: false }));
         }
         assert_eq!(caught(|| 3), Ok(3));
+        let chain = "Error while reading data: x: An error happened during execution\nCaused by:\n  Several failures at \
+            once\nCaused by:\n  the kernel cannot be compiled\nNo backtrace available\nAsked at:\n";
+        let failed = caught(|| -> u8 { panic!("{chain}") });
+        assert_eq!(
+            failed.map_err(|failure| failure.cause),
+            Err(Cause::Other("the kernel cannot be compiled".to_owned()))
+        );
     }
 
     #[test]
