@@ -28,7 +28,7 @@ pub struct Comparison {
     /// Number of parameters with a gradient.
     pub gradients: usize,
     /// The larger one of two relative differences from the CPU: of the loss, and of all gradients together (L2 norm of the
-    /// difference, divided by the L2 norm on the CPU).
+    /// difference, divided by the L2 norm on the CPU). NaN if a value is no number or a gradient is missing.
     pub relative_difference: f64,
 }
 
@@ -54,14 +54,21 @@ pub fn compare(precision: Precision, device: &Device) -> Result<Comparison, Load
     let trained = precision == Precision::F32;
     let here = step(precision, trained, device)?;
     let there = step(reference, trained, &Device::flex())?;
+    Ok(Comparison { loss: here.loss, gradients: here.count, relative_difference: relative_difference(&here, &there) })
+}
+
+/// [`Comparison::relative_difference`] of a step `here` from the step `there` of the CPU.
+fn relative_difference(here: &Step, there: &Step) -> f64 {
+    if here.gradients.len() != there.gradients.len() {
+        return f64::NAN;
+    }
     let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
     let apart = square(&mut here.gradients.iter().zip(&there.gradients).map(|(a, b)| f64::from(a - b)));
     let whole = square(&mut there.gradients.iter().map(|value| f64::from(*value)));
     let of_loss = ((here.loss - there.loss) / there.loss).abs();
     let of_gradients = (apart / whole).sqrt();
     // `max` ignores NaN, so the sum keeps it.
-    let relative_difference = if of_loss > of_gradients { of_loss } else { of_gradients + 0.0 * of_loss };
-    Ok(Comparison { loss: here.loss, gradients: here.count, relative_difference })
+    if of_loss > of_gradients { of_loss } else { of_gradients + 0.0 * of_loss }
 }
 
 /// Loss and gradients of one training step.
@@ -159,6 +166,17 @@ mod tests {
         let found = compare(precision, device).expect("a step").relative_difference;
         assert!(found <= tolerance(precision, device), "{precision:?} on {device:?}: {found:e}");
         found
+    }
+
+    #[test]
+    fn a_missing_gradient_and_a_value_that_is_no_number_are_differences() {
+        let step = |loss, gradients: &[f32]| Step { loss, count: 1, gradients: gradients.to_vec() };
+        let cpu = step(4.0, &[3.0, 4.0]);
+        assert_eq!(relative_difference(&step(5.0, &[3.0, 4.0]), &cpu), 0.25);
+        assert_eq!(relative_difference(&step(4.0, &[3.0, 3.0]), &cpu), 0.2);
+        for wrong in [step(4.0, &[3.0]), step(f64::NAN, &[3.0, 4.0]), step(4.0, &[f32::NAN, 4.0])] {
+            assert!(relative_difference(&wrong, &cpu).is_nan(), "{}", wrong.loss);
+        }
     }
 
     #[test]

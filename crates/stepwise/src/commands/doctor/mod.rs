@@ -46,7 +46,6 @@ pub fn run(args: &Args) -> CommandResult {
         say!("model     {}", folder.display());
         report.lines().iter().for_each(|line| say!("{line}"));
     }
-    let reference = self_test::on_cpu().map_err(Failure::run)?;
     let devices: Vec<(Listed, Option<SelfTest>)> = device::listed()
         .into_iter()
         .map(|listed| {
@@ -54,7 +53,7 @@ pub fn run(args: &Args) -> CommandResult {
                 say!("{}", described(&listed));
             }
             let test = listed.found.as_ref().ok().filter(|_| args.device.is_none());
-            let test = test.map(|(device, _)| SelfTest::run(&listed.name, device, &reference));
+            let test = test.map(|(device, _)| SelfTest::run(&listed.name, device));
             if let (Some(test), false) = (&test, args.json) {
                 say!("  {}", test.text());
             }
@@ -62,7 +61,7 @@ pub fn run(args: &Args) -> CommandResult {
         })
         .collect();
     let chosen = device::choose(args.device.as_deref())?;
-    let test = SelfTest::run(&chosen.name, &chosen.device, &reference);
+    let test = SelfTest::run(&chosen.name, &chosen.device);
     let trial = match (&report, &args.model) {
         (Some(report), Some(folder)) => Some((report, report.trial(folder, &chosen.device)?)),
         _ => None,
