@@ -71,6 +71,15 @@ pub(crate) struct EncoderPlan {
 }
 
 impl EncoderPlan {
+    /// Plans layers without windows, angles and another order, for tiles of these sizes. `rows` gives the rows of a tile of
+    /// some height and width in pixels.
+    pub fn of_tiles(sizes: Vec<TileSizes>, rows: impl Fn(usize, usize) -> usize) -> Self {
+        let of_size = |[tiles, height, width]: &TileSizes| std::iter::repeat_n(rows(*height, *width), *tiles);
+        let lengths: Vec<usize> = sizes.iter().flat_map(of_size).collect();
+        let whole = Arc::new(AttentionPlan::sequences(&lengths, false));
+        Self { sizes, whole, windows: None, angles: None, order: None, restore: None }
+    }
+
     /// Returns the rows of `patches`, `[patches of all tiles, width]`, each tile row by row, in the order of the layers.
     pub fn ordered(&self, patches: Tensor<2>) -> Tensor<2> {
         match &self.order {

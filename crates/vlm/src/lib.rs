@@ -6,6 +6,7 @@ mod families;
 pub mod images;
 mod model_config;
 pub mod nn;
+mod patches;
 mod pixel_shuffle;
 mod vit;
 mod vit_config;

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use stepwise_ops::{AttentionPlan, linear};
 
 use crate::encoder::{EncoderPlan, EncoderShape, TileSizes};
 use crate::nn::checkpointing::Block;
 use crate::nn::layers::{LayerNorm, Linear, Table};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
+use crate::patches::embedded_patches;
 use crate::vit::VitLayer;
 use crate::vit_config::VitConfig;
 
@@ -82,12 +82,7 @@ impl VitTower {
 
     /// Plans the computation for tiles of these sizes, in order.
     pub fn plan(&self, sizes: Vec<TileSizes>) -> EncoderPlan {
-        let lengths: Vec<usize> = sizes
-            .iter()
-            .flat_map(|[tiles, height, width]| std::iter::repeat_n(self.rows(*height, *width), *tiles))
-            .collect();
-        let whole = Arc::new(AttentionPlan::sequences(&lengths, false));
-        EncoderPlan { sizes, whole, windows: None, angles: None, order: None, restore: None }
+        EncoderPlan::of_tiles(sizes, |height, width| self.rows(height, width))
     }
 
     /// Returns the input of the first layer, `[rows of all tiles, width]`, for normalised pixels, one tensor
@@ -97,16 +92,11 @@ impl VitTower {
     }
 
     fn embedded(&self, pixels: &Tensor<4>, pass: &Pass) -> Tensor<2> {
-        let ([tiles, channels, height, width], patch) = (pixels.dims(), self.shape.patch_size);
-        let (rows, columns, hidden) = (height / patch, width / patch, self.shape.hidden_size);
-        let patches = pixels
-            .clone()
-            .reshape([tiles, channels, rows, patch, columns, patch])
-            .permute([0, 2, 4, 1, 3, 5]) // [tiles, rows, columns, channels, patch, patch]
-            .reshape([tiles * rows * columns, channels * patch * patch]);
-        let kernel = self.patches.read(pass).reshape([hidden, channels * patch * patch]);
+        let [tiles, _, height, width] = pixels.dims();
+        let hidden = self.shape.hidden_size;
         let bias = self.patch_bias.as_ref().map(|bias| bias.read(pass));
-        let patches = linear(patches, kernel, bias).reshape([tiles, rows * columns, hidden]);
+        let patches = embedded_patches(pixels, self.patches.read(pass), bias);
+        let patches = patches.reshape([tiles, self.shape.patches(height, width), hidden]);
         let all = match &self.class {
             Some(class) => {
                 let class = class.read(pass).reshape([1, 1, hidden]).repeat_dim(0, tiles);

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use serde_json::Value;
-use stepwise_ops::AttentionPlan;
 
 use super::facts::{FamilyFacts, ProcessorSettingError, TensorNames};
 use crate::encoder::{self, EncoderPlan, EncoderShape, TileSizes};
@@ -91,12 +90,7 @@ impl Encoder {
 
 impl encoder::Encoder for Encoder {
     fn plan(&self, sizes: Vec<TileSizes>, _: &Device) -> EncoderPlan {
-        let lengths: Vec<usize> = sizes
-            .iter()
-            .flat_map(|[tiles, height, width]| std::iter::repeat_n(self.shape.patches(*height, *width), *tiles))
-            .collect();
-        let whole = Arc::new(AttentionPlan::sequences(&lengths, false));
-        EncoderPlan { sizes, whole, windows: None, angles: None, order: None, restore: None }
+        EncoderPlan::of_tiles(sizes, |height, width| self.shape.patches(height, width))
     }
 
     fn embed(&self, pixels: &[Tensor<4>], _: &EncoderPlan, pass: &Pass) -> Tensor<2> {

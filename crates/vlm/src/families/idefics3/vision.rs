@@ -11,6 +11,7 @@ use crate::nn::checkpointing::Block;
 use crate::nn::layers::{LayerNorm, Table};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
+use crate::patches::embedded_patches;
 use crate::vit::{Activation, VitLayer};
 
 /// Image encoder: one output feature per patch.
@@ -76,16 +77,9 @@ impl VisionTower {
     /// Returns patch plus position embeddings, `[tiles * patches, hidden]`, patches row by row, for normalised pixels
     /// `[tiles, 3, height, width]`.
     pub fn embed(&self, pixels: Tensor<4>, pass: &Pass) -> Tensor<2> {
-        let [tiles, channels, height, width] = pixels.dims();
-        let patch = self.shape.patch_size;
-        let (rows, columns) = (height / patch, width / patch);
-        let patches = pixels
-            .reshape([tiles, channels, rows, patch, columns, patch])
-            .permute([0, 2, 4, 1, 3, 5]) // [tiles, rows, columns, channels, patch, patch]
-            .reshape([tiles * rows * columns, channels * patch * patch]);
-        let weight = self.patch_weight.read(pass).reshape([self.shape.hidden_size, channels * patch * patch]);
-        let x = stepwise_ops::linear(patches, weight, Some(self.patch_bias.read(pass)));
-        let places = place_ids([rows, columns], self.side).repeat(tiles);
+        let [tiles, _, height, width] = pixels.dims();
+        let x = embedded_patches(&pixels, self.patch_weight.read(pass), Some(self.patch_bias.read(pass)));
+        let places = place_ids([height, width].map(|side| side / self.shape.patch_size), self.side).repeat(tiles);
         let length = places.len();
         let places = Tensor::<1, Int>::from_data(TensorData::new(places, [length]), &x.device().without_autodiff());
         x + self.positions.weight.read(pass).select(0, places)

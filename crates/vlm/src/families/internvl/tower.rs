@@ -1,9 +1,6 @@
 //! InternViT image encoder (Chen et al. 2024) as module `model.vision_tower`.
 
-use std::sync::Arc;
-
 use burn::tensor::Tensor;
-use stepwise_ops::{AttentionPlan, linear};
 
 use super::config::Config;
 use super::layer::Layer;
@@ -12,6 +9,7 @@ use crate::nn::checkpointing::Block;
 use crate::nn::layers::{LayerNorm, Linear};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
+use crate::patches::embedded_patches;
 
 /// Module name of the image encoder.
 const TOWER: &str = "model.vision_tower";
@@ -71,11 +69,7 @@ impl Tower {
 
     /// Plans the computation for tiles of these sizes, in order. A tile has the rows of its patches and the class token.
     pub fn plan(&self, sizes: Vec<TileSizes>) -> EncoderPlan {
-        let rows = |height, width| 1 + self.shape.patches(height, width);
-        let of_size = |[tiles, height, width]: &TileSizes| std::iter::repeat_n(rows(*height, *width), *tiles);
-        let lengths: Vec<usize> = sizes.iter().flat_map(of_size).collect();
-        let whole = Arc::new(AttentionPlan::sequences(&lengths, false));
-        EncoderPlan { sizes, whole, windows: None, angles: None, order: None, restore: None }
+        EncoderPlan::of_tiles(sizes, |height, width| 1 + self.shape.patches(height, width))
     }
 
     /// Returns the input of the first layer, `[rows of all tiles, width]`, for normalised pixels
@@ -85,22 +79,16 @@ impl Tower {
     }
 
     fn embedded(&self, pixels: &Tensor<4>, pass: &Pass) -> Tensor<2> {
-        let ([tiles, channels, height, width], patch) = (pixels.dims(), self.shape.patch_size);
-        let (rows, columns, hidden) = (height / patch, width / patch, self.shape.hidden_size);
-        let patches = pixels
-            .clone()
-            .reshape([tiles, channels, rows, patch, columns, patch])
-            .permute([0, 2, 4, 1, 3, 5]) // [tiles, rows, columns, channels, patch, patch]
-            .reshape([tiles * rows * columns, channels * patch * patch]);
-        let kernel = self.patches.read(pass).reshape([hidden, channels * patch * patch]);
-        let patches = linear(patches, kernel, Some(self.patch_bias.read(pass)));
+        let [tiles, _, height, width] = pixels.dims();
+        let (count, hidden) = (self.shape.patches(height, width), self.shape.hidden_size);
+        let patches = embedded_patches(pixels, self.patches.read(pass), Some(self.patch_bias.read(pass)));
         let class = self.class.read(pass).repeat_dim(0, tiles);
-        let all = Tensor::cat(vec![class, patches.reshape([tiles, rows * columns, hidden])], 1);
+        let all = Tensor::cat(vec![class, patches.reshape([tiles, count, hidden])], 1);
         let embedded = match &self.positions {
             Some(positions) => all + positions.read(pass),
             None => all,
         };
-        embedded.reshape([tiles * (1 + rows * columns), hidden])
+        embedded.reshape([tiles * (1 + count), hidden])
     }
 
     /// Returns the layers up to the feature layer, and the norm if features pass it, as functions of hidden states.

@@ -6,6 +6,7 @@ use stepwise_ops::linear;
 use crate::encoder::EncoderShape;
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
+use crate::patches::patch_rows;
 
 /// Module name.
 const NAME: &str = "model.visual.patch_embed.proj";
@@ -38,16 +39,7 @@ impl PatchEmbedding {
     /// pixels of tiles of one size, `[tiles, 3, height, width]`.
     pub fn forward(&self, pixels: &[Tensor<4>], pass: &Pass) -> Tensor<2> {
         let [hidden, channels, _, patch, _] = self.kernel.shape().dims();
-        let rows = |pixels: &Tensor<4>| {
-            let [tiles, _, height, width] = pixels.dims();
-            let (rows, columns) = (height / patch, width / patch);
-            pixels
-                .clone()
-                .reshape([tiles, channels, rows, patch, columns, patch])
-                .permute([0, 2, 4, 1, 3, 5]) // [tiles, rows, columns, channels, patch, patch]
-                .reshape([tiles * rows * columns, channels * patch * patch])
-        };
-        let patches = Tensor::cat(pixels.iter().map(rows).collect(), 0);
+        let patches = Tensor::cat(pixels.iter().map(|pixels| patch_rows(pixels, patch)).collect(), 0);
         // A still image is the same in all frames of a patch, so the kernel is summed over the frames.
         let kernel = self.kernel.read(pass).sum_dim(2).reshape([hidden, channels * patch * patch]);
         linear(patches, kernel, self.bias.as_ref().map(|bias| bias.read(pass)))
