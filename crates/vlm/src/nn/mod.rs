@@ -4,6 +4,7 @@ pub(crate) mod angles;
 pub(crate) mod checkpointing;
 pub mod layers;
 pub mod lora;
+pub(crate) mod norm;
 pub mod parameter;
 
 pub mod source;

@@ -7,9 +7,9 @@ use burn::tensor::Tensor;
 use stepwise_ops::{AttentionPlan, Heads, attention};
 
 use super::config::Config;
-use super::norm::Norm;
 use crate::encoder::EncoderShape;
 use crate::nn::layers::{Linear, RmsNorm};
+use crate::nn::norm::Norm;
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
 use crate::vit::Activation;
@@ -58,13 +58,13 @@ impl Layer {
         let mut scale = |part: &str| source.vector(&format!("{name}.{part}"), width).map(Parameter::frozen);
         Ok(Self {
             scales: [scale("lambda_1")?, scale("lambda_2")?],
-            norm1: Norm::read(source, format!("{name}.layernorm_before"), width, config)?,
+            norm1: Norm::read(source, format!("{name}.layernorm_before"), width, config.rms_norm, config.norm_eps)?,
             q,
             k,
             v,
             qk_norms,
             out,
-            norm2: Norm::read(source, format!("{name}.layernorm_after"), width, config)?,
+            norm2: Norm::read(source, format!("{name}.layernorm_after"), width, config.rms_norm, config.norm_eps)?,
             fc1: Linear::read(source, format!("{name}.mlp.fc1"), [width, inner], true)?,
             fc2: Linear::read(source, format!("{name}.mlp.fc2"), [inner, width], true)?,
             activation: config.activation,

@@ -4,7 +4,6 @@
 mod config;
 mod encoder;
 mod layer;
-mod norm;
 mod processor;
 mod tower;
 

@@ -8,13 +8,14 @@ use stepwise_ops::{AttentionPlan, Heads, attention, swiglu};
 
 use crate::encoder::EncoderShape;
 use crate::nn::angles::Angles;
-use crate::nn::layers::{LayerNorm, Linear, RmsNorm};
+use crate::nn::layers::Linear;
+use crate::nn::norm::Norm;
 use crate::nn::parameter::{ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
 use crate::vit::Activation;
 
 /// Epsilon of all norms in encoder and merger, a constant in transformers.
-const EPSILON: f32 = 1e-6;
+pub(super) const EPSILON: f32 = 1e-6;
 
 /// Form of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,45 +32,6 @@ impl LayerForm {
     /// Returns whether the norms are RMS norms.
     pub fn rms(self) -> bool {
         self == Self::Gated
-    }
-}
-
-/// Norm of one of the two kinds.
-#[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant)] // A few hundred bytes, little next to the weights.
-pub(crate) enum Norm {
-    /// Layer norm with gain and bias, Qwen2-VL and Qwen3-VL.
-    Layer(LayerNorm),
-    /// RMS norm with gain, Qwen2.5-VL.
-    Rms(RmsNorm),
-}
-
-impl Norm {
-    /// Reads the norm `name` of `width` values; `rms` chooses the kind.
-    ///
-    /// # Errors
-    /// When a tensor is missing, cannot be read or has another shape.
-    pub fn read(source: &mut dyn Source, name: String, width: usize, rms: bool) -> Result<Self, WeightError> {
-        Ok(match rms {
-            true => Self::Rms(RmsNorm::read(source, name, width, EPSILON)?),
-            false => Self::Layer(LayerNorm::read(source, name, width, EPSILON)?),
-        })
-    }
-
-    /// Returns the normalised rows of `x`, `[rows, width]`.
-    pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        match self {
-            Self::Layer(norm) => norm.forward(x, pass),
-            Self::Rms(norm) => norm.forward(x, pass),
-        }
-    }
-
-    /// Calls `visitor` for every parameter.
-    pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
-        match self {
-            Self::Layer(norm) => norm.visit(visitor),
-            Self::Rms(norm) => norm.visit(visitor),
-        }
     }
 }
 
@@ -121,10 +83,10 @@ impl EncoderLayer {
             },
         };
         Ok(Self {
-            norm1: Norm::read(source, format!("{prefix}.norm1"), width, form.rms())?,
+            norm1: Norm::read(source, format!("{prefix}.norm1"), width, form.rms(), EPSILON)?,
             qkv,
             proj,
-            norm2: Norm::read(source, format!("{prefix}.norm2"), width, form.rms())?,
+            norm2: Norm::read(source, format!("{prefix}.norm2"), width, form.rms(), EPSILON)?,
             feed_forward,
             heads: Heads {
                 bf16: source.in_bf16_on_device(),

@@ -3,9 +3,10 @@
 use burn::tensor::Tensor;
 use stepwise_ops::gelu;
 
-use super::layer::Norm;
+use super::layer::EPSILON;
 use crate::encoder::EncoderShape;
 use crate::nn::layers::Linear;
+use crate::nn::norm::Norm;
 use crate::nn::parameter::{ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
 
@@ -47,7 +48,7 @@ impl Merger {
         let normed = if form.norm_joined { joined } else { shape.hidden_size };
         let [norm, first, second] = form.names.map(|name| format!("{prefix}.{name}"));
         Ok(Self {
-            norm: Norm::read(source, norm, normed, form.rms)?,
+            norm: Norm::read(source, norm, normed, form.rms, EPSILON)?,
             linears: [
                 Linear::read(source, first, [joined, joined], true)?,
                 Linear::read(source, second, [joined, text_width], true)?,

@@ -1,29 +1,36 @@
-//! Norm of InternViT, which is a layer norm or an RMS norm.
+//! Norm that is a layer norm or an RMS norm, for families with models of both kinds.
 
 use burn::tensor::Tensor;
 
-use super::config::Config;
-use crate::nn::layers::{LayerNorm, RmsNorm};
-use crate::nn::parameter::{ParameterVisitor, Pass};
-use crate::nn::source::{Source, WeightError};
+use super::layers::{LayerNorm, RmsNorm};
+use super::parameter::{ParameterVisitor, Pass};
+use super::source::{Source, WeightError};
 
 /// Norm of one of the two kinds.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // A few hundred bytes, little next to the weights.
-pub(super) enum Norm {
+pub(crate) enum Norm {
+    /// Layer norm with gain and bias (Ba et al. 2016).
     Layer(LayerNorm),
+    /// RMS norm with gain (Zhang and Sennrich 2019).
     Rms(RmsNorm),
 }
 
 impl Norm {
-    /// Reads the norm with the module name `name` over `width` values.
+    /// Reads the norm with the module name `name` over `width` values; `rms` chooses the kind.
     ///
     /// # Errors
     /// When a tensor is missing, cannot be read or has another shape.
-    pub fn read(source: &mut dyn Source, name: String, width: usize, config: &Config) -> Result<Self, WeightError> {
-        Ok(match config.rms_norm {
-            true => Self::Rms(RmsNorm::read(source, name, width, config.norm_eps)?),
-            false => Self::Layer(LayerNorm::read(source, name, width, config.norm_eps)?),
+    pub fn read(
+        source: &mut dyn Source,
+        name: String,
+        width: usize,
+        rms: bool,
+        epsilon: f32,
+    ) -> Result<Self, WeightError> {
+        Ok(match rms {
+            true => Self::Rms(RmsNorm::read(source, name, width, epsilon)?),
+            false => Self::Layer(LayerNorm::read(source, name, width, epsilon)?),
         })
     }
 
