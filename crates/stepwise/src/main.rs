@@ -65,7 +65,7 @@ enum Command {
     Data(commands::data::Command),
     /// Write an adapter as a PEFT folder, or merge it into its model.
     Export(commands::export::Args),
-    /// Show devices, threads and processor instructions, and run a self-test on the devices.
+    /// Show devices and processor, and run a self-test on the devices and on a model folder.
     Doctor(commands::doctor::Args),
     /// Print the JSON Schema of recipes or cases, or a reference page of recipes, cases, suites or studies.
     Schema(commands::schema::Args),

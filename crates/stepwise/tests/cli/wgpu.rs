@@ -263,7 +263,6 @@ fn the_fast_suite_gives_the_answers_of_the_cpu() {
 
 /// A feed-forward layer so wide that its activations exceed the largest buffer of Mesa's software Vulkan, 128 MiB.
 #[test]
-#[ignore = "the message is right, but the process then ends with a signal on software Vulkan"]
 fn too_little_memory_ends_a_run_with_advice() {
     needs_adapter!();
     let doctor = Workplace::empty().done("doctor --device wgpu --json").json();
