@@ -14,6 +14,7 @@ pub mod plan;
 pub mod power;
 pub mod retention;
 pub mod rng;
+pub mod run_report;
 pub mod runner;
 pub mod score;
 pub mod stats;

@@ -2,6 +2,7 @@
 
 mod phase;
 mod reshuffle;
+pub mod planned;
 pub mod run_plan;
 mod sampler;
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::Summary;
 
-use super::input::ReportInput;
+use super::ReportInput;
 use super::markup::{escape, percent};
 use super::plot::WIDTH;
 use super::section::ReportSection;

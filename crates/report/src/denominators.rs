@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stepwise_benchmark::summary::Summary;
 
-use super::input::ReportInput;
+use super::ReportInput;
 use super::markup::{escape, plural};
 use super::section::ReportSection;
 use super::table::{Cell, ReportTable};

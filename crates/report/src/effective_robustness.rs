@@ -3,7 +3,7 @@
 use stepwise_benchmark::effective_robustness::{RobustnessLine, RobustnessPoint, logit};
 use stepwise_benchmark::summary::{ConditionSummary, Summary};
 
-use super::input::ReportInput;
+use super::ReportInput;
 use super::markup::{escape, percent};
 use super::plot::{BASE, PASSED, Plot, PlotStyle, TUNED, legend, steps, tick};
 use super::point_names::names;

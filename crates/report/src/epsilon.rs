@@ -6,7 +6,7 @@ use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::metrics::fake_robustness::{Check, CheckVerdict};
 use stepwise_benchmark::summary::Summary;
 
-use super::input::ReportInput;
+use super::ReportInput;
 use super::markup::{escape, plain, plural};
 use super::plot::{Plot, RANKED, tick};
 use super::section::ReportSection;

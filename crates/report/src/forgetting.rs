@@ -3,8 +3,8 @@
 use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::summary::Estimate;
 
+use super::ReportInput;
 use super::heat;
-use super::input::ReportInput;
 use super::markup::points;
 use super::section::ReportSection;
 use super::stage_curve::NAMES;

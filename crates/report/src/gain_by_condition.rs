@@ -10,7 +10,7 @@ use stepwise_benchmark::perturb::kinds::kind;
 use stepwise_benchmark::stats::FEWEST_CLUSTERS;
 use stepwise_benchmark::summary::{ConditionSummary, Estimate, Summary};
 
-use super::input::ReportInput;
+use super::ReportInput;
 use super::markup::{NONE, breakable, difference, escape, plural, share};
 use super::section::ReportSection;
 use super::strip::{self, Mark, Scale};

@@ -3,7 +3,8 @@
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::{Estimate, Summary};
 
-use super::input::ReportInput;
+use super::ReportInput;
+use super::epoch_axis;
 use super::markup::{escape, spoken};
 use super::plot::{BASE, PASSED, Plot, PlotStyle, TUNED, legend, tick};
 use super::point_names::names;
@@ -13,7 +14,7 @@ use super::table::{Cell, ReportTable};
 /// Renders the section `hints`: repair by right hints against capture by wrong hints, for the base and every epoch, as
 /// a chart with a table. `None` where neither the base nor an epoch has values of both.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
-    let stops = input.stops();
+    let stops = epoch_axis::stops(input);
     let model = input.model_index().map_or(0, |index| index + 1);
     let places: Vec<(usize, String, Estimate, Estimate)> = stops
         .iter()

@@ -4,16 +4,15 @@ pub mod cases;
 mod chain_flow;
 mod denominators;
 mod effective_robustness;
+mod epoch_axis;
 mod epsilon;
 mod forgetting;
 mod gain_by_condition;
 pub mod heat;
 mod hint_plane;
-mod input;
 mod main_result;
 pub mod markup;
 mod metrics;
-mod output;
 pub mod page;
 mod phase_axis;
 pub mod plan;
@@ -30,12 +29,9 @@ pub mod strip;
 mod subgroups;
 pub mod table;
 mod training;
-mod training_curve;
 mod worst_cases;
 
-pub use input::{EpochResult, ReportInput};
-pub use output::{CsvFile, Report};
-pub use training_curve::{CurveStep, TrainingCurve};
+pub use stepwise_benchmark::run_report::{CsvFile, CurveStep, EpochResult, Report, ReportInput, TrainingCurve};
 
 use section::ReportSection;
 

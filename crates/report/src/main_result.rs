@@ -3,8 +3,8 @@
 use stepwise_benchmark::stats::FEWEST_CLUSTERS;
 use stepwise_benchmark::summary::{Estimate, Summary};
 
+use super::ReportInput;
 use super::epsilon;
-use super::input::ReportInput;
 use super::markup::{capital, escape, percent, plural, points, share};
 
 /// Metrics on cards: id, name and explanation.

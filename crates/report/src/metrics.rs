@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::{MetricSummary, Summary};
 
-use super::input::ReportInput;
+use super::ReportInput;
 use super::section::ReportSection;
 use super::table::{Cell, ReportTable};
 

@@ -3,7 +3,7 @@
 use stepwise_benchmark::stats::FEWEST_CLUSTERS;
 use stepwise_benchmark::summary::{LARGE_GROUP, Summary};
 
-use super::input::ReportInput;
+use super::ReportInput;
 use super::main_result;
 use super::markup::{capital, escape, plural};
 use super::section::ReportSection;

@@ -4,7 +4,8 @@ use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::retention::{StageAccuracies, retention, stage_accuracies};
 use stepwise_benchmark::summary::Estimate;
 
-use super::input::ReportInput;
+use super::ReportInput;
+use super::epoch_axis;
 use super::markup::escape;
 use super::plot::{Plot, RANKED};
 use super::section::ReportSection;
@@ -16,7 +17,7 @@ use super::table::{Cell, ReportTable};
 /// the base and the earlier epochs less that of the epoch that the report is about. `None` without epochs, or where no
 /// stage has an item.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
-    let (stops, last) = (input.stops(), input.model());
+    let (stops, last) = (epoch_axis::stops(input), input.model());
     let id = |stage: usize| format!("accuracy:clean:stage_{}", stage + 1);
     let lines = NAMES.iter().zip(RANKED).enumerate();
     let all: Vec<Series> =
@@ -25,8 +26,8 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
         return None;
     }
     let y_ticks = series::ticks(&all, [0.4, 0.6]);
-    let plot: Plot = input.over_epochs([y_ticks[0].0, y_ticks[y_ticks.len() - 1].0]);
-    let svg = plot.axes(&y_ticks, &input.epoch_ticks(), "epoch", "clean accuracy, %") + &series::draw(&plot, &all);
+    let plot: Plot = epoch_axis::plot(input, [y_ticks[0].0, y_ticks[y_ticks.len() - 1].0]);
+    let svg = plot.axes(&y_ticks, &epoch_axis::ticks(input), "epoch", "clean accuracy, %") + &series::draw(&plot, &all);
 
     let through = input.model_index().map_or(0, |index| index + 1);
     let accuracies: Vec<StageAccuracies> =

@@ -2,7 +2,8 @@
 
 use stepwise_benchmark::metrics::Better;
 
-use super::input::ReportInput;
+use super::ReportInput;
+use super::epoch_axis;
 use super::plot::RANKED;
 use super::section::ReportSection;
 use super::series::{self, Series};
@@ -17,15 +18,15 @@ const CURVES: [(&str, &str); 3] = [
 /// Renders the section `epochs`: clean, attacked and robust accuracy of the base and every epoch, as a chart with a
 /// table of gains. `None` without epochs, or where none of these accuracies has a value.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
-    let stops = input.stops();
+    let stops = epoch_axis::stops(input);
     let all: Vec<Series> =
         CURVES.iter().zip(RANKED).map(|((id, name), style)| Series::of(style, *name, id, stops.clone())).collect();
     if !input.is_compared() || series::is_empty(&all) {
         return None;
     }
     let y_ticks = series::ticks(&all, series::NOTHING);
-    let plot = input.over_epochs([y_ticks[0].0, y_ticks[y_ticks.len() - 1].0]);
-    let svg = plot.axes(&y_ticks, &input.epoch_ticks(), "epoch", "accuracy, %") + &series::draw(&plot, &all);
+    let plot = epoch_axis::plot(input, [y_ticks[0].0, y_ticks[y_ticks.len() - 1].0]);
+    let svg = plot.axes(&y_ticks, &epoch_axis::ticks(input), "epoch", "accuracy, %") + &series::draw(&plot, &all);
     let remarks = std::iter::once("").chain(input.epochs.iter().map(|epoch| epoch.remark));
     let rows = stops.iter().zip(remarks).map(|((_, label, summary), remark)| {
         let [clean, mean, robust] = CURVES.map(|(id, _)| id);

@@ -2,7 +2,7 @@
 
 use stepwise_benchmark::summary::{ConditionSummary, SentenceEffect, SentenceSpread};
 
-use super::input::ReportInput;
+use super::ReportInput;
 use super::section::ReportSection;
 use super::table::{Cell, ReportTable};
 

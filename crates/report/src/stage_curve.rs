@@ -3,7 +3,7 @@
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::Summary;
 
-use super::input::ReportInput;
+use super::ReportInput;
 use super::markup::{difference, escape};
 use super::plot::{BASE, Plot, TUNED};
 use super::section::ReportSection;

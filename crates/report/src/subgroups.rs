@@ -6,7 +6,7 @@ use stepwise_benchmark::metrics::{Better, Feature, Subgroup};
 use stepwise_benchmark::summary::Summary;
 use stepwise_data::taxonomy::Taxonomy;
 
-use super::input::ReportInput;
+use super::ReportInput;
 use super::section::ReportSection;
 use super::table::{Cell, ReportTable};
 

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::Estimate;
 
+use super::CsvFile;
 use super::markup::{NONE, breakable, difference, digits, escape, odds, p_value, plain, share, swipe};
-use super::output::CsvFile;
 
 /// One table of a page, which the page shows and offers as CSV.
 pub struct ReportTable {

@@ -1,12 +1,12 @@
 //! Loss and learning rate over the training.
 
-use super::input::ReportInput;
+use super::CurveStep;
+use super::ReportInput;
 use super::phase_axis::{axes, phase_names};
 use super::plot::{Plot, PlotStyle, RANKED, legend_lines, steps};
 use super::rate_scale::{RateScale, short};
 use super::section::ReportSection;
 use super::table::{Cell, ReportTable};
-use super::training_curve::CurveStep;
 
 /// Points of each curve at most; neighbouring steps are averaged above.
 const MOST: usize = 500;

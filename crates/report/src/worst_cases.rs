@@ -2,7 +2,7 @@
 
 use stepwise_benchmark::worst_cases::{ImageView, Speaker, WorstCase};
 
-use super::input::ReportInput;
+use super::ReportInput;
 use super::markup::escape;
 use super::section::ReportSection;
 use super::table::{Cell, ReportTable};

@@ -72,6 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         adapter: None,
         resume: false,
         base_answers: None,
+        render: stepwise_report::render,
     };
     let run = PreparedRun::new(&options, &mut Printed)?;
     let finished = run.train(&mut Printed, &Interrupt::new())?;

@@ -15,8 +15,8 @@ mod sizes;
 
 use stepwise_data::parallel;
 
+use super::Report;
 use super::markup::{escape, plural};
-use super::output::Report;
 use super::page::Page;
 use super::section::ReportSection;
 

@@ -1,6 +1,8 @@
 //! Groups neighbouring steps into bins where a plan has more steps than a chart can show.
 
-use super::input::{PlanInput, PlannedExample, PlannedStep};
+use stepwise_curriculum::planned::{PlannedExample, PlannedStep};
+
+use super::input::PlanInput;
 
 /// Maximum number of bins.
 const MOST: usize = 110;

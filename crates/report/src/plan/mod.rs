@@ -7,13 +7,13 @@ mod rate;
 mod shows;
 mod stages;
 
-pub use input::{PlanInput, PlannedExample, PlannedStep};
+pub use input::PlanInput;
 
 use super::markup::plural;
-use super::output::{CsvFile, Report};
 use super::page::Page;
 use super::section::ReportSection;
 use super::table::{Cell, ReportTable};
+use super::{CsvFile, Report};
 
 const SECTIONS: [fn(&PlanInput<'_>) -> ReportSection; 4] =
     [stages::section, cases::section, rate::section, shows::section];

@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use super::bins::{Bin, bins};
-use super::input::{PlanInput, PlannedExample};
+use stepwise_curriculum::planned::PlannedExample;
+
+use super::input::PlanInput;
 use crate::markup::{escape, percent};
 use crate::plot::WIDTH;
 use crate::section::ReportSection;

@@ -1,7 +1,8 @@
 //! Page and CSV list of a plan: complete and escaped.
 
+use stepwise_curriculum::planned::{PlannedExample, PlannedStep};
 use stepwise_data::prompt::ContextKind;
-use stepwise_report::plan::{PlanInput, PlannedExample, PlannedStep, render};
+use stepwise_report::plan::{PlanInput, render};
 
 use crate::read::keep;
 

@@ -74,6 +74,7 @@ pub fn run(args: &Args) -> CommandResult {
         adapter: chosen.adapter.as_ref(),
         resume: args.resume,
         base_answers: None,
+        render: stepwise_report::render,
     };
     let failure = |error| match error {
         TrainError::Stopped { .. } | TrainError::File { .. } | TrainError::Device { .. } => Failure::run(error),

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use stepwise_benchmark::run_report::{CurveStep, TrainingCurve};
 use stepwise_data::io::bounded;
-use stepwise_report::{CurveStep, TrainingCurve};
 
 use super::files::EVAL_LOSS;
 

@@ -8,11 +8,11 @@ use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::power::{describe, power};
+use stepwise_benchmark::run_report::{EpochResult, Renderer};
 use stepwise_benchmark::store::{self, StoreError};
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::{PhaseRecipe, Recipe};
-use stepwise_report::EpochResult;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 
@@ -57,6 +57,8 @@ pub struct EpochEvaluator {
     epochs: Vec<(u32, Summary)>,
     /// Forgetting table: accuracy of all stages after every completed phase.
     forgetting: Option<Forgetting>,
+    /// Renderer of the report.
+    render: Renderer,
 }
 
 /// The end of an epoch that may be evaluated.
@@ -105,7 +107,7 @@ impl EpochEvaluator {
     /// Prepares the benchmark of `[benchmark]` in the folder `run`. `prompt_digest` identifies prompts and pixel
     /// pipeline, and `device` names the device. In a resumed run, results of epochs later than `through` are dropped
     /// and computed again; `through` is 0 in a new run. `base_answers` is an outcome file; its answers of the same base
-    /// on the same device are reused.
+    /// on the same device are reused. `render` renders the report after every evaluated epoch.
     ///
     /// # Errors
     /// When the suite or an earlier result cannot be read, or a rule uses a metric that the suite does not measure.
@@ -116,6 +118,7 @@ impl EpochEvaluator {
         device: &str,
         through: u32,
         base_answers: Option<&Path>,
+        render: Renderer,
     ) -> Result<Self, BenchmarkError> {
         let suite = recipe_suite(recipe)?;
         check_rules(recipe, suite.as_ref())?;
@@ -152,6 +155,7 @@ impl EpochEvaluator {
             base: None,
             epochs,
             forgetting,
+            render,
         })
     }
 
@@ -304,7 +308,7 @@ impl EpochEvaluator {
             model: Some(model),
             forgetting: self.forgetting.as_ref(),
         }
-        .write(&run.join("report.html"), &self.folder.join("tables"))
+        .write(self.render, &run.join("report.html"), &self.folder.join("tables"))
     }
 
     /// Returns all epochs evaluated so far next to the base; None without a suite. `delivered` is the delivered epoch;

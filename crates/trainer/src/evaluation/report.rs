@@ -5,12 +5,12 @@ use std::path::Path;
 use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::run_report::{EpochResult, Renderer, ReportInput, TrainingCurve};
 use stepwise_benchmark::runner::{RunError, Surrogate};
 use stepwise_benchmark::summary::Summary;
 use stepwise_benchmark::worst_cases;
 use stepwise_benchmark::worst_cases::WorstCase;
 use stepwise_data::io::atomic::write_atomic;
-use stepwise_report::{self, EpochResult, ReportInput, TrainingCurve};
 
 use crate::cases::CaseImages;
 use crate::evaluation::error::BenchmarkError;
@@ -68,12 +68,12 @@ pub struct LoadedModels<'a> {
 }
 
 impl RunReport<'_> {
-    /// Writes the HTML page to the file `report` and its CSV tables into the folder `tables`, which is created.
+    /// Renders the report by `render`. Writes the HTML page to the file `report` and its CSV tables into the folder `tables`, which is created.
     /// Existing files are replaced.
     ///
     /// # Errors
     /// When an image cannot be read, an attack cannot be repeated, or a file cannot be written.
-    pub fn write(&self, report: &Path, tables: &Path) -> Result<(), BenchmarkError> {
+    pub fn write(&self, render: Renderer, report: &Path, tables: &Path) -> Result<(), BenchmarkError> {
         let worst = self.model.map_or_else(|| Ok(Vec::new()), ModelEvaluation::worst)?;
         let withheld = self.model.map_or(0, |model| worst_cases::credentialed(model.plan));
         let mut facts = self.facts.to_vec();
@@ -84,7 +84,7 @@ impl RunReport<'_> {
         let Self { title, base, tested: epochs, delivered, warning, training, forgetting, .. } = *self;
         let facts = &facts;
         let input = ReportInput { title, facts, base, epochs, delivered, warning, training, worst: &worst, forgetting };
-        let rendered = stepwise_report::render(&input);
+        let rendered = render(&input);
         std::fs::create_dir_all(tables).map_err(|error| BenchmarkError::file(tables, error))?;
         let tables = rendered.tables.iter().map(|table| (tables.join(&table.name), &table.text));
         for (path, text) in tables.chain([(report.to_path_buf(), &rendered.html)]) {

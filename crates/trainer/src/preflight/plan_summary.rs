@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use stepwise_curriculum::SampleIndex;
+use stepwise_curriculum::planned::{PlannedExample, PlannedStep};
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::case::Case;
 use stepwise_data::prompt::ContextKind;
 use stepwise_recipe::{Freeze, PhaseRecipe, Recipe};
-use stepwise_report::plan::{PlannedExample, PlannedStep};
 
 use stepwise_benchmark::perturb::trainable::teaches_to_decline;
 

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Device;
+use stepwise_benchmark::run_report::Renderer;
 use stepwise_benchmark::summary::Summary;
 use stepwise_curriculum::run_plan::{RunPlan, StepPosition};
 use stepwise_recipe::{OnNonfinite, Recipe};
@@ -64,6 +65,8 @@ pub struct TrainOptions<'a> {
     pub resume: bool,
     /// Outcome file of another run's base; answers of the same base are reused. None reuses none.
     pub base_answers: Option<&'a Path>,
+    /// Renderer of the run's report.
+    pub render: Renderer,
 }
 
 /// Result of a run.

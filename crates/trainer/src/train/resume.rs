@@ -63,6 +63,7 @@ impl<'a> Run<'a> {
             &Adapter::label(options.device_name, options.adapter),
             evaluated_epochs(&run_plan, &state),
             options.base_answers,
+            options.render,
         )?;
         folder.write_recipe(options.recipe_text, recipe)?;
         let resumed = options.resume.then_some(Resumed { step: done, untested: state.untested });

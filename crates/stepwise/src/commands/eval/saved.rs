@@ -78,7 +78,7 @@ impl SavedResults<'_> {
             }
         };
         let page = out.join("report.html");
-        reported.write(&page, &out.join("tables")).map_err(Failure::run)?;
+        reported.write(stepwise_report::render, &page, &out.join("tables")).map_err(Failure::run)?;
         Ok(page)
     }
 

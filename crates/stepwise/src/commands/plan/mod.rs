@@ -6,9 +6,10 @@ mod table;
 
 use std::path::Path;
 
+use stepwise_curriculum::planned::PlannedStep;
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_recipe::Recipe;
-use stepwise_report::plan::{PlanInput, PlannedStep, render};
+use stepwise_report::plan::{PlanInput, render};
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
 use stepwise_trainer::image_splitting::ImageSplitting;

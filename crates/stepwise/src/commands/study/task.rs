@@ -50,6 +50,7 @@ pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> C
         adapter: chosen.adapter.as_ref(),
         resume: true,
         base_answers: base_answers.as_deref(),
+        render: stepwise_report::render,
     };
     let mut progress = ConsoleProgress::new("loading cases and model");
     let prepared = PreparedRun::new(&options, &mut progress).map_err(Failure::run)?;

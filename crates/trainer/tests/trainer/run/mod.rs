@@ -181,6 +181,7 @@ fn attempt(text: &str, stop: Stop, resume: bool) -> (Result<Finished, TrainError
         adapter: None,
         resume,
         base_answers: None,
+        render: stepwise_report::render,
     };
     let finished = PreparedRun::new(&options, &mut watch).and_then(|run| run.train(&mut watch, &interrupt));
     (finished, watch.losses)
