@@ -317,6 +317,18 @@ impl<'a> Section<'a> {
         self.read_choice(key, words, &[], default, Some(otherwise.to_owned()), help)
     }
 
+    /// Reads one of `words` that may be absent: None when the key is not written or its value is wrong, which is reported.
+    /// `otherwise` describes the default in the reference.
+    pub fn choice_or_none<T: Copy>(
+        &mut self,
+        key: &'static str,
+        words: Words<Option<T>>,
+        otherwise: &str,
+        help: &'static str,
+    ) -> Option<T> {
+        self.read_choice(key, words, &[], None, Some(otherwise.to_owned()), help)
+    }
+
     fn read_choice<T: Copy>(
         &mut self,
         key: &'static str,

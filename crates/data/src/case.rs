@@ -3,7 +3,14 @@
 //! Coordinates are floating-point pixels of the original image with the origin at the top left. Boxes are
 //! `[x0, y0, x1, y1]` and half-open: `x1` and `y1` lie just outside.
 
+mod pixels;
+
 use serde::{Deserialize, Serialize};
+
+pub use pixels::{Pixels, SourceKind};
+
+use crate::box_format::BoxFormat;
+use crate::box_grid::BoxGrid;
 
 /// Name of the only case schema that this version reads and writes.
 pub const SCHEMA: &str = "case/1";
@@ -37,6 +44,32 @@ pub struct Case {
     pub regions: Vec<Region>,
     /// Questions, at least one; parents come before their children.
     pub chain: Vec<Item>,
+}
+
+impl Case {
+    /// Sets the grid on which boxes of each image are answered. `grid` maps width and height of an image to it.
+    pub fn set_box_grid(&mut self, grid: impl Fn(u32, u32) -> BoxGrid) {
+        self.images.iter_mut().for_each(|image| image.box_grid = grid(image.width, image.height));
+    }
+
+    /// Returns the unit in which boxes are answered: that of the first image.
+    #[must_use]
+    pub fn box_format(&self) -> BoxFormat {
+        self.images.first().map_or(BoxFormat::default(), |image| image.box_grid.format)
+    }
+
+    /// Returns the largest coordinates of boxes over all images, across and down.
+    #[must_use]
+    pub fn box_limits(&self) -> [u32; 2] {
+        [0, 1].map(|axis| self.images.iter().map(|image| image.box_grid.steps[axis]).max().unwrap_or(0))
+    }
+
+    /// Returns region and image of `id`; None without the region or its image.
+    #[must_use]
+    pub fn region_on_image(&self, id: &str) -> Option<(&Region, &Image)> {
+        let region = self.regions.iter().find(|region| region.id == id)?;
+        Some((region, self.images.iter().find(|image| image.id == region.image)?))
+    }
 }
 
 /// Side of the split.
@@ -81,7 +114,7 @@ pub struct Source {
 }
 
 /// An image of a case.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
     /// Id by which regions name the image, unique within the case.
@@ -102,6 +135,13 @@ pub struct Image {
     /// None when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orientation: Option<String>,
+    /// How an import made the pixels from the file of the source; None when the file is a copy, or nothing is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pixels: Option<Pixels>,
+    /// Grid on which boxes of this image are answered. It belongs to the model and is not part of the record; percent until
+    /// [`Case::set_box_grid`] sets another one.
+    #[serde(skip)]
+    pub box_grid: BoxGrid,
 }
 
 /// A named area of an image.
@@ -156,6 +196,15 @@ impl Shape {
                 [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY],
                 |[x0, y0, x1, y1], [x, y]| [x0.min(*x), y0.min(*y), x1.max(*x), y1.max(*y)],
             ),
+        }
+    }
+
+    /// Returns the path of the mask file; None for other shapes.
+    #[must_use]
+    pub fn mask_path(&self) -> Option<&str> {
+        match self {
+            Self::Mask { path, .. } => Some(path),
+            Self::Box { .. } | Self::Polygon { .. } => None,
         }
     }
 }

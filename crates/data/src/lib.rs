@@ -4,8 +4,11 @@ pub mod io;
 
 pub mod abstain_option;
 pub mod answer_text;
+pub mod box_format;
+pub mod box_grid;
 pub mod case;
 pub mod case_schema;
+pub mod changing_priors;
 pub mod check;
 pub mod conversation;
 pub mod dataset;

@@ -22,6 +22,9 @@ pub struct Problem {
     pub what: String,
     /// Advice on how to solve the problem.
     pub advice: String,
+    /// Whether a patient or an image is on two sides of the split. Such cases can be used, but the results on them are
+    /// too good.
+    pub is_leak: bool,
 }
 
 impl Problem {
@@ -29,7 +32,7 @@ impl Problem {
     /// about it.
     pub fn new(file: impl Into<PathBuf>, what: impl Into<String>, advice: impl Into<String>) -> Self {
         let (what, advice) = (what.into(), advice.into());
-        Self { file: file.into(), row: None, column: None, field: String::new(), what, advice }
+        Self { file: file.into(), row: None, column: None, field: String::new(), what, advice, is_leak: false }
     }
 
     /// Sets the row, counted from 1.
@@ -43,6 +46,13 @@ impl Problem {
     #[must_use]
     pub fn at_column(mut self, column: usize) -> Self {
         self.column = Some(column);
+        self
+    }
+
+    /// Marks the problem as a leak between the sides of the split.
+    #[must_use]
+    pub fn as_leak(mut self) -> Self {
+        self.is_leak = true;
         self
     }
 

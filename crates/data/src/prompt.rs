@@ -2,15 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Answer, Case, Item, Region};
+use crate::box_grid::BoxGrid;
+use crate::case::{Answer, Case, Item};
 use crate::conversation::{Conversation, Part, Role};
 
 /// Version of the prompt wording in this file; part of the prompt digest of checkpoints and of the digest of suites.
 pub const PROMPT_VERSION: &str = "prompt/1";
-
-/// Number of grid steps along each side of the image. Box coordinates are written as whole numbers on this grid, that
-/// is in percent.
-pub const BOX_GRID: f64 = 100.0;
 
 /// Form in which a choice is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -134,7 +131,7 @@ pub fn prompt(case: &Case, item: &Item, frame: &PromptOptions) -> Prompt {
         conversation.push(Role::System, vec![Part::text(system.join("\n"))]);
     }
     let mut content: Vec<Part> = (0..images.len()).map(|index| Part::Image { index }).collect();
-    content.push(Part::text(user_text(item, frame, &stored)));
+    content.push(Part::text(user_text(case, item, frame, &stored)));
     conversation.push(Role::User, content);
 
     Prompt { conversation, images, options, stored, answer: gold_reply(case, item, frame) }
@@ -142,18 +139,19 @@ pub fn prompt(case: &Case, item: &Item, frame: &PromptOptions) -> Prompt {
 
 impl Prompt {
     /// Appends the response `reply` as an assistant turn and `text` with the answer instruction in `form` as a user
-    /// turn, so that the question `item` is answered again, among the same options. Returns the extended prompt.
+    /// turn, so that the question `item` of `case` is answered again, among the same options. Returns the extended prompt.
     #[must_use]
-    pub fn once_more(mut self, item: &Item, form: AnswerForm, reply: &str, text: &str) -> Self {
+    pub fn once_more(mut self, case: &Case, item: &Item, form: AnswerForm, reply: &str, text: &str) -> Self {
         self.conversation.push(Role::Assistant, vec![Part::text(reply)]);
-        let again = format!("{text}\n{}", instruction(&item.answer, form));
+        let again = format!("{text}\n{}", instruction(case, &item.answer, form));
         self.conversation.push(Role::User, vec![Part::text(again)]);
         self
     }
 }
 
 /// Returns the right response to the question `item` of `case` as text, as it is shown when the answer is given as
-/// context; the first one where several are right. Boxes are in percent.
+/// context; the first one where several are right. Boxes are on the grids of their
+/// images.
 ///
 /// # Panics
 /// When the answer has no right option or text, or names a region or image that the case lacks. The case checks rule
@@ -164,12 +162,15 @@ pub fn gold_text(case: &Case, item: &Item) -> String {
 }
 
 /// Formats a box `[x0, y0, x1, y1]` in pixels as text, `[left, top, right, bottom]`: four numbers in percent of `width`
-/// and `height`, the image's sides in pixels, rounded to whole numbers. Coordinates beyond the image are clipped.
+/// and `height`, the image's sides in pixels, rounded to whole numbers. Coordinates beyond the image are clipped. The box
+/// written always has an area.
 #[must_use]
 pub fn box_text(bounds: [f64; 4], width: u32, height: u32) -> String {
-    let on_grid = |value: f64, side: u32| (value / f64::from(side) * BOX_GRID).round().clamp(0.0, BOX_GRID);
-    let [x0, y0, x1, y1] = bounds;
-    format!("[{}, {}, {}, {}]", on_grid(x0, width), on_grid(y0, height), on_grid(x1, width), on_grid(y1, height))
+    written(BoxGrid::default().answer(bounds, [width, height], 0.0))
+}
+
+fn written([left, top, right, bottom]: [u32; 4]) -> String {
+    format!("[{left}, {top}, {right}, {bottom}]")
 }
 
 /// Returns the letter of the option at `position`, from 0: A, B, ... Z, then AA, AB, ...
@@ -179,7 +180,7 @@ pub fn letter(position: usize) -> String {
     if position < 26 { last.to_string() } else { format!("{}{last}", letter(position / 26 - 1)) }
 }
 
-fn user_text(item: &Item, frame: &PromptOptions, stored: &[usize]) -> String {
+fn user_text(case: &Case, item: &Item, frame: &PromptOptions, stored: &[usize]) -> String {
     let mut lines = Vec::new();
     if !frame.context.is_empty() {
         lines.push("Known so far:".to_owned());
@@ -193,7 +194,7 @@ fn user_text(item: &Item, frame: &PromptOptions, stored: &[usize]) -> String {
         );
     }
     lines.extend(inserted(frame, Place::AfterOptions));
-    lines.push(instruction(&item.answer, frame.answer_form).to_owned());
+    lines.push(instruction(case, &item.answer, frame.answer_form));
     lines.join("\n")
 }
 
@@ -201,15 +202,18 @@ fn inserted(frame: &PromptOptions, place: Place) -> Vec<String> {
     frame.inserts.iter().filter(|insert| insert.place == place).map(|insert| insert.text.clone()).collect()
 }
 
-fn instruction(answer: &Answer, form: AnswerForm) -> &'static str {
-    match (answer, form) {
+fn instruction(case: &Case, answer: &Answer, form: AnswerForm) -> String {
+    let words = match (answer, form) {
         (Answer::Choice { .. }, AnswerForm::Text) => "Answer with one option.",
         (Answer::Choice { .. }, AnswerForm::Letter) => "Answer with one letter.",
         (Answer::Yesno { .. }, _) => "Answer yes or no.",
         (Answer::Text { .. }, _) => "Answer briefly.",
-        (Answer::Box { .. }, _) => "Answer with [left, top, right, bottom] in percent.",
+        (Answer::Box { .. }, _) => {
+            return format!("Answer with [left, top, right, bottom] {}.", case.box_format().words());
+        }
         (Answer::Number { .. }, _) => "Answer with a number.",
-    }
+    };
+    words.to_owned()
 }
 
 fn shown_options(item: &Item, frame: &PromptOptions) -> (Vec<String>, Vec<usize>) {
@@ -246,24 +250,17 @@ fn gold_reply(case: &Case, item: &Item, frame: &PromptOptions) -> String {
         },
         Answer::Yesno { gold, .. } => if *gold { "yes" } else { "no" }.to_owned(),
         Answer::Text { gold, .. } => gold[0].clone(),
-        Answer::Box { gold, .. } => {
-            gold.iter().map(|id| region_text(case, region(case, id))).collect::<Vec<_>>().join(" ")
+        Answer::Box { gold, iou_ok } => {
+            gold.iter().map(|id| region_text(case, id, *iou_ok)).collect::<Vec<_>>().join(" ")
         }
         Answer::Number { gold, .. } => gold.to_string(),
     }
 }
 
-fn region<'a>(case: &'a Case, id: &str) -> &'a Region {
-    case.regions.iter().find(|region| region.id == id).expect("a checked case names only its own regions")
-}
-
-fn region_text(case: &Case, region: &Region) -> String {
-    let image = case
-        .images
-        .iter()
-        .find(|image| image.id == region.image)
-        .expect("a checked case's regions lie on its own images");
-    box_text(region.shape.bounds(), image.width, image.height)
+fn region_text(case: &Case, id: &str, iou_ok: f64) -> String {
+    let (region, image) =
+        case.region_on_image(id).expect("a checked case names only its own regions, which lie on its own images");
+    written(image.box_grid.answer(region.shape.bounds(), [image.width, image.height], iou_ok))
 }
 
 /// Returns the parents of `item` with their right answers, in the order of the chain; empty without parents. Only
@@ -280,6 +277,7 @@ pub fn gold_context(case: &Case, item: &Item) -> Vec<ContextAnswer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::box_format::BoxFormat;
 
     fn case() -> Case {
         serde_json::from_str(
@@ -344,6 +342,15 @@ mod tests {
             "Known so far:\n- Which modality? MRI\nB\nWhere?\nA\nAnswer with [left, top, right, bottom] in percent."
         );
         assert_eq!(shown.answer, "[10, 10, 30, 50]");
+        let boxes_in = |format| {
+            let mut case = case.clone();
+            case.set_box_grid(|width, height| BoxGrid::new(format, [width / 2, height / 2]));
+            let shown = prompt(&case, &case.chain[1], &PromptOptions::default());
+            (text(&shown), shown.answer)
+        };
+        let asked = |unit: &str| format!("Where?\nAnswer with [left, top, right, bottom] {unit}.");
+        assert_eq!(boxes_in(BoxFormat::PerMille), (asked("from 0 to 1000"), "[100, 100, 302, 500]".to_owned()));
+        assert_eq!(boxes_in(BoxFormat::Pixels), (asked("in pixels"), "[10, 5, 30, 25]".to_owned()));
     }
 
     #[test]
@@ -360,7 +367,7 @@ mod tests {
     fn a_second_turn_repeats_the_answer_form() {
         let case = case();
         let first = prompt(&case, &case.chain[0], &PromptOptions::default());
-        let second = first.clone().once_more(&case.chain[0], AnswerForm::Text, "CT", "Are you sure?");
+        let second = first.clone().once_more(&case, &case.chain[0], AnswerForm::Text, "CT", "Are you sure?");
         assert_eq!(second.conversation.messages[0], first.conversation.messages[0]);
         let [_, reply, _] = &second.conversation.messages[..] else { panic!("three turns") };
         assert_eq!((reply.role, reply.supervised), (Role::Assistant, false));

@@ -11,13 +11,27 @@ use stepwise_data::case::{Case, Image, Item, Region, RegionRole, SCHEMA, Shape, 
 use stepwise_data::problem::{Problem, Problems};
 
 use super::chain::{Ask, Chain};
+use super::formats::Mark;
+use super::import::Skipped;
+use super::limits::clear_step;
 use super::marks::{Marker, Target};
-use super::output::{IMAGE, Output, list, read_text};
+use super::output::{Finished, IMAGE, Output, list, read_text};
 use super::{ImportError, ImportOptions, ImportReport, sides};
 
 /// Folder and diagnosis of each class; the index is the class number in the box files.
 const TUMOURS: [(&str, &str); 3] =
     [("pituitary", "pituitary tumour"), ("meningioma", "meningioma"), ("glioma", "glioma")];
+
+/// Name of the importer.
+pub(super) const NAME: &str = "brain-mri";
+
+/// Least distance of a size or place from a limit of its scale, as a share of the limit; a choice of this importer.
+const MARGIN: f64 = 0.1;
+/// Least distance of the box's width, divided by its height, from a limit of its scale, as a share of the limit; a choice
+/// of this importer.
+const MARGIN_OF_SHAPE: f64 = 0.05;
+/// Least distance of an edge of the box from the middle line, as a share of the image's width; a choice of this importer.
+const MARGIN_OF_SIDE: f64 = 0.02;
 
 const DATASET: &str = "figshare-brain-tumour";
 /// Licence under which the data set is commonly cited; its files do not state one.
@@ -35,6 +49,11 @@ struct Slice {
     size: [f64; 2],
 }
 
+/// Returns what the importer looks for in a folder.
+pub(super) fn marks(source: &Path) -> Vec<Mark> {
+    TUMOURS.iter().map(|(folder, _)| Mark::new(format!("{folder}/"), source.join(folder).is_dir())).collect()
+}
+
 /// Imports the data set in the folder `source` into the new folder `out`, as [`Importer::run`](crate::Importer::run)
 /// describes. Box files without an image next to them are left out with a note.
 ///
@@ -42,7 +61,7 @@ struct Slice {
 /// When a folder or box file cannot be read or is wrong, there is no slice with a box, an image cannot be read, `out`
 /// holds a case file, or a folder or file cannot be written. Images written before stay.
 pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
-    let mut skipped = Vec::new();
+    let mut skipped = Skipped::default();
     let mut slices = Vec::new();
     let mut problems = Vec::new();
     for (tumour, (folder, _)) in TUMOURS.iter().enumerate() {
@@ -50,7 +69,9 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         for label in list(&source.join(folder), &["txt"])? {
             match slice(&label, tumour) {
                 Ok(slice) if !label.with_extension("jpg").is_file() => {
-                    skipped.push(format!("{}: left out: there is no {}.jpg next to it", label.display(), slice.number));
+                    let place = format!("{}/{}.txt", TUMOURS[tumour].0, slice.number);
+                    let line = format!("{}: left out: there is no {}.jpg next to it", label.display(), slice.number);
+                    skipped.row(place, "without an image next to the box file", line);
                 }
                 Ok(slice) => slices.push(slice),
                 Err(ImportError::Problems(Problems(all))) => problems.extend(all),
@@ -82,8 +103,8 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
             strata.push(folder.to_owned());
         }
     }
-    skipped.extend(sides::split(options.seed, &output, &mut cases, &strata));
-    output.finish(cases, skipped)
+    skipped.lines.extend(sides::split(options.seed, &output, &mut cases, &strata));
+    output.finish(cases, skipped, &Finished { name: NAME, seed: options.seed, split: "new" })
 }
 
 /// Reads the box file of a slice; `tumour` is the index of its folder in [`TUMOURS`].
@@ -186,7 +207,8 @@ fn questions(slice: &Slice, case_id: &str, image: &Image, region: &Region, seed:
     let others = ["T1-weighted without contrast", "T2-weighted", "FLAIR", "diffusion-weighted"];
     let sequence = chain.choice(ask, "T1-weighted with contrast", &others, &others[..1]);
     let ask = Ask::new("04", "Which part of the body does this image show?").after([&modality]);
-    let part = chain.choice(ask, "brain", &["chest", "abdomen", "spine"], &["spine"]);
+    // A slice from front to back also shows the upper spine, so the spine is no wrong option.
+    let part = chain.choice(ask, "brain", &["chest", "abdomen", "pelvis"], &[]);
 
     let ask = Ask::new("09", "Does this slice show an abnormality?")
         .or("Is there anything abnormal on this slice?")
@@ -195,59 +217,66 @@ fn questions(slice: &Slice, case_id: &str, image: &Image, region: &Region, seed:
     let abnormal = chain.twins(ask, "Is this slice free of abnormalities?", true);
     let ask = Ask::new("12", "Draw the box around the tumour.").or("Where is the tumour? Give its box.");
     let place = chain.locate(ask.after([&abnormal]), region);
-    let ask = Ask::new("13", "On which side of the image's vertical middle line does the tumour lie?")
-        .after([&place])
-        .on(tumour);
-    let sides = ["left of the middle line", "across the middle line", "right of the middle line"];
-    let side = usize::from(x1 > width / 2.0) + usize::from(x0 >= width / 2.0);
-    let side = chain.ordinal(ask, &sides, side);
-    let ask = Ask::new("13", "In which third of the image, from top to bottom, is the middle of the tumour?")
-        .after([&place])
-        .on(tumour);
-    let third = third(slice.middle[1]);
-    let third = chain.ordinal(ask, &["upper third", "middle third", "lower third"], third);
-
-    let area = slice.size[0] * slice.size[1];
-    let ask = Ask::new("17", "How much of the image's area does the box around the tumour take up?")
-        .after([&place])
-        .on(tumour)
-        .because(format!("the box takes up {:.1}%", 100.0 * area));
-    let size =
-        chain.ordinal(ask, &["less than 1%", "1% to 2%", "2% to 4%", "4% or more"], step(area, &[0.01, 0.02, 0.04]));
-    let ask =
-        Ask::new("18", "Is the tumour's box wider than high? Sides within a tenth of each other are about equal.")
+    let mut described = Vec::new();
+    if let Some(side) = side(x0, x1, width) {
+        let ask = Ask::new("13", "On which side of the image's vertical middle line does the tumour lie?")
             .after([&place])
             .on(tumour);
-    let shapes = ["higher than wide", "about equal", "wider than high"];
+        let sides = ["left of the middle line", "across the middle line", "right of the middle line"];
+        described.push(chain.ordinal(ask, &sides, side));
+    }
+    if let Some(third) = clear_step(slice.middle[1], &[1.0 / 3.0, 2.0 / 3.0], MARGIN) {
+        let ask = Ask::new("13", "In which third of the image, from top to bottom, is the middle of the tumour?")
+            .after([&place])
+            .on(tumour);
+        described.push(chain.ordinal(ask, &["upper third", "middle third", "lower third"], third));
+    }
+    let located = if described.is_empty() { vec![place.clone()] } else { described.clone() };
+
+    let area = slice.size[0] * slice.size[1];
+    if let Some(size) = clear_step(area, &[0.01, 0.02, 0.04], MARGIN) {
+        let ask = Ask::new("17", "How much of the image's area does the box around the tumour take up?")
+            .after([&place])
+            .on(tumour)
+            .because(format!("the box takes up {:.1}%", 100.0 * area));
+        described.push(chain.ordinal(ask, &["less than 1%", "1% to 2%", "2% to 4%", "4% or more"], size));
+    }
     let aspect = slice.size[0] * width / (slice.size[1] * height);
-    let shape = chain.ordinal(ask, &shapes, usize::from(aspect > 1.0 / 1.1) + usize::from(aspect >= 1.1));
+    if let Some(shape) = clear_step(aspect, &[1.0 / 1.1, 1.1], MARGIN_OF_SHAPE) {
+        let ask =
+            Ask::new("18", "Is the tumour's box wider than high? Sides within a tenth of each other are about equal.")
+                .after([&place])
+                .on(tumour);
+        described.push(chain.ordinal(ask, &["higher than wide", "about equal", "wider than high"], shape));
+    }
     let away = f64::hypot((slice.middle[0] - 0.5) * width, (slice.middle[1] - 0.5) * height) / width;
-    let ask = Ask::new(
-        "22",
-        "How far is the middle of the tumour from the middle of the image, in parts of the image's width?",
-    )
-    .after([&side, &third])
-    .on(tumour);
-    let far = ["less than a tenth", "a tenth to a fifth", "more than a fifth"];
-    let far = chain.ordinal(ask, &far, step(away, &[0.1, 0.2]));
+    if let Some(far) = clear_step(away, &[0.1, 0.2], MARGIN) {
+        let ask = Ask::new(
+            "22",
+            "How far is the middle of the tumour from the middle of the image, in parts of the image's width?",
+        )
+        .after(&located)
+        .on(tumour);
+        described.push(chain.ordinal(ask, &["less than a tenth", "a tenth to a fifth", "more than a fifth"], far));
+    }
 
     let gold = TUMOURS[slice.tumour].1;
     let others: Vec<&str> = TUMOURS.iter().map(|(_, name)| *name).filter(|name| *name != gold).collect();
     let near = if gold == "glioma" { "meningioma" } else { "glioma" };
+    let builds_on = if described.is_empty() { vec![place] } else { described };
     let ask = Ask::new("25", "Which type of tumour is this?")
         .or("Which of these is the most likely diagnosis?")
-        .after([&side, &third, &size, &shape, &far])
+        .after(&builds_on)
         .on(tumour);
     chain.choice(ask, gold, &others, &[near]);
     chain.finish()
 }
 
-/// Returns the third, 0 to 2, that holds a place given as a part of a side.
-fn third(place: f64) -> usize {
-    step(place, &[1.0 / 3.0, 2.0 / 3.0])
-}
-
-/// Returns the number of limits that a value has reached.
-fn step(value: f64, limits: &[f64]) -> usize {
-    limits.iter().filter(|limit| value >= **limit).count()
+/// Returns 0 for a box left of the middle line of an image of this width, 1 for a box across it, and 2 for a box right of
+/// it. `x0` and `x1` are the left and right edge of the box in pixels. None where an edge lies so near to the middle line
+/// that the answer depends on how the box was drawn.
+fn side(x0: f64, x1: f64, width: f64) -> Option<usize> {
+    let middle = width / 2.0;
+    let is_clear = [x0, x1].into_iter().all(|edge| (edge - middle).abs() >= MARGIN_OF_SIDE * width);
+    is_clear.then(|| usize::from(x1 > middle) + usize::from(x0 >= middle))
 }

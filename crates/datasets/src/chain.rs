@@ -135,9 +135,9 @@ impl Chain {
         self.push(ask.on([region.id.as_str()]), answer, Vec::new(), laterality)
     }
 
-    /// Adds a question for a count that must be exact. Returns the id of the question.
-    pub(super) fn count(&mut self, ask: Ask, gold: usize) -> String {
-        let answer = Answer::Number { gold: gold as f64, unit: None, abs_tol: Some(0.0), rel_tol: None };
+    /// Adds a question for a count. Answers at most `tolerance` away from `gold` are right. Returns the id of the question.
+    pub(super) fn count(&mut self, ask: Ask, gold: usize, tolerance: f64) -> String {
+        let answer = Answer::Number { gold: gold as f64, unit: None, abs_tol: Some(tolerance), rel_tol: None };
         self.push(ask, answer, Vec::new(), independent())
     }
 
@@ -258,7 +258,7 @@ mod tests {
         let shape = Shape::Box { bounds: [20.0, 10.0, 60.0, 50.0] };
         let region = Region { id: "r".into(), image: "i0".into(), label: "x".into(), shape, role: RegionRole::Finding };
         chain.locate(Ask::new("12", "Where?"), &region);
-        chain.count(Ask::new("14", "How many?"), 2);
+        chain.count(Ask::new("14", "How many?"), 2, 0.0);
         let flipped = |item: &Item| item.laterality.clone().and_then(|laterality| laterality.flipped_gold);
         let items = chain.finish();
         let golds: Vec<Option<String>> = items.iter().map(flipped).collect();

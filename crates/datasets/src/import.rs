@@ -3,6 +3,8 @@
 use stepwise_data::image::ImageError;
 use stepwise_data::problem::{Problem, Problems};
 
+use crate::formats::{FormatReport, Tally};
+
 /// Options of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImportOptions {
@@ -12,7 +14,7 @@ pub struct ImportOptions {
 }
 
 /// Summary of an import.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ImportReport {
     /// Number of cases written.
     pub cases: usize,
@@ -23,8 +25,36 @@ pub struct ImportReport {
     /// Notes on what was left out or moved to another side of the split, and why; one line each. Empty when
     /// nothing was.
     pub skipped: Vec<String>,
-    /// Warnings about images with few grey levels, each as a line; empty when there are none.
+    /// Warnings about images with few grey levels and about boxes that are too small for an answer in percent, each as a line;
+    /// empty when there are none.
     pub warnings: Vec<String>,
+    /// Report as it is printed and written to `import.json`.
+    pub report: FormatReport,
+}
+
+/// What an import leaves out.
+#[derive(Debug, Default)]
+pub(crate) struct Skipped {
+    /// Notes, one line each.
+    pub(crate) lines: Vec<String>,
+    /// Rows that are left out, by reason.
+    pub(crate) rows: Tally,
+    /// Parts of rows that are left out, such as a box, by reason.
+    pub(crate) parts: Tally,
+}
+
+impl Skipped {
+    /// Notes and counts a row that is left out.
+    pub(crate) fn row(&mut self, place: impl Into<String>, reason: impl Into<String>, line: String) {
+        self.rows.add(reason, place);
+        self.lines.push(line);
+    }
+
+    /// Notes and counts a part of a row that is left out.
+    pub(crate) fn part(&mut self, place: impl Into<String>, reason: impl Into<String>, line: String) {
+        self.parts.add(reason, place);
+        self.lines.push(line);
+    }
 }
 
 /// Errors of an import. No case file was written; images and masks may have been written.

@@ -12,7 +12,7 @@ use stepwise_data::image::load_image;
 
 use super::ImportError;
 use super::chain::{Ask, Chain};
-use super::output::{IMAGE, Output};
+use super::output::{IMAGE, MARKS, Output};
 
 /// Names and colours of the frames. Red is the colour of the marks that conditions of the benchmark draw.
 const COLOURS: [(&str, Rgb<u8>); 3] =
@@ -75,7 +75,7 @@ impl Marker {
             return Ok(None);
         }
         let source = &case.images[0];
-        let case_id = format!("{}-marks", case.case_id);
+        let case_id = format!("{}{MARKS}", case.case_id);
         let mut chain = Chain::new(self.seed, &case_id, source.width, source.height);
         let mut picture = load_image(&output.root().join(&source.path))?;
         let Some(frames) = frames(&picture, target, &mut chain.dice("frames")) else { return Ok(None) };

@@ -6,8 +6,10 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use image::{GrayImage, ImageFormat, ImageResult, RgbImage};
-use stepwise_data::case::{Case, Image};
+use image::{DynamicImage, GrayImage, ImageFormat, ImageResult, RgbImage};
+use stepwise_data::box_grid::BoxGrid;
+use stepwise_data::case::{Case, Image, Pixels};
+use stepwise_data::check::unreachable_boxes;
 use stepwise_data::dataset::{CASE_FILE, Dataset};
 use stepwise_data::dhash::phash_hex;
 use stepwise_data::image::{Mask, decode_image, range_warnings, read_file, sha256_hex};
@@ -16,10 +18,25 @@ use stepwise_data::io::bounded;
 use stepwise_data::near_duplicates::Fingerprint;
 use stepwise_data::problem::Problem;
 
+use super::formats::{FormatReport, REPORT_SCHEMA, write_report};
+use super::import::Skipped;
 use super::{ImportError, ImportReport};
 
 /// Id of the only image of an imported case.
 pub(super) const IMAGE: &str = "i0";
+
+/// End of the ids of cases whose image has frames drawn on it.
+pub(super) const MARKS: &str = "-marks";
+
+/// Import that is finished.
+pub(super) struct Finished {
+    /// Name of the importer.
+    pub(super) name: &'static str,
+    /// Seed of the import.
+    pub(super) seed: u64,
+    /// `published` or `new` split.
+    pub(super) split: &'static str,
+}
 
 /// Output folder of an import that is being written.
 pub(super) struct Output {
@@ -29,7 +46,8 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Creates the folder and its `images/`, with the folders above it; existing folders are used.
+    /// Creates the folder and its `images/`, with the folders above it; existing folders are used. Files that an import was
+    /// writing when it was killed are removed.
     ///
     /// # Errors
     /// When the folder already contains a case file, or cannot be created.
@@ -41,6 +59,7 @@ impl Output {
         }
         let output = Self { root: root.to_owned(), fingerprints: BTreeMap::new() };
         fs::create_dir_all(root.join("images")).map_err(|error| unwritable(&root.join("images"), &error))?;
+        remove_half_written(root);
         Ok(output)
     }
 
@@ -72,6 +91,38 @@ impl Output {
     /// When the file cannot be written.
     pub(super) fn bytes(&mut self, bytes: &[u8], picture: &RgbImage, name: &str) -> Result<Image, ImportError> {
         self.stored(bytes, picture, name, None)
+    }
+
+    /// Takes over an image that an interrupted import wrote, with its fingerprint.
+    pub(super) fn known(&mut self, image: &Image, fingerprint: Fingerprint) {
+        self.fingerprints.insert(image.path.clone(), fingerprint);
+    }
+
+    /// Writes `picture`, 8-bit grey or RGB, as PNG to `images/<name>`, where it replaces an earlier file, and returns its
+    /// record with `pixels`, which says how it was made.
+    ///
+    /// # Errors
+    /// When the image cannot be encoded or written.
+    pub(super) fn converted(
+        &mut self,
+        picture: DynamicImage,
+        name: &str,
+        orientation: Option<&str>,
+        pixels: Pixels,
+    ) -> Result<Image, ImportError> {
+        let bytes = self.png(&format!("images/{name}"), |bytes| picture.write_to(bytes, ImageFormat::Png))?;
+        let image = self.stored(&bytes, &picture.into_rgb8(), name, orientation)?;
+        Ok(Image { pixels: Some(pixels), ..image })
+    }
+
+    /// Removes masks that were written, by path relative to the folder, and their folder if it is empty then. Files that
+    /// cannot be removed stay.
+    pub(super) fn remove_masks<'a>(&self, masks: impl Iterator<Item = &'a String>) {
+        masks.for_each(|path| {
+            let _ = fs::remove_file(self.root.join(path));
+        });
+        // A folder with files stays.
+        let _ = fs::remove_dir(self.root.join("masks"));
     }
 
     /// Removes the images that were written and are not in `kept`, by path relative to the folder, and the folders that
@@ -124,6 +175,8 @@ impl Output {
             width: picture.width(),
             height: picture.height(),
             orientation: orientation.map(str::to_owned),
+            pixels: None,
+            box_grid: BoxGrid::default(),
         })
     }
 
@@ -160,19 +213,57 @@ impl Output {
         Ok(path)
     }
 
-    /// Writes the case file, sorted by case id, and returns the summary of the import. `skipped` are its notes on what
+    /// Writes the report and the case file, sorted by case id, and returns the summary of the import. `skipped` is what
     /// was left out. The cases are not checked.
     ///
     /// # Errors
-    /// When the file cannot be written, synced or renamed.
-    pub(super) fn finish(self, mut cases: Vec<Case>, skipped: Vec<String>) -> Result<ImportReport, ImportError> {
+    /// When a file cannot be written, synced or renamed.
+    pub(super) fn finish(
+        self,
+        mut cases: Vec<Case>,
+        skipped: Skipped,
+        import: &Finished,
+    ) -> Result<ImportReport, ImportError> {
         cases.sort_by(|one, other| one.case_id.cmp(&other.case_id));
+        let Skipped { lines, rows, parts } = skipped;
+        let warnings: Vec<String> = self.warnings().into_iter().chain(unreachable_boxes(&cases)).collect();
+        let mut report = FormatReport {
+            schema: REPORT_SCHEMA.into(),
+            format: import.name.into(),
+            dataset: cases.first().map_or_else(String::new, |case| case.source.dataset.clone()),
+            seed: import.seed,
+            parts_left_out: parts,
+            notes: lines.clone(),
+            warnings: warnings.clone(),
+            ..FormatReport::default()
+        };
+        // A case with marks is a second case of the same row.
+        report.rows.kept = cases.iter().filter(|case| !case.case_id.ends_with(MARKS)).count();
+        report.rows.read = report.rows.kept + rows.total();
+        report.rows.left_out = rows;
+        report.split.kind = import.split;
+        report.count(&cases);
+        for item in cases.iter().flat_map(|case| &case.chain) {
+            let found = report.categories.entry(item.category.clone()).or_default();
+            found.add("worded by the importer", item.question.clone());
+        }
+        report.questions.kept = cases.iter().map(|case| case.chain.len()).sum();
+        report.questions.read = report.questions.kept;
+        for case in &cases {
+            let is_drawn = case.case_id.ends_with(MARKS);
+            for image in &case.images {
+                let decision = if is_drawn { "copied with three frames drawn on it" } else { "copied byte for byte" };
+                report.pixels.add(decision, image.path.clone());
+            }
+        }
+        write_report(&self.root, &report)?;
         let report = ImportReport {
-            cases: cases.len(),
-            items: cases.iter().map(|case| case.chain.len()).sum(),
-            regions: cases.iter().map(|case| case.regions.len()).sum(),
-            skipped,
-            warnings: self.warnings(),
+            cases: report.cases,
+            items: report.questions.kept,
+            regions: report.regions,
+            skipped: lines,
+            warnings,
+            report,
         };
         Dataset::new(&self.root.join(CASE_FILE), cases).save()?;
         Ok(report)
@@ -186,6 +277,22 @@ impl Output {
     fn write(&self, relative: &str, bytes: &[u8]) -> Result<(), ImportError> {
         let path = self.root.join(relative);
         write_atomic(&path, bytes).map_err(|error| unwritable(&path, &error).into())
+    }
+}
+
+/// Removes the temporary files of an import that was killed: `NAME.tmp-` with the number of its process.
+fn remove_half_written(root: &Path) {
+    for folder in [root.to_owned(), root.join("images"), root.join("masks")] {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_ours = name.rsplit_once(".tmp-").is_some_and(|(target, process)| {
+                let is_written = [".png", ".jpg", ".json", ".jsonl"].iter().any(|end| target.ends_with(end));
+                is_written && !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit())
+            });
+            if is_ours {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 }
 

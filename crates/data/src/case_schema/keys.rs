@@ -2,7 +2,7 @@
 
 use super::kind::Need::{Nullable, Optional, Required};
 use super::kind::{Field, Kind};
-use crate::case::SCHEMA;
+use crate::case::{SCHEMA, SourceKind};
 
 /// A list of texts.
 const WORDS: Kind = Kind::List(&Kind::Text);
@@ -80,6 +80,41 @@ const IMAGE: &[Field] = &[
         Kind::Text,
         "`radiological` when the patient's right is on the image's left, `neurological` when it is on the image's \
          right.",
+    ),
+    Field(
+        "pixels",
+        Nullable,
+        Kind::Object(PIXELS),
+        "How `data import` made the pixels from the file of the source; left out when the file is a copy.",
+    ),
+];
+
+const PIXELS: &[Field] = &[
+    Field(
+        "source",
+        Nullable,
+        Kind::Text,
+        "Path of the source's file, relative to its folder. Left out for DICOM, because file names can identify a person.",
+    ),
+    Field("sha256", Required, Kind::Text, "SHA-256 of the source's file, 64 lower-case hexadecimal digits."),
+    Field("kind", Required, Kind::Word(SourceKind::WORDS), "Format of the source's file."),
+    Field("bits", Required, Kind::Whole(u16::MAX as u64), "Bits of a sample in the source's file."),
+    Field(
+        "mapping",
+        Nullable,
+        Kind::Text,
+        "How values became grey levels 0 to 255: `LOW:HIGH` (linear between these values), `window:CENTRE/WIDTH`, or a \
+         table of the file in words.",
+    ),
+    Field("window", Nullable, Kind::Numbers(2), "Window `[centre, width]`, in values of the source after rescaling."),
+    Field("inverted", Optional, Kind::Flag, "True when grey levels were inverted, as in DICOM `MONOCHROME1`."),
+    Field("turn", Nullable, Kind::Text, "How the stored pixels were turned or mirrored, in words."),
+    Field("frame", Nullable, Kind::Whole(u32::MAX as u64), "Frame of a file with several, counted from 1."),
+    Field(
+        "slice",
+        Nullable,
+        Kind::Text,
+        "Plane and index of a slice of a volume, as in `axial 12`; indices are counted from 0 along the stored axis.",
     ),
 ];
 

@@ -13,7 +13,9 @@ fn full() -> Value {
         "source": {"dataset": "d", "revision": "r", "licence": "l", "credentialed": false},
         "modality": "ct", "body_region": "chest", "risk_tier": "low",
         "images": [{"id": "i", "path": "i.png", "sha256": "0", "phash": "0", "width": 9, "height": 9,
-                    "orientation": "radiological"}],
+                    "orientation": "radiological",
+                    "pixels": {"source": "i.tif", "sha256": "0", "kind": "tiff", "bits": 16, "mapping": "0:9",
+                        "window": [40.0, 400.0], "inverted": true, "turn": "t", "frame": 1, "slice": "axial 1"}}],
         "regions": [
             {"id": "a", "image": "i", "label": "x", "kind": "box", "box": [0.0, 0.5, 1.0, 1.0], "role": "organ"},
             {"id": "b", "image": "i", "label": "x", "kind": "polygon", "points": [[0.0, 1.5]], "role": "finding"},

@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use crate::answer_text::fold;
-use crate::case::{Answer, Case, Item, Split};
+use crate::case::{Answer, Case, Item};
 use crate::dataset::Dataset;
 use crate::problem::Problem;
 
@@ -40,41 +40,43 @@ impl<'a> PlacedCase<'a> {
 pub fn between(cases: &[PlacedCase<'_>]) -> Vec<Problem> {
     let mut problems: Vec<(usize, Problem)> = Vec::new();
     let mut ids: BTreeMap<&str, usize> = BTreeMap::new();
-    // For each group and image, the first case (and the number of the image in it) on every side of the split.
-    let mut groups: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
-    let mut digests: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, Vec<Side>> = BTreeMap::new();
+    let mut digests: BTreeMap<&str, Vec<Side>> = BTreeMap::new();
     for (place, placed) in cases.iter().enumerate() {
         let case = placed.case;
         if let Some(first) = first(&mut ids, &case.case_id, place) {
             let what = format!("\"{}\" is already used in {}", case.case_id, row(&cases[first], placed));
             problems.push((place, placed.problem("case_id".into(), what, "give each case its own id")));
         }
-        let add = |known: &mut Vec<(usize, usize)>, index| {
-            if known.iter().all(|(other, _)| cases[*other].case.split != case.split) {
-                known.push((place, index));
-            }
+        let add = |known: &mut Vec<Side>, image| match known
+            .iter_mut()
+            .find(|side| cases[side.first].case.split == case.split)
+        {
+            Some(side) => side.count += 1,
+            None => known.push(Side { first: place, image, count: 1 }),
         };
         add(groups.entry(&case.group_id).or_default(), 0);
         for (index, image) in case.images.iter().enumerate() {
             add(digests.entry(&image.sha256).or_default(), index);
         }
     }
-    let on_sides = |places: &[(usize, usize)]| {
-        let (place, index) = *places.get(1)?;
-        let all: Vec<PlacedCase<'_>> = places.iter().map(|(place, _)| cases[*place]).collect();
-        Some((place, index, sides(&all)))
+    let on_sides = |known: &[Side]| {
+        let reported = known.get(1)?;
+        let all: Vec<(PlacedCase<'_>, usize)> = known.iter().map(|side| (cases[side.first], side.count)).collect();
+        Some((reported.first, reported.image, sides(&all)))
     };
     for (id, places) in &groups {
         if let Some((place, _, sides)) = on_sides(places) {
             let what = format!("group \"{id}\" is in {sides}");
             let advice = "keep a group on one side of the split";
-            problems.push((place, cases[place].problem("split".into(), what, advice)));
+            problems.push((place, cases[place].problem("split".into(), what, advice).as_leak()));
         }
     }
     for places in digests.values() {
         if let Some((place, index, sides)) = on_sides(places) {
             let (field, what) = (format!("images[{index}].sha256"), format!("the same image is in {sides}"));
-            problems.push((place, cases[place].problem(field, what, "keep an image on one side of the split")));
+            let advice = "keep an image on one side of the split";
+            problems.push((place, cases[place].problem(field, what, advice).as_leak()));
         }
     }
     for (first, place, index) in contradictions(cases) {
@@ -106,17 +108,27 @@ fn row(one: &PlacedCase<'_>, other: &PlacedCase<'_>) -> String {
     }
 }
 
-/// Returns for a message the sides of the split of `cases`, each with its row, as in "train (row 1) and test (row 4)".
-/// The file of a row is named where it differs from the file of the second case, at which the problem is reported.
-pub(super) fn sides(cases: &[PlacedCase<'_>]) -> String {
-    let name = |placed: &PlacedCase<'_>| match placed.case.split {
-        Split::Train => "train",
-        Split::Validation => "validation",
-        Split::Test => "test",
+/// Cases of one group or image on one side of the split.
+struct Side {
+    /// Index of the first case.
+    first: usize,
+    /// Number of the image in the first case; 0 for a group.
+    image: usize,
+    /// Number of cases.
+    count: usize,
+}
+
+/// Returns for a message the sides of the split, each with its first case and the number of its cases, as in
+/// "train (row 1 and 2 more) and test (row 4)". The file of a row is named where it differs from the file of the second
+/// side, at which the problem is reported.
+pub(super) fn sides(first: &[(PlacedCase<'_>, usize)]) -> String {
+    let reported = first.get(1).or(first.first());
+    let place = |placed: &PlacedCase<'_>| reported.map_or_else(String::new, |(reported, _)| row(placed, reported));
+    let side = |(placed, count): &(PlacedCase<'_>, usize)| {
+        let more = if *count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+        format!("{} ({}{more})", placed.case.split.word(), place(placed))
     };
-    let reported = cases.get(1).or(cases.first());
-    let place = |placed: &PlacedCase<'_>| reported.map_or_else(String::new, |reported| row(placed, reported));
-    let all: Vec<String> = cases.iter().map(|placed| format!("{} ({})", name(placed), place(placed))).collect();
+    let all: Vec<String> = first.iter().map(side).collect();
     match all.split_last() {
         Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
         _ => all.concat(),

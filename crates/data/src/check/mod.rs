@@ -2,6 +2,7 @@
 
 mod across;
 mod answer;
+mod boxes;
 mod files;
 mod item;
 mod near;
@@ -9,6 +10,7 @@ mod record;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod turned;
 
 use std::path::Path;
 
@@ -21,6 +23,7 @@ use crate::problem::{Problem, Problems};
 use crate::taxonomy::Taxonomy;
 
 pub use across::{PlacedCase, between};
+pub use boxes::unreachable_boxes;
 pub use near::{Fingerprints, NearImage, fingerprints, near, near_images};
 pub use summary::{CategoryCount, CheckSummary, OneAnswerQuestion, summary};
 
@@ -61,8 +64,21 @@ impl Default for CheckOptions {
 /// When the file cannot be read, has another format, contains no case, has a line that is not a valid case, or breaks a
 /// rule. The problems of all rows are reported at once.
 pub fn load(path: &Path) -> Result<Dataset, Problems> {
+    let (dataset, leaks) = load_with_leaks(path)?;
+    if leaks.is_empty() { Ok(dataset) } else { Err(Problems(leaks)) }
+}
+
+/// Reads a case file like [`load`], but accepts groups and images on two sides of the split, and returns them as
+/// problems beside the data set.
+///
+/// # Errors
+/// As [`load`], except for groups and images on two sides.
+pub fn load_with_leaks(path: &Path) -> Result<(Dataset, Vec<Problem>), Problems> {
     let (dataset, Findings { problems, .. }) = check_file(path, &CheckOptions { taxonomy: None, files: Files::Skip });
-    dataset.filter(|_| problems.is_empty()).ok_or(Problems(problems))
+    match dataset {
+        Some(dataset) if problems.iter().all(|problem| problem.is_leak) => Ok((dataset, problems)),
+        _ => Err(Problems(problems)),
+    }
 }
 
 /// Results of a check.
@@ -70,7 +86,8 @@ pub fn load(path: &Path) -> Result<Dataset, Problems> {
 pub struct Findings {
     /// Broken rules, in the order of the rows.
     pub problems: Vec<Problem>,
-    /// Remarks on images that are allowed but probably wrong, each as a line; only with [`Files::Contents`].
+    /// Remarks on images that are allowed but probably wrong, each as a line; only with [`Files::Contents`]. A remark on right
+    /// boxes that are too small for an answer in percent follows.
     pub warnings: Vec<String>,
 }
 
@@ -90,7 +107,9 @@ fn check_with_fingerprints(dataset: &Dataset, options: &CheckOptions) -> (Findin
     problems.extend(between(&placed));
     problems.extend(near(&placed, &fingerprints));
     problems.sort_by_key(|problem| problem.row);
-    let warnings = image_warnings(dataset.cases.iter().zip(&fingerprints));
+    let mut warnings = image_warnings(dataset.cases.iter().zip(&fingerprints));
+    warnings.extend(unreachable_boxes(&dataset.cases));
+    warnings.extend(turned::warning(dataset, options.files));
     (Findings { problems, warnings }, fingerprints)
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::across::{PlacedCase, sides};
 use crate::case::Image;
 use crate::dataset::{image_below, root_of};
-use crate::near_duplicates::{Fingerprint, NearDuplicate, Transform, near_duplicates};
+use crate::near_duplicates::{Change, Fingerprint, NearDuplicate, near_duplicates};
 use crate::parallel;
 use crate::problem::Problem;
 
@@ -34,25 +34,29 @@ pub struct NearImage {
     pub case: usize,
     /// Index of the image in its case.
     pub image: usize,
-    /// Transform that makes this image of the earlier one; None if both are near as they are.
-    pub transform: Option<Transform>,
+    /// Change that makes this image of the earlier one; None if both are near as they are.
+    pub change: Option<Change>,
 }
 
-/// Finds images of `cases` with a near-duplicate, but not equal, image in an earlier case on the other side of the
-/// split. Returns one problem for each such image, in the order of the cases; empty when there is none. Images without
+/// Finds images of `cases` with a near-duplicate, but not equal, image in an earlier case of another group on the other
+/// side of the split. Returns one problem for each such image, in the order of the cases; empty when there is none. Images without
 /// one of the `fingerprints` have no near-duplicates.
 #[must_use]
 pub fn near(cases: &[PlacedCase<'_>], fingerprints: &Fingerprints) -> Vec<Problem> {
-    let other_side = |one: usize, other: usize| cases[one].case.split != cases[other].case.split;
+    // A group on two sides is a problem of its own.
+    let other_side = |one: usize, other: usize| {
+        let (one, other) = (cases[one].case, cases[other].case);
+        one.split != other.split && one.group_id != other.group_id
+    };
     let problem = |found: NearImage| {
-        let sides = sides(&[cases[found.earlier], cases[found.case]]);
-        let what = match found.transform {
-            Some(transform) => format!("a near-duplicate image, {transform}, is in {sides}"),
+        let sides = sides(&[(cases[found.earlier], 1), (cases[found.case], 1)]);
+        let what = match found.change {
+            Some(change) => format!("a near-duplicate image, {change}, is in {sides}"),
             None => format!("a near-duplicate image is in {sides}"),
         };
         let PlacedCase { file, row, .. } = cases[found.case];
         let problem = Problem::new(file, what, "put both cases into one group, on one side");
-        problem.at_row(row).in_field(format!("images[{}].phash", found.image))
+        problem.at_row(row).in_field(format!("images[{}].phash", found.image)).as_leak()
     };
     near_images(cases, other_side, fingerprints).into_iter().map(problem).collect()
 }
@@ -62,7 +66,7 @@ pub fn near(cases: &[PlacedCase<'_>], fingerprints: &Fingerprints) -> Vec<Proble
 /// order of the cases.
 pub fn near_images(
     cases: &[PlacedCase<'_>],
-    wanted: impl Fn(usize, usize) -> bool,
+    wanted: impl Fn(usize, usize) -> bool + Sync,
     fingerprints: &Fingerprints,
 ) -> Vec<NearImage> {
     let mut places: Vec<(usize, usize, &Image)> = Vec::new();
@@ -81,9 +85,9 @@ pub fn near_images(
     let pairs = near_duplicates(&known, differ).into_iter();
     let mut found: Vec<NearImage> = pairs
         .filter(|pair| reported.insert(pair.other))
-        .map(|NearDuplicate { one, other, transform }| {
+        .map(|NearDuplicate { one, other, change }| {
             let (case, image, _) = places[other];
-            NearImage { earlier: places[one].0, case, image, transform }
+            NearImage { earlier: places[one].0, case, image, change }
         })
         .collect();
     found.sort_unstable_by_key(|found| (found.case, found.image));

@@ -466,3 +466,34 @@ fn records_that_break_rules_are_summarised_without_a_panic() {
     assert!(found.chance.is_finite() && found.majority.is_finite(), "{found:?}");
     assert!(found.categories.values().all(|count| count.chance.is_finite() && count.majority.is_finite()));
 }
+
+#[test]
+fn turned_images_beside_regions_are_named() {
+    let (folder, mut case) = sound();
+    let picture = GrayImage::from_fn(20, 40, |x, y| Luma([((x * 7 + y * y * 3) % 251) as u8]));
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 95);
+    let exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
+    image::ImageEncoder::set_exif_metadata(&mut encoder, exif).expect("JPEG has EXIF");
+    let size = image::ExtendedColorType::L8;
+    image::ImageEncoder::write_image(encoder, &picture, 20, 40, size).expect("encodes");
+    fs::write(folder.path().join("a.jpg"), &bytes).expect("written");
+    case["images"][0] = json!({"id": "i0", "path": "a.jpg", "sha256": sha256_hex(&bytes), "width": 40, "height": 20});
+    let warnings = |case: &Value, files| {
+        let cases = vec![serde_json::from_value(case.clone()).expect("well formed")];
+        let dataset = Dataset::new(&folder.path().join(CASE_FILE), cases);
+        let found = check(&dataset, &CheckOptions { files, ..CheckOptions::default() });
+        assert_eq!(found.problems, []);
+        found.warnings
+    };
+    let named = warnings(&case, Files::Contents);
+    assert!(named.len() == 1 && named[0].contains("such as a.jpg (orientation 6) -> "), "{named:?}");
+    assert_eq!(warnings(&case, Files::Headers), [""; 0]);
+    case["regions"] = json!([]);
+    for item in case["chain"].as_array_mut().expect("a chain") {
+        item["evidence"] = json!([]);
+    }
+    case["chain"][3] = json!({"id": "q4", "stage": 2, "category": "10", "question": "Is it one?",
+        "answer": {"type": "yesno", "gold": true}});
+    assert_eq!(warnings(&case, Files::Contents), [""; 0]);
+}

@@ -22,7 +22,11 @@ pub enum ImageError {
     #[error("{}: is longer than {MAX_FILE_BYTES} bytes -> check that it is an image, and shrink it", .0.display())]
     LongFile(PathBuf),
     /// The file is neither PNG nor JPEG.
-    #[error("{}: is neither PNG nor JPEG -> convert it to PNG", .0.display())]
+    #[error(
+        "{}: is neither PNG nor JPEG -> convert it to PNG; `stepwise data import` does so for TIFF, WebP, BMP, DICOM and \
+         NIfTI",
+        .0.display()
+    )]
     Format(PathBuf),
     /// The file is a JPEG with four colour components (CMYK).
     #[error(
@@ -66,7 +70,8 @@ pub enum ImageError {
     #[error(
         "{}: is a 16-bit image with values up to {largest}, nearly all of them between {low} and {high}: less than an \
          eighth of the 16-bit range, so in 8 bits it would have almost no contrast -> convert it to 8 bits, all images \
-         of the data set by one mapping (such as a CT window, or 0 to 4095 for images of 12 bits)",
+         of the data set by one mapping; `stepwise data import` does so with --intensity 12bit (values 0 to 4095), \
+         --intensity LOW:HIGH, --intensity window:CENTRE/WIDTH or --intensity min-max",
         path.display()
     )]
     NarrowRange {

@@ -27,9 +27,10 @@ use sha2::{Digest, Sha256};
 
 pub use error::ImageError;
 pub use grey_range::{GreyRange, range_warnings};
-pub use limits::{MAX_DIMENSION, MAX_FILE_BYTES, MAX_PIXELS};
+pub use limits::{MAX_ALLOC, MAX_DIMENSION, MAX_FILE_BYTES, MAX_PIXELS, check_size};
 pub use mask::{Mask, load_mask};
-pub use stored::{StoredImage, decode_stored};
+pub use sixteen_bits::check as check_range;
+pub use stored::{StoredImage, decode_stored, turn_in_words};
 
 /// Reads and decodes a PNG or JPEG file to 8-bit RGB. 16-bit samples are scaled, alpha is dropped, and the EXIF
 /// orientation is applied.
@@ -52,6 +53,24 @@ pub fn decode_image(bytes: &[u8], path: &Path) -> Result<RgbImage, ImageError> {
     Ok(picture.into_rgb8())
 }
 
+/// Decodes the bytes of a PNG or JPEG file to the samples that the file stores, of 8 or 16 bits. Returns the image as it
+/// is stored, and the orientation for display. `path` is used in error messages only.
+///
+/// # Errors
+/// As [`decode_image`], but 16-bit images of a narrow range are accepted.
+pub fn decode_samples(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Orientation), ImageError> {
+    let (picture, orientation, _) = unturned(bytes, path)?;
+    Ok((picture, orientation))
+}
+
+/// Returns how a PNG or JPEG file is turned for display, from its header.
+///
+/// # Errors
+/// As [`image_size`].
+pub fn orientation(path: &Path) -> Result<Orientation, ImageError> {
+    header(path).map(|(_, orientation)| orientation)
+}
+
 /// Returns width and height, in pixels, of the decoded image, EXIF orientation applied. Reads only the header of the
 /// file.
 ///
@@ -59,19 +78,24 @@ pub fn decode_image(bytes: &[u8], path: &Path) -> Result<RgbImage, ImageError> {
 /// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG or a JPEG that has not 8 bits per sample,
 /// exceeds [`MAX_DIMENSION`] or [`MAX_PIXELS`], or its header is cut off or damaged.
 pub fn image_size(path: &Path) -> Result<(u32, u32), ImageError> {
-    let file = File::open(path).map_err(|source| ImageError::Io { path: path.to_owned(), source })?;
-    let mut reader = BufReader::new(file);
-    let ((width, height), orientation) = match format(&mut reader, path)? {
-        Format::Png => {
-            let (decoder, orientation) = png::header(reader, path)?;
-            (decoder.dimensions(), orientation)
-        }
-        Format::Jpeg => jpeg::size(reader, path)?,
-    };
+    let ((width, height), orientation) = header(path)?;
     use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
     match orientation {
         Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH => Ok((height, width)),
         _ => Ok((width, height)),
+    }
+}
+
+/// Returns width and height as stored, and the orientation for display, from the header of a file.
+fn header(path: &Path) -> Result<((u32, u32), Orientation), ImageError> {
+    let file = File::open(path).map_err(|source| ImageError::Io { path: path.to_owned(), source })?;
+    let mut reader = BufReader::new(file);
+    match format(&mut reader, path)? {
+        Format::Png => {
+            let (decoder, orientation) = png::header(reader, path)?;
+            Ok((decoder.dimensions(), orientation))
+        }
+        Format::Jpeg => jpeg::size(reader, path),
     }
 }
 

@@ -20,11 +20,13 @@ use super::grey_range::sample_range;
 
 /// Smallest distance of the lowest and the highest sample: an eighth of the 16-bit range.
 const NARROW: u16 = 8192;
-/// Refuses a 16-bit image whose samples fill less than an eighth of the 16-bit range. Other images pass.
+
+/// Refuses a 16-bit image whose samples fill less than an eighth of the 16-bit range. Other images pass. `path` is used
+/// in error messages only.
 ///
 /// # Errors
 /// [`ImageError::NarrowRange`] with the values found.
-pub(super) fn check(picture: &DynamicImage, path: &Path) -> Result<(), ImageError> {
+pub fn check(picture: &DynamicImage, path: &Path) -> Result<(), ImageError> {
     let found = match picture {
         DynamicImage::ImageLuma16(picture) => range(picture.as_raw(), 1, 1),
         DynamicImage::ImageLumaA16(picture) => range(picture.as_raw(), 2, 1),

@@ -56,21 +56,27 @@ impl StoredImage {
     /// Returns the changes that decoding makes, in words and in order; empty when it makes none.
     #[must_use]
     pub fn changes(&self) -> Vec<String> {
-        let turn = match self.orientation {
-            Orientation::NoTransforms => None,
-            Orientation::Rotate90 => Some("turned by 90 degrees clockwise"),
-            Orientation::Rotate180 => Some("turned by 180 degrees"),
-            Orientation::Rotate270 => Some("turned by 90 degrees counter-clockwise"),
-            Orientation::FlipHorizontal => Some("mirrored left to right"),
-            Orientation::FlipVertical => Some("mirrored top to bottom"),
-            Orientation::Rotate90FlipH | Orientation::Rotate270FlipH => Some("turned by 90 degrees and mirrored"),
-        };
-        let turn = turn.map(|turn| format!("{turn}, as EXIF orientation {} says", self.orientation.to_exif()));
+        let turn = turn_in_words(self.orientation);
         let deep = (self.bits == 16).then(|| "scaled from 16 to 8 bits over the whole range".to_owned());
         let alpha = self.has_alpha.then(|| "alpha channel left out".to_owned());
         let grey = self.is_grey.then(|| "grey repeated as red, green and blue".to_owned());
         turn.into_iter().chain(deep).chain(alpha).chain(grey).collect()
     }
+}
+
+/// Returns how an EXIF orientation turns or mirrors the stored pixels, in words; None when it leaves them.
+#[must_use]
+pub fn turn_in_words(orientation: Orientation) -> Option<String> {
+    let turn = match orientation {
+        Orientation::NoTransforms => return None,
+        Orientation::Rotate90 => "turned by 90 degrees clockwise",
+        Orientation::Rotate180 => "turned by 180 degrees",
+        Orientation::Rotate270 => "turned by 90 degrees counter-clockwise",
+        Orientation::FlipHorizontal => "mirrored left to right",
+        Orientation::FlipVertical => "mirrored top to bottom",
+        Orientation::Rotate90FlipH | Orientation::Rotate270FlipH => "turned by 90 degrees and mirrored",
+    };
+    Some(format!("{turn}, as EXIF orientation {} says", orientation.to_exif()))
 }
 
 #[cfg(test)]

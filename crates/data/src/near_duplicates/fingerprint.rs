@@ -2,17 +2,20 @@
 
 use image::RgbImage;
 
+use super::copies::Details;
 use super::thumbnail::Thumbnail;
 use crate::dhash::phash;
 use crate::image::GreyRange;
 
-/// Difference hash and thumbnail of an image, by which near-duplicates are found, and its grey levels.
+/// Difference hash, thumbnail and details of an image, by which near-duplicates are found, and its grey levels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     /// Difference hash.
     pub hash: u64,
     /// Thumbnail.
     pub thumbnail: Thumbnail,
+    /// Keypoints and sketch.
+    pub details: Details,
     /// Lowest and highest grey level.
     pub levels: GreyRange,
 }
@@ -21,6 +24,11 @@ impl Fingerprint {
     /// Computes the fingerprint of an image.
     #[must_use]
     pub fn of(picture: &RgbImage) -> Self {
-        Self { hash: phash(picture), thumbnail: Thumbnail::of(picture), levels: GreyRange::of(picture) }
+        Self {
+            hash: phash(picture),
+            thumbnail: Thumbnail::of(picture),
+            details: Details::of(picture),
+            levels: GreyRange::of(picture),
+        }
     }
 }

@@ -4,16 +4,24 @@
 //! The difference hash alone does not suffice: hashes of standard views of different patients can differ in only one
 //! bit. The hash therefore only selects the pairs to compare; the correlation of small thumbnails decides. Mirrored,
 //! rotated and inverted copies are found by the hashes and thumbnails of the transformed thumbnail, so no image is
-//! decoded for them a second time.
+//! decoded for them a second time. Copies that are rotated by other angles, cropped, padded, shifted, framed or written
+//! on are found by keypoints ([`Details`]).
 
+mod bytes;
+mod change;
+mod copies;
 mod fingerprint;
+mod take;
 mod thumbnail;
 mod transform;
 
 use std::collections::BTreeMap;
 
 use crate::dhash::pairs_between;
+use copies::copies;
 
+pub use change::Change;
+pub use copies::{Details, Pose};
 pub use fingerprint::Fingerprint;
 pub use thumbnail::{CORRELATION, Thumbnail};
 pub use transform::Transform;
@@ -35,15 +43,15 @@ pub struct NearDuplicate {
     pub one: usize,
     /// Index of the second image, larger than `one`.
     pub other: usize,
-    /// Transform that makes the second image of the first one; None if the images are near as they are.
-    pub transform: Option<Transform>,
+    /// Change that makes the second image of the first one; None if the images are near as they are.
+    pub change: Option<Change>,
 }
 
 /// Finds the pairs of near-duplicates among images with the fingerprints `images`.
 ///
 /// Only pairs of indices, the smaller one first, for which `wanted` is true are compared. Returns the pairs in ascending
 /// order; empty when there are none. Of several transforms of a pair the one with the largest correlation is returned.
-pub fn near_duplicates(images: &[&Fingerprint], wanted: impl Fn(usize, usize) -> bool) -> Vec<NearDuplicate> {
+pub fn near_duplicates(images: &[&Fingerprint], wanted: impl Fn(usize, usize) -> bool + Sync) -> Vec<NearDuplicate> {
     let wanted = |one: usize, other: usize| one < other && wanted(one, other);
     let hashes: Vec<u64> = images.iter().map(|image| image.hash).collect();
     let mut pairs = pairs_between(&hashes, &hashes, CANDIDATE_BITS, wanted);
@@ -66,8 +74,14 @@ pub fn near_duplicates(images: &[&Fingerprint], wanted: impl Fn(usize, usize) ->
             }
         }
     }
-    let pair = |((one, other), (transform, _))| NearDuplicate { one, other, transform };
-    found.into_iter().map(pair).collect()
+    let whole =
+        |(pair, (transform, _)): ((usize, usize), (Option<Transform>, f64))| (pair, transform.map(Change::Transform));
+    let mut found: BTreeMap<(usize, usize), Option<Change>> = found.into_iter().map(whole).collect();
+    let details: Vec<&Details> = images.iter().map(|image| &image.details).collect();
+    for (pair, pose) in copies(&details, &wanted) {
+        found.entry(pair).or_insert(Some(Change::Pose(pose)));
+    }
+    found.into_iter().map(|((one, other), change)| NearDuplicate { one, other, change }).collect()
 }
 
 #[cfg(test)]
@@ -118,11 +132,11 @@ mod tests {
         );
     }
 
-    fn pairs(pictures: &[RgbImage], wanted: impl Fn(usize, usize) -> bool) -> Vec<(usize, usize, String)> {
+    fn pairs(pictures: &[RgbImage], wanted: impl Fn(usize, usize) -> bool + Sync) -> Vec<(usize, usize, String)> {
         let fingerprints: Vec<Fingerprint> = pictures.iter().map(Fingerprint::of).collect();
         let found = near_duplicates(&fingerprints.iter().collect::<Vec<_>>(), wanted);
-        let words = |transform: Option<Transform>| transform.map_or_else(String::new, |found| found.to_string());
-        found.into_iter().map(|pair| (pair.one, pair.other, words(pair.transform))).collect()
+        let words = |change: Option<Change>| change.map_or_else(String::new, |found| found.to_string());
+        found.into_iter().map(|pair| (pair.one, pair.other, words(pair.change))).collect()
     }
 
     #[test]

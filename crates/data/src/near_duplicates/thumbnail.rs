@@ -2,6 +2,7 @@
 
 use image::RgbImage;
 
+use super::take::take_u16;
 use super::transform::Transform;
 use crate::dhash::{difference_bits, grid_sums, luma_sums};
 
@@ -45,6 +46,16 @@ impl Thumbnail {
         let cross = |a: &[u16], b: &[u16]| (count * product(a, b) - sum(a) * sum(b)) as f64;
         let (one, another) = (cross(&self.0, &self.0), cross(&other.0, &other.0));
         (one > 0.0 && another > 0.0).then(|| cross(&self.0, &other.0) / (one * another).sqrt())
+    }
+
+    /// Appends the thumbnail to `bytes`.
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.0.iter().flat_map(|value| value.to_le_bytes()));
+    }
+
+    /// Takes a thumbnail from `bytes`; None when too few are left.
+    pub(super) fn read(bytes: &mut &[u8]) -> Option<Self> {
+        (0..SIDE * SIDE).map(|_| take_u16(bytes)).collect::<Option<Vec<u16>>>().map(Self)
     }
 
     /// Returns the thumbnail of the transformed image.

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::box_grid::iou;
 use crate::case::{Answer, Case, Item};
 
 /// Scores of the two blind methods on a set of questions.
@@ -138,7 +139,7 @@ impl<'a> Memory<'a> {
                 let Some(seen) = self.boxes.get(question).filter(|seen| !seen.is_empty()) else { return false };
                 let guess = [0, 1, 2, 3].map(|edge| median(seen.iter().map(|bounds| bounds[edge]).collect()));
                 // The one guess is compared with every region, so a question with several regions is hardly ever right.
-                boxes(case, gold).all(|bounds| overlap(bounds, guess) >= *iou_ok)
+                boxes(case, gold).all(|bounds| iou(bounds, guess) >= *iou_ok)
             }
             Answer::Text { gold, aliases } => {
                 let share = |tally: &Tally| tally.right;
@@ -205,12 +206,4 @@ fn boxes<'a>(case: &'a Case, gold: &'a [String]) -> impl Iterator<Item = [f64; 4
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// Intersection over union of two boxes; 0 where the union is empty.
-fn overlap(a: [f64; 4], b: [f64; 4]) -> f64 {
-    let area = |[x0, y0, x1, y1]: [f64; 4]| (x1 - x0).max(0.0) * (y1 - y0).max(0.0);
-    let shared = area([a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]);
-    let all = area(a) + area(b) - shared;
-    if all > 0.0 { shared / all } else { 0.0 }
 }

@@ -8,6 +8,7 @@ use super::facts::{Facts, Plane, Subject};
 use super::regions::{IMAGE, Regions};
 use super::scene::Scene;
 use super::{DATASET, MIN_IMAGE_SIZE, SynthOptions, WORLD_VERSION, conclude, describe, find, orient};
+use crate::box_grid::BoxGrid;
 use crate::case::{Case, Image, SCHEMA, Source, Split};
 
 /// Facts and places of a case, before the image is painted and the questions are written.
@@ -62,6 +63,8 @@ impl Plan {
             width: self.side,
             height: self.side,
             orientation: self.radiological().then(|| "radiological".into()),
+            pixels: None,
+            box_grid: BoxGrid::default(),
         };
         let case = Case {
             schema: SCHEMA.into(),

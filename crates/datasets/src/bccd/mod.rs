@@ -1,7 +1,9 @@
 //! Importer of blood smears with boxes of red cells, white cells and platelets, in the Pascal VOC format.
 //!
 //! Files: `JPEGImages/`, `Annotations/<name>.xml`, `ImageSets/Main/{train,val,test}.txt`. The data set records neither
-//! stain nor diagnosis, so the questions of stage 4 apply a rule that the question states.
+//! stain nor diagnosis, so the questions of stage 4 apply a rule that the question states. Boxes of red cells and platelets
+//! are missing on many images, and those of white cells on the images without any, so nothing is asked that a missing box
+//! would decide.
 
 mod questions;
 mod voc;
@@ -12,15 +14,35 @@ use std::path::Path;
 use stepwise_data::case::{Case, Region, RegionRole, SCHEMA, Shape, Source, Split};
 use stepwise_data::problem::{Problem, Problems};
 
+use super::formats::Mark;
 use super::marks::{Marker, Target};
-use super::output::{IMAGE, Output, read_text, slug};
-use crate::import::{ImportError, ImportOptions, ImportReport};
+use super::output::{Finished, IMAGE, Output, list, read_text, slug};
+use crate::import::{ImportError, ImportOptions, ImportReport, Skipped};
 use crate::sides;
-use voc::{CELLS, PLATELET, Smear, WHITE};
+use voc::{CELLS, Cell, PLATELET, Smear, WHITE};
+
+/// Name of the importer.
+pub(super) const NAME: &str = "bccd";
 
 const DATASET: &str = "bccd";
 /// Licence in the data set's LICENSE file.
 const LICENCE: &str = "MIT";
+
+/// Returns what the importer looks for in a folder.
+pub(super) fn marks(source: &Path) -> Vec<Mark> {
+    vec![
+        Mark::new("JPEGImages/", source.join("JPEGImages").is_dir()),
+        Mark::new("ImageSets/Main/train.txt", source.join("ImageSets/Main/train.txt").is_file()),
+        Mark::new("Annotations/*.xml with WBC, RBC or Platelets", has_cells(source)),
+    ]
+}
+
+/// Returns whether the first annotation of a folder has cells of the classes of this data set.
+pub(super) fn has_cells(source: &Path) -> bool {
+    let first = list(&source.join("Annotations"), &["xml"]).ok().and_then(|files| files.into_iter().next());
+    let text = first.and_then(|file| read_text(&file).ok()).unwrap_or_default();
+    CELLS.iter().any(|cell| text.contains(&format!("<name>{}</name>", cell.name)))
+}
 
 /// Imports the data set in the folder `source` into the new folder `out`, as [`Importer::run`](crate::Importer::run)
 /// describes. Listed images without a file or annotation are left out with a note.
@@ -29,12 +51,13 @@ const LICENCE: &str = "MIT";
 /// When a list or annotation cannot be read or is wrong, an annotation does not fit its image, an image cannot be read,
 /// there is no case, `out` holds a case file, or a folder or file cannot be written. Images written before stay.
 pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
-    let (mut skipped, mut problems, mut smears) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut skipped, mut problems, mut smears) = (Skipped::default(), Vec::new(), Vec::new());
     for (name, (split, listed_in)) in sets(source)? {
         let image = source.join("JPEGImages").join(format!("{name}.jpg"));
         let annotation = source.join("Annotations").join(format!("{name}.xml"));
         if let Some(file) = [&image, &annotation].into_iter().find(|file| !file.is_file()) {
-            skipped.push(format!("{listed_in}: {name}: left out: there is no {}", file.display()));
+            let line = format!("{listed_in}: {name}: left out: there is no {}", file.display());
+            skipped.row(format!("{listed_in}: {name}"), "without an image or annotation", line);
             continue;
         }
         match voc::read(&annotation) {
@@ -65,10 +88,13 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
                 .in_field("size")
                 .into());
         }
-        skipped.extend(smear.ignored.iter().map(|line| format!("{case_id}: {line}")));
-        if smear.red().is_empty() {
-            skipped.push(format!("{case_id}: red cells not asked about: none is boxed, but every smear contains some"));
+        for line in &smear.ignored {
+            skipped.part(case_id.clone(), "a box without area", format!("{case_id}: {line}"));
         }
+        let unboxed = CELLS.iter().filter(|cell| smear.of(cell).is_empty());
+        let note =
+            |cell: &&Cell| format!("{case_id}: {}s not asked about: none is boxed, but boxes are missing", cell.label);
+        skipped.lines.extend(unboxed.map(note));
         let case = Case {
             schema: SCHEMA.into(),
             group_id: format!("bccd:{name}"),
@@ -85,8 +111,8 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         let marked = target(&case).map(|target| marker.marked(&mut output, &case, &target)).transpose()?.flatten();
         cases.extend([Some(case), marked].into_iter().flatten());
     }
-    skipped.extend(sides::keep(&output, &mut cases));
-    output.finish(cases, skipped)
+    skipped.lines.extend(sides::keep(&output, &mut cases));
+    output.finish(cases, skipped, &Finished { name: NAME, seed: options.seed, split: "published" })
 }
 
 /// Returns the image names that the data set lists, each with its side of the split and the list that names it.
@@ -111,7 +137,7 @@ fn sets(source: &Path) -> Result<BTreeMap<String, (Split, String)>, ImportError>
 }
 
 /// The only white blood cell of a smear as the target of a mark; None where there is none, or are several. The other two
-/// frames stay clear of white blood cells and platelets, and hold red cells or plasma.
+/// frames stay clear of white blood cells and of boxed platelets. Other platelets have no box, so no option names them.
 fn target(case: &Case) -> Option<Target> {
     let labelled = |label: &'static str| case.regions.iter().filter(move |region| region.label == label);
     let mut white = labelled(WHITE.label);
@@ -120,7 +146,7 @@ fn target(case: &Case) -> Option<Target> {
         region: region.clone(),
         name: WHITE.label.into(),
         content: format!("a {}", WHITE.label),
-        others: vec!["only platelets".into()],
+        others: vec!["two or more white blood cells".into()],
         avoid: [WHITE, PLATELET].iter().flat_map(|cell| labelled(cell.label)).map(|cell| cell.shape.bounds()).collect(),
     })
 }

@@ -58,11 +58,6 @@ impl Smear {
     pub(super) fn red(&self) -> &[[f64; 4]] {
         self.of(RED)
     }
-
-    /// Returns the boxes of the platelets.
-    pub(super) fn platelets(&self) -> &[[f64; 4]] {
-        self.of(PLATELET)
-    }
 }
 
 /// Reads an annotation. Boxes without area are left out and noted in the result; boxes are clipped to the image.

@@ -12,8 +12,25 @@ pub(super) struct Class {
     /// Kind of structure: organ, finding or device.
     pub(super) role: RegionRole,
     /// Lower-case parts of words by which clinical notes mention the structure. When the notes mention it, a missing
-    /// mark does not prove that it is absent.
+    /// mark does not prove that it is absent. The first one is part of the name itself.
     pub(super) mentions: &'static [&'static str],
+}
+
+/// Words before a structure in a sentence that denies it.
+const DENIALS: [&str; 3] = ["no", "not", "without"];
+
+impl Class {
+    /// Returns whether the clinical notes, in lower case, mention the structure, also where they deny it.
+    pub(super) fn mentioned(&self, notes: &str) -> bool {
+        self.mentions.iter().any(|word| notes.contains(word))
+    }
+
+    /// Returns whether a sentence of the clinical notes, in lower case, names the structure and does not deny it.
+    pub(super) fn named(&self, notes: &str) -> bool {
+        let Some(name) = self.mentions.first() else { return false };
+        let is_denied = |before: &str| before.split_whitespace().any(|word| DENIALS.contains(&word));
+        notes.split('.').any(|sentence| sentence.find(name).is_some_and(|place| !is_denied(&sentence[..place])))
+    }
 }
 
 /// Label of the patient's right lung.
@@ -23,6 +40,13 @@ pub(super) const LEFT_LUNG: &str = "left lung";
 /// Label of the heart and the mediastinum, which are marked together.
 pub(super) const HEART: &str = "heart and mediastinum";
 
+/// Label of air between the lung and the chest wall.
+pub(super) const PNEUMOTHORAX: &str = "pneumothorax";
+/// Label of the electrodes and sensors of a monitor.
+pub(super) const PROBES: &str = "monitoring probes";
+/// Label of tubes outside the body.
+pub(super) const TUBING: &str = "external tubing";
+
 /// All classes that are imported, in the order in which questions name them.
 pub(super) const CLASSES: &[Class] = &[
     class("Right Lung", RIGHT_LUNG, RegionRole::Organ, &[]),
@@ -31,18 +55,28 @@ pub(super) const CLASSES: &[Class] = &[
     class("Airways", "trachea and main bronchi", RegionRole::Organ, &[]),
     class("Ground Glass Opacities", "ground-glass opacity", RegionRole::Finding, &["ground", "hazy"]),
     class("Consolidation", "consolidation", RegionRole::Finding, &["consolid", "air space", "airspace"]),
-    class("Pneumothorax", "pneumothorax", RegionRole::Finding, &["pneumothora"]),
+    class("Pneumothorax", PNEUMOTHORAX, RegionRole::Finding, &["pneumothora"]),
     class("Pleural Effusion", "pleural effusion", RegionRole::Finding, &["effusion"]),
-    class("Endotracheal Tube", "endotracheal tube", RegionRole::Device, &["ett", "endotracheal", "intubat", "tube"]),
+    class(
+        "Endotracheal Tube",
+        "endotracheal tube",
+        RegionRole::Device,
+        &["endotracheal", "ett", "intubat", "tube", "ventilat"],
+    ),
     class(
         "Central Venous Line",
         "central venous line",
         RegionRole::Device,
-        &["cvl", "cvc", "venous", "catheter", "line"],
+        &["venous", "cvl", "cvc", "catheter", "line"],
     ),
-    class("Nosogastric Tube", "nasogastric tube", RegionRole::Device, &["ngt", "gastric", " og ", "tube"]),
-    class("Monitoring Probes", "monitoring probes", RegionRole::Device, &["probe", "electrode", "lead", "ecg"]),
-    class("Tubings", "external tubing", RegionRole::Device, &["tubing", "tube", "intubat"]),
+    class(
+        "Nosogastric Tube",
+        "nasogastric tube",
+        RegionRole::Device,
+        &["gastric", "ngt", " og ", "tube", "intubat", "ventilat"],
+    ),
+    class("Monitoring Probes", PROBES, RegionRole::Device, &["probe", "electrode", "lead", "ecg"]),
+    class("Tubings", TUBING, RegionRole::Device, &["tubing", "tube", "intubat", "ventilat"]),
 ];
 
 const fn class(name: &'static str, label: &'static str, role: RegionRole, mentions: &'static [&'static str]) -> Class {

@@ -6,7 +6,7 @@ use stepwise_data::case::{Image, Region, RegionRole};
 use stepwise_data::image::Mask;
 use stepwise_data::problem::Problem;
 
-use super::classes::{CLASSES, Class, HEART, LEFT_LUNG, RIGHT_LUNG};
+use super::classes::{CLASSES, Class, HEART, LEFT_LUNG, PROBES, RIGHT_LUNG, TUBING};
 use super::diagnosis;
 use super::tables::Picture;
 use crate::import::ImportError;
@@ -18,6 +18,8 @@ use crate::pixels::{parts, union};
 pub(super) const AFFECTED: f64 = 0.01;
 /// Share of a lung below which it counts as not affected. Between the two limits nothing is asked.
 const SPARED: f64 = 0.001;
+/// Smallest share of the image that the mask of a structure covers. A smaller mask is a stray click.
+pub(super) const LEAST: f64 = 0.0001;
 /// Smallest share of the image that a separate part of a finding must cover to be counted.
 pub(super) const REGION: f64 = 0.001;
 
@@ -72,20 +74,29 @@ pub(super) struct Facts {
     pub(super) diagnosis: String,
     /// Marked structures, in the order of the table.
     pub(super) marked: Vec<Marked>,
-    /// Clinical notes in lower case, with a blank before and after.
-    notes: String,
+    /// Classes whose presence is unknown, although the table marks them.
+    doubtful: Vec<&'static Class>,
+    /// Clinical notes in lower case, with a blank before and after, and a word for an intubation that the table records.
+    pub(super) notes: String,
+    /// Whether the name of the image file ends in "PA".
+    is_named_pa: bool,
 }
 
 impl Facts {
-    /// Collects the facts of an image from its row of the table, its size and its marked structures.
-    pub(super) fn of(picture: &Picture, image: &Image, marked: Vec<Marked>) -> Self {
+    /// Collects the facts of an image from its row of the table, its size, its marked structures, and the classes whose
+    /// marks are doubtful.
+    pub(super) fn of(picture: &Picture, image: &Image, marked: Vec<Marked>, doubtful: Vec<&'static Class>) -> Self {
+        let intubated = if picture.intubated { "intubated " } else { "" };
+        let stem = Path::new(&picture.filename).file_stem().map(|stem| stem.to_string_lossy().to_lowercase());
         Self {
             width: image.width,
             height: image.height,
             view: picture.view.clone(),
             diagnosis: diagnosis(&picture.finding),
             marked,
-            notes: format!(" {} ", picture.notes.to_lowercase()),
+            doubtful,
+            notes: format!(" {} {intubated}", picture.notes.to_lowercase()),
+            is_named_pa: stem.is_some_and(|stem| stem.ends_with("-pa") || stem.ends_with("_pa")),
         }
     }
 
@@ -108,11 +119,15 @@ impl Facts {
         }
     }
 
-    /// Returns the view; None when the table names no known view or the notes contradict it.
+    /// Returns the view; None when the table names no known view, the notes contradict it, or nothing confirms it. The
+    /// table calls nearly all images PA, also those of patients in bed, so PA needs the file name or the notes as well and
+    /// holds for no image with a device or of an intubated patient.
     pub(super) fn view(&self) -> Option<&'static str> {
         let said_ap = self.notes.contains("anteroposterior") || self.notes.contains("ap chest");
+        let said_pa = self.notes.contains("posteroanterior") || self.notes.contains("pa chest") || self.is_named_pa;
+        let in_bed = self.notes.contains("intubat") || !self.present(RegionRole::Device).is_empty();
         match self.view.as_str() {
-            "PA" if !said_ap => Some(PA),
+            "PA" if said_pa && !said_ap && !in_bed => Some(PA),
             "AP" | "AP Supine" => Some(AP),
             "L" => Some(LATERAL),
             _ => None,
@@ -125,12 +140,16 @@ impl Facts {
         CLASSES.iter().filter(is).map(|class| class.label).collect()
     }
 
-    /// Returns the labels of this role that are neither marked nor mentioned in the notes, in the order of the classes.
+    /// Returns the labels of this role that are known to be absent: neither marked, also not doubtfully, nor mentioned in
+    /// the notes, nor easily confused with a marked device. In the order of the classes.
     pub(super) fn absent(&self, role: RegionRole) -> Vec<&'static str> {
+        let present = self.present(role);
         let is = |class: &&Class| {
             class.role == role
-                && self.marked.iter().all(|marked| marked.class != *class)
-                && !class.mentions.iter().any(|word| self.notes.contains(word))
+                && !present.contains(&class.label)
+                && !self.doubtful.contains(class)
+                && !class.mentioned(&self.notes)
+                && !present.iter().any(|other| are_confused(class.label, other))
         };
         CLASSES.iter().filter(is).map(|class| class.label).collect()
     }
@@ -208,6 +227,14 @@ impl Facts {
         };
         self.present(RegionRole::Finding).into_iter().filter_map(measured).collect()
     }
+}
+
+/// Returns whether an image with the device `marked` can show the device `label` without a mark: the cables of probes look
+/// like tubing, and where one tube or line is marked, others were often left out.
+fn are_confused(label: &str, marked: &str) -> bool {
+    let is_device = |label: &str| CLASSES.iter().any(|class| class.label == label && class.role == RegionRole::Device);
+    let is_pair = |one: &str, other: &str| [label, marked] == [one, other] || [label, marked] == [other, one];
+    is_device(label) && is_device(marked) && (is_pair(PROBES, TUBING) || ![label, marked].contains(&PROBES))
 }
 
 /// View from back to front, as questions name it.

@@ -5,6 +5,7 @@
 //! lungs are checked against this.
 
 mod classes;
+mod doubt;
 mod facts;
 mod questions;
 mod tables;
@@ -16,19 +17,36 @@ use stepwise_data::case::{Case, Image, Region, SCHEMA, Shape, Source, Split};
 use stepwise_data::image::load_mask;
 use stepwise_data::problem::{Problem, Problems};
 
+use super::formats::Mark;
 use super::marks::Marker;
-use super::output::{IMAGE, Output, slug};
+use super::output::{Finished, IMAGE, Output, slug};
 use super::pixels::paste;
-use crate::import::{ImportError, ImportOptions, ImportReport};
+use crate::import::{ImportError, ImportOptions, ImportReport, Skipped};
 use crate::sides;
-use classes::CLASSES;
-use facts::{Facts, Marked};
+use classes::{CLASSES, Class};
+use facts::{Facts, LEAST, Marked};
 use tables::Marking;
 
 const DATASET: &str = "covid-19-chest-xray-segmentations";
 
+/// Name of the importer.
+pub(super) const NAME: &str = "cxr";
+
+/// Returns what the importer looks for in a folder.
+pub(super) fn marks(source: &Path) -> Vec<Mark> {
+    let mut marks = vec![Mark::new("images/", source.join("images").is_dir())];
+    for (table, column) in [("metadata.csv", "patientid"), ("structure.csv", "Template Name")] {
+        let has_column = csv::Reader::from_path(source.join(table))
+            .and_then(|mut table| table.headers().map(|names| names.iter().any(|name| name == column)))
+            .unwrap_or(false);
+        marks.push(Mark::new(format!("{table} with {column}"), has_column));
+    }
+    marks
+}
+
 /// Imports the data set in the folder `source` into the new folder `out`, as [`Importer::run`](crate::Importer::run)
-/// describes. Images of other modalities, without a file or without markings are left out with a note.
+/// describes. Images of other modalities, without a file, without markings or with published arrows
+/// are left out with a note.
 ///
 /// # Errors
 /// When a table cannot be read or is wrong, an image or mask cannot be read or contradicts the table, the marked lungs
@@ -51,7 +69,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
     };
     let mut output = Output::create(out)?;
 
-    let (mut cases, mut strata, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut cases, mut strata, mut skipped) = (Vec::new(), Vec::new(), Skipped::default());
     let mut marker = Marker::new(options.seed);
     for picture in &pictures {
         let file = source.join("images").join(&picture.filename);
@@ -61,23 +79,37 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
             Some("images/ has no such file".to_owned())
         } else if !markings.contains_key(&picture.filename) {
             Some("no row of structure.csv is left for it".to_owned())
+        } else if doubt::has_arrows(&picture.notes.to_lowercase()) {
+            Some("arrows are drawn on it, as the notes say".to_owned())
         } else {
             None
         };
         if let Some(reason) = missing {
-            skipped.push(format!("metadata.csv:{}: {}: left out: {reason}", picture.row, picture.filename));
+            let place = format!("metadata.csv:{}", picture.row);
+            let line = format!("{place}: {}: left out: {reason}", picture.filename);
+            skipped.row(place, reason, line);
+            // Markings of an image that is left out are not reported once more.
+            markings.remove(&picture.filename);
             continue;
         }
         // Removed, so that a second row for the same file is reported and left out.
-        let own = markings.remove(&picture.filename).unwrap_or_default();
+        let mut own = markings.remove(&picture.filename).unwrap_or_default();
         let image = output.image(&file, &picture.filename, Some("radiological"))?;
         let case_id = format!("cxr-{}", slug(&picture.filename));
-        let marked =
-            regions(&Place { source, table: &structure, output: &output }, &case_id, &image, &own, &mut skipped)?;
-        let facts = Facts::of(picture, &image, marked);
+        let classes: Vec<&'static Class> =
+            CLASSES.iter().filter(|class| own.iter().any(|marking| marking.class == class.name)).collect();
+        let doubtful = doubt::doubtful(&picture.notes.to_lowercase(), &classes);
+        let note =
+            |(class, reason): &(&'static Class, &str)| format!("{case_id}: {} not asked about: {reason}", class.label);
+        skipped.lines.extend(doubtful.iter().map(note));
+        own.retain(|marking| doubtful.iter().all(|(class, _)| class.name != marking.class));
+        let place = Place { source, table: &structure, output: &output };
+        let (marked, strays) = regions(&place, &case_id, &image, &own, &mut skipped)?;
+        let doubtful = doubtful.into_iter().map(|(class, _)| class).chain(strays).collect();
+        let facts = Facts::of(picture, &image, marked, doubtful);
         facts.check_sides(&structure)?;
         let (chain, left_out) = questions::ask(&facts, &case_id, &set, options.seed);
-        skipped.extend(left_out.into_iter().map(|reason| format!("{case_id}: {reason}")));
+        skipped.lines.extend(left_out.into_iter().map(|reason| format!("{case_id}: {reason}")));
         let target = facts.target();
         let case = Case {
             schema: SCHEMA.into(),
@@ -103,15 +135,17 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
             strata.push(picture.finding.clone());
         }
     }
-    skipped.extend(
-        markings.into_keys().map(|file| format!("structure.csv: {file}: left out: metadata.csv has no row for it")),
-    );
+    for (file, own) in markings {
+        let reason = "metadata.csv has no row for the image";
+        own.iter().for_each(|marking| skipped.parts.add(reason, format!("structure.csv:{}", marking.row)));
+        skipped.lines.push(format!("structure.csv: {file}: left out: metadata.csv has no row for it"));
+    }
     if cases.is_empty() {
         let advice = "check that images/ contains the files that the table names";
         return Err(Problem::new(metadata, "gives no case", advice).into());
     }
-    skipped.extend(sides::split(options.seed, &output, &mut cases, &strata));
-    output.finish(cases, skipped)
+    skipped.lines.extend(sides::split(options.seed, &output, &mut cases, &strata));
+    output.finish(cases, skipped, &Finished { name: NAME, seed: options.seed, split: "new" })
 }
 
 /// Returns the recorded finding as the text of an option.
@@ -150,21 +184,22 @@ struct Place<'a> {
     output: &'a Output,
 }
 
-/// Returns the structures marked on an image, after writing their masks at the size of the image. Markings that cannot
-/// be used are added to `skipped`.
+/// Returns the structures marked on an image, after writing their masks at the size of the image, and the classes with a
+/// mask too small to show a structure. Markings that cannot be used are added to `skipped`.
 fn regions(
     place: &Place,
     case_id: &str,
     image: &Image,
     markings: &[Marking],
-    skipped: &mut Vec<String>,
-) -> Result<Vec<Marked>, ImportError> {
-    let mut marked: Vec<Marked> = Vec::new();
+    skipped: &mut Skipped,
+) -> Result<(Vec<Marked>, Vec<&'static Class>), ImportError> {
+    let (mut marked, mut strays): (Vec<Marked>, Vec<&'static Class>) = (Vec::new(), Vec::new());
     let mut problems = Vec::new();
     for marking in markings {
         let Some(class) = CLASSES.iter().find(|class| class.name == marking.class) else {
-            skipped
-                .push(format!("structure.csv:{}: left out: {:?} is not a known structure", marking.row, marking.class));
+            let place = format!("structure.csv:{}", marking.row);
+            let line = format!("{place}: left out: {:?} is not a known structure", marking.class);
+            skipped.part(place, "no known structure", line);
             continue;
         };
         let at = |field: &str, what: String, advice: &str| {
@@ -188,7 +223,7 @@ fn regions(
                     "structure.csv:{}: {}: no mask, and the box is the whole image: only the presence is used",
                     marking.row, class.label
                 );
-                skipped.push(line);
+                skipped.lines.push(line);
                 marked.push(Marked { class, region: None, mask: None });
             } else if left.saturating_add(width) > image.width
                 || top.saturating_add(height) > image.height
@@ -217,11 +252,24 @@ fn regions(
             continue;
         };
         let Some(bounds) = mask.bounds() else {
-            skipped.push(format!("structure.csv:{}: left out: its mask is empty", marking.row));
+            let place = format!("structure.csv:{}", marking.row);
+            let line = format!("{place}: left out: its mask is empty");
+            skipped.part(place, "an empty mask", line);
             continue;
         };
+        if (mask.area() as f64) < LEAST * mask.inside.len() as f64 {
+            let place = format!("structure.csv:{}", marking.row);
+            let line = format!(
+                "{place}: {}: not used: its mask of {} pixels is smaller than a ten-thousandth of the image",
+                class.label,
+                mask.area()
+            );
+            skipped.part(place, "a mask smaller than a ten-thousandth of the image", line);
+            strays.push(class);
+            continue;
+        }
         let path = place.output.mask(&format!("{case_id}-{id}"), &mask)?;
         marked.push(Marked { class, region: Some(region(Shape::Mask { path, bounds })), mask: Some(mask) });
     }
-    if problems.is_empty() { Ok(marked) } else { Err(Problems(problems).into()) }
+    if problems.is_empty() { Ok((marked, strays)) } else { Err(Problems(problems).into()) }
 }

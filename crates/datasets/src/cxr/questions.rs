@@ -5,8 +5,10 @@ use stepwise_data::case::{Item, RegionRole};
 
 use super::Counts;
 use super::classes::{CLASSES, HEART, LEFT_LUNG, RIGHT_LUNG};
+use super::doubt::is_unspecific;
 use super::facts::{AP, Facts, Finding, LATERAL, PA};
 use crate::chain::{Ask, Chain, draw};
+use crate::limits::clear_step;
 
 const BOTH_LUNGS: &str = "both lungs";
 /// Recorded finding that other recorded diagnoses cause, so that it can be right together with them.
@@ -67,7 +69,7 @@ impl Asker<'_> {
             }
             None => {
                 let reason = format!(
-                    "view not asked: the view {:?} of the table is unknown or contradicted by the notes",
+                    "view not asked: the view {:?} of the table is unknown, unconfirmed or contradicted by the notes",
                     self.facts.view
                 );
                 self.left_out.push(reason);
@@ -138,10 +140,14 @@ impl Asker<'_> {
         others.shuffle(&mut self.chain.dice("absent devices"));
         let gold = present.choose(&mut self.chain.dice("device")).copied().unwrap_or(NONE);
         others.truncate(if gold == NONE { 3 } else { 2 });
+        if others.is_empty() {
+            self.left_out.push("device not asked: it is open which other devices are absent".into());
+            return;
+        }
         if gold != NONE {
             others.push(NONE);
         } else if self.facts.absent(RegionRole::Device).len() < devices() {
-            self.left_out.push("device not asked: none is marked, but the notes mention one".into());
+            self.left_out.push("device not asked: none is marked for certain, but there may be one".into());
             return;
         }
         let near: Vec<&str> = others.iter().copied().filter(|label| *label != NONE).collect();
@@ -176,7 +182,8 @@ impl Asker<'_> {
                 "How many separate regions of {label} are there? \
                  Count those that cover at least a thousandth of the image."
             );
-            places.push(self.chain.count(Ask::new("14", question).after(places.first()).on(regions()), finding.parts));
+            let ask = Ask::new("14", question).after(places.first()).on(regions());
+            places.push(self.chain.count(ask, finding.parts, 1.0));
         }
         self.found.extend_from_slice(&places);
         places
@@ -195,9 +202,11 @@ impl Asker<'_> {
             Some(extent) => (extent, "area of both lungs"),
             None => (finding.share, "image"),
         };
-        let ask = Ask::new("17", format!("How much of the {whole} does the {label} cover?"))
-            .because(format!("it covers {:.0}% of it", 100.0 * extent));
-        asks.push((ask, EXTENTS, EXTENT_FROM.iter().filter(|from| extent >= **from).count()));
+        if let Some(step) = clear_step(extent, EXTENT_FROM, MARGIN) {
+            let ask = Ask::new("17", format!("How much of the {whole} does the {label} cover?"))
+                .because(format!("it covers {:.0}% of it", 100.0 * extent));
+            asks.push((ask, EXTENTS, step));
+        }
         if let Some(lung) = lung.filter(|_| finding.parts > 0) {
             let step = if lung == BOTH_LUNGS { 2 } else { usize::from(finding.parts > 1) };
             asks.push((Ask::new("21", format!("How is the {label} distributed?")), DISTRIBUTIONS, step));
@@ -208,10 +217,12 @@ impl Asker<'_> {
                  Shares less than ten percent of a lung apart are about equal."
             );
             let (right, left) = (100.0 * right, 100.0 * left);
-            let step = if (right - left).abs() < 10.0 { 1 } else { 2 * usize::from(left > right) };
-            let ask = Ask::new("21", question)
-                .because(format!("it covers {right:.0}% of the right and {left:.0}% of the left lung"));
-            asks.push((ask, BALANCE, step));
+            if let Some(apart) = clear_step((right - left).abs(), &[10.0], MARGIN_OF_BALANCE) {
+                let step = if apart == 0 { 1 } else { 2 * usize::from(left > right) };
+                let ask = Ask::new("21", question)
+                    .because(format!("it covers {right:.0}% of the right and {left:.0}% of the left lung"));
+                asks.push((ask, BALANCE, step));
+            }
         }
         for (ask, scale, step) in asks {
             let id = self.chain.ordinal(ask.after(found).on(evidence()), scale, step);
@@ -223,6 +234,11 @@ impl Asker<'_> {
     /// together, because both could be right; neither is a syndrome beside the diseases that cause it.
     fn conclude(&mut self) {
         let gold = &self.facts.diagnosis;
+        if is_unspecific(&self.facts.notes) {
+            self.left_out
+                .push("diagnosis not asked: the notes say that the image does not show which disease it is".into());
+            return;
+        }
         if gold == SYNDROME {
             self.left_out.push(format!("diagnosis not asked: the cause of the {SYNDROME} is not recorded"));
             return;
@@ -244,9 +260,10 @@ impl Asker<'_> {
             return;
         }
         let evidence = self.facts.present(RegionRole::Finding);
+        let found = if self.found.is_empty() { &self.oriented } else { &self.found };
         let ask = Ask::new("25", "Which of these diagnoses belongs to this image?")
             .or("Which of these is the most likely diagnosis?")
-            .after(self.described.iter().chain(&self.found).take(6))
+            .after(self.described.iter().chain(found).take(6))
             .on(evidence.iter().flat_map(|label| self.facts.regions(label)))
             .because(format!("the source records {gold}"));
         let near: Vec<&str> = others.first().copied().into_iter().collect();
@@ -259,6 +276,11 @@ fn devices() -> usize {
     CLASSES.iter().filter(|class| class.role == RegionRole::Device).count()
 }
 
+/// Least distance of a share from a limit of its scale, as a share of the limit; a choice of this importer.
+const MARGIN: f64 = 0.1;
+/// Least distance of the difference of two lungs from the limit of "about equal", as a share of the limit; a choice of this
+/// importer.
+const MARGIN_OF_BALANCE: f64 = 0.3;
 const EXTENTS: &[&str] = &["less than 10%", "10% to 25%", "25% to 50%", "50% or more"];
 const EXTENT_FROM: &[f64] = &[0.10, 0.25, 0.50];
 const DISTRIBUTIONS: &[&str] = &["one region in one lung", "several regions in one lung", BOTH_LUNGS];

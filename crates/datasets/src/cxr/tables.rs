@@ -24,6 +24,8 @@ pub(super) struct Picture {
     pub(super) licence: String,
     /// Clinical notes; may be empty.
     pub(super) notes: String,
+    /// Whether the patient was intubated at some time, or on the image.
+    pub(super) intubated: bool,
 }
 
 /// Row of `structure.csv`: one marked structure.
@@ -49,7 +51,8 @@ pub(super) struct Marking {
 /// name; the problems of all rows are reported.
 pub(super) fn pictures(path: &Path) -> Result<Vec<Picture>, ImportError> {
     let columns = ["patientid", "finding", "view", "modality", "filename", "license", "clinical_notes"];
-    read(path, columns, |row, [patient, finding, view, modality, filename, licence, notes], problems| {
+    let tubes = ["intubated", "intubation_present"];
+    read(path, columns, tubes, |row, [patient, finding, view, modality, filename, licence, notes], tubes, problems| {
         let at = |field: &str, what: String, advice: &str| Problem::new(path, what, advice).at_row(row).in_field(field);
         for (field, value) in [("patientid", patient), ("finding", finding), ("license", licence)] {
             if value.is_empty() {
@@ -61,7 +64,8 @@ pub(super) fn pictures(path: &Path) -> Result<Vec<Picture>, ImportError> {
         }
         let [patient, finding, view, modality, filename, licence, notes] =
             [patient, finding, view, modality, filename, licence, notes].map(str::to_owned);
-        Picture { row, patient, finding, view, modality, filename, licence, notes }
+        let intubated = tubes.contains(&"Y");
+        Picture { row, patient, finding, view, modality, filename, licence, notes, intubated }
     })
 }
 
@@ -72,7 +76,7 @@ pub(super) fn pictures(path: &Path) -> Result<Vec<Picture>, ImportError> {
 /// rows are reported.
 pub(super) fn markings(path: &Path) -> Result<Vec<Marking>, ImportError> {
     let columns = ["Template Name", "Filename", "Mask", "Resolution", "Left", "Top", "Width", "Height"];
-    read(path, columns, |row, [class, filename, mask, resolution, left, top, width, height], problems| {
+    read(path, columns, [], |row, [class, filename, mask, resolution, left, top, width, height], [], problems| {
         let at = |field: &str, what: String, advice: &str| Problem::new(path, what, advice).at_row(row).in_field(field);
         let resolution_read = resolution.split_once('x').and_then(|(w, h)| Some([w.parse().ok()?, h.parse().ok()?]));
         if resolution_read.is_none() {
@@ -108,11 +112,13 @@ fn inside(path: &str) -> bool {
     !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// Reads the named columns of a table and converts each row with `row`. Reports the problems of all rows at once.
-fn read<T, const N: usize>(
+/// Reads the named columns of a table and converts each row with `row`. Columns of `optional` may be missing; their values
+/// are then empty. Reports the problems of all rows at once.
+fn read<T, const N: usize, const M: usize>(
     path: &Path,
     columns: [&str; N],
-    mut row: impl FnMut(usize, [&str; N], &mut Vec<Problem>) -> T,
+    optional: [&str; M],
+    mut row: impl FnMut(usize, [&str; N], [&str; M], &mut Vec<Problem>) -> T,
 ) -> Result<Vec<T>, ImportError> {
     let unreadable = |error: &csv::Error| {
         let advice = "give the data set's own folder, with its tables unchanged";
@@ -125,9 +131,10 @@ fn read<T, const N: usize>(
     let mut table = csv::Reader::from_path(path).map_err(|error| unreadable(&error))?;
     let headers = table.headers().map_err(|error| unreadable(&error))?.clone();
     let mut problems = Vec::new();
+    // The first column name may start with a byte order mark.
+    let find = |column: &str| headers.iter().position(|header| header.trim_start_matches('\u{feff}') == column);
     let places = columns.map(|column| {
-        // The first column name may start with a byte order mark.
-        let place = headers.iter().position(|header| header.trim_start_matches('\u{feff}') == column);
+        let place = find(column);
         if place.is_none() {
             let problem = Problem::new(path, "this column is missing", "use the data set's own table, with its header");
             problems.push(problem.at_row(1).in_field(column));
@@ -137,13 +144,14 @@ fn read<T, const N: usize>(
     if !problems.is_empty() {
         return Err(Problems(problems).into());
     }
+    let more = optional.map(find);
     let mut rows = Vec::new();
     for record in table.records() {
         match record {
             Ok(record) => {
                 let line = record.position().map_or(0, |position| position.line() as usize);
-                let values = places.map(|place| place.and_then(|place| record.get(place)).unwrap_or_default().trim());
-                rows.push(row(line, values, &mut problems));
+                let value = |place: Option<usize>| place.and_then(|place| record.get(place)).unwrap_or_default().trim();
+                rows.push(row(line, places.map(value), more.map(value), &mut problems));
             }
             Err(error) => problems.push(unreadable(&error)),
         }

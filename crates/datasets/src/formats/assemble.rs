@@ -16,6 +16,8 @@ pub(super) struct Common {
     pub(super) dataset: String,
     /// Licence of the images.
     pub(super) licence: String,
+    /// Whether all cases are credentialed.
+    pub(super) credentialed: bool,
     /// Modality of rows that record none.
     pub(super) modality: String,
 }
@@ -95,6 +97,7 @@ fn case(images: &[usize], rows: &[&KeptRow], pictures: &Pictures, common: &Commo
         let found = report.categories.entry(asked.question.mapped.category.clone()).or_default();
         found.add(asked.question.mapped.found_by.clone(), asked.question.text.clone());
     }
+    join_pairs(&mut chain, &questions);
     let case_id = format!("{}-{name}", crate::output::slug(&common.dataset));
     let text = |find: fn(&KeptRow) -> Option<&String>| rows.iter().find_map(|row| find(row)).cloned();
     let group = rows.iter().find_map(|row| row.links.first()).cloned().unwrap_or_else(|| name.clone());
@@ -106,7 +109,7 @@ fn case(images: &[usize], rows: &[&KeptRow], pictures: &Pictures, common: &Commo
             dataset: common.dataset.clone(),
             revision: None,
             licence: common.licence.clone(),
-            credentialed: rows.iter().any(|row| row.credentialed),
+            credentialed: common.credentialed || rows.iter().any(|row| row.credentialed),
         },
         modality: text(|row| row.modality.as_ref()).unwrap_or_else(|| common.modality.clone()),
         body_region: text(|row| row.body_region.as_ref()),
@@ -119,6 +122,33 @@ fn case(images: &[usize], rows: &[&KeptRow], pictures: &Pictures, common: &Commo
         regions,
         chain,
         case_id,
+    }
+}
+
+/// Links the yes/no questions that share the name of a pair, when these are two with opposite answers.
+fn join_pairs(chain: &mut [Item], questions: &[(Asked<'_>, Vec<String>)]) {
+    let mut pairs: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, (asked, _)) in questions.iter().enumerate() {
+        if let Some(name) = &asked.question.pair {
+            pairs.entry(name).or_default().push(place);
+        }
+    }
+    let gold = |item: &Item| match item.answer {
+        Answer::Yesno { gold, .. } => Some(gold),
+        _ => None,
+    };
+    for places in pairs.values() {
+        let [one, other] = places[..] else { continue };
+        let (Some(first), Some(second)) = (gold(&chain[one]), gold(&chain[other])) else { continue };
+        if first == second {
+            continue;
+        }
+        for (place, twin) in [(one, other), (other, one)] {
+            let id = chain[twin].id.clone();
+            if let Answer::Yesno { pair_of, .. } = &mut chain[place].answer {
+                *pair_of = Some(id);
+            }
+        }
     }
 }
 
@@ -151,7 +181,7 @@ fn item(place: usize, question: &KeptQuestion, parent: Option<String>, regions: 
         evidence,
         confusable: Vec::new(),
         paraphrases: Vec::new(),
-        rationale: None,
+        rationale: question.rationale.clone(),
         laterality: None,
         vision_required: question.mapped.vision_required,
     }

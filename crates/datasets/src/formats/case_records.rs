@@ -5,23 +5,23 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use stepwise_data::case::{Case, SCHEMA, Shape, Split};
-use stepwise_data::check::{CheckOptions, Files, check};
+use stepwise_data::check::{CheckOptions, Files, check, unreachable_boxes};
 use stepwise_data::dataset::{CASE_FILE, Dataset};
-use stepwise_data::image::{Mask, load_mask};
-use stepwise_data::io::contained;
+use stepwise_data::image::Mask;
 use stepwise_data::problem::{Problem, Problems};
 use stepwise_data::taxonomy::Taxonomy;
 
 use super::entry::ImageRef;
 use super::format::FormatOptions;
-use super::pictures::Pictures;
-use super::pipeline::write_report;
+use super::pictures::{Picture, Pictures, resolve};
+use super::pipeline::description;
 use super::record::{Record, scalar};
 use super::records;
-use super::report::{FormatReport, REPORT_SCHEMA};
+use super::report::{FormatReport, REPORT_SCHEMA, write_report};
 use crate::import::ImportError;
 use crate::output::Output;
 use crate::sides;
+use crate::source_image::{DrawnOn, read_mask};
 
 /// Text of what the source does not record.
 const NOT_RECORDED: &str = "not recorded";
@@ -34,6 +34,10 @@ const NOT_RECORDED: &str = "not recorded";
 /// When the source cannot be read, a record is faulty (without [`FormatOptions::keep_going`]), no case is left, `out`
 /// holds a case file, or a file cannot be written.
 pub(crate) fn import(source: &Path, out: &Path, options: &FormatOptions) -> Result<FormatReport, ImportError> {
+    if options.pixels.exif == Some(DrawnOn::Stored) {
+        let what = "case records have their regions on the image as shown";
+        return Err(Problem::new(source, what, "turn the regions, and leave --exif out").into());
+    }
     let file = if source.is_dir() { source.join(CASE_FILE) } else { source.to_owned() };
     let root = stepwise_data::dataset::root_of(&file).to_owned();
     let mut report = FormatReport {
@@ -47,13 +51,14 @@ pub(crate) fn import(source: &Path, out: &Path, options: &FormatOptions) -> Resu
         report.dataset = "cases".into();
     }
     let records = records::open(&file)?;
-    let mut pictures = Pictures::new(Output::create(out)?);
+    let import = description("cases", source, options);
+    let mut pictures = Pictures::new(Output::create(out)?, &import)?;
     let finished = complete(records, &root, options, &mut pictures, &mut report)
         .and_then(|cases| finish(cases, &root, out, options, &mut pictures, &mut report));
     match finished {
         Ok(()) => Ok(report),
         Err(error) => {
-            pictures.output.remove_images_except(&BTreeSet::new());
+            pictures.remove_all();
             Err(error)
         }
     }
@@ -115,7 +120,8 @@ fn case(
 ) -> Result<Case, ImportError> {
     let mut fields = record.fields.clone();
     let id = fields.get("case_id").and_then(scalar).unwrap_or_else(|| format!("case-{:06}", record.place.row));
-    let source = json!({"dataset": report.dataset, "licence": options.licence.as_deref().unwrap_or(NOT_RECORDED)});
+    let source = json!({"dataset": report.dataset, "licence": options.licence.as_deref().unwrap_or(NOT_RECORDED),
+                        "credentialed": options.credentialed});
     let modality = options.modality.as_deref().unwrap_or(NOT_RECORDED);
     for (name, value) in [
         ("schema", json!(SCHEMA)),
@@ -134,7 +140,10 @@ fn case(
         }
         let field = format!("images[{index}]");
         let object = object(record, image, &field)?;
-        ids.push(complete_image(record, object, &field, index, root, pictures)?);
+        let at =
+            ImageRef::file(&format!("{field}.path"), root, object.get("path").and_then(scalar).unwrap_or_default());
+        let found = pictures.add(&record.place, &at, &options.pixels)?;
+        ids.push(complete_image(record, object, &field, index, &pictures.all[found])?);
     }
     if fields.contains_key("regions") {
         for (index, region) in list(record, &mut fields, "regions")?.iter_mut().enumerate() {
@@ -174,12 +183,20 @@ fn complete_image(
     object: &mut Map<String, Value>,
     field: &str,
     index: usize,
-    root: &Path,
-    pictures: &mut Pictures,
+    picture: &Picture,
 ) -> Result<Value, ImportError> {
-    let path = object.get("path").and_then(scalar).unwrap_or_default();
-    let found = pictures.add(&record.place, &ImageRef::file(&format!("{field}.path"), root, path))?;
-    let image = &pictures.all[found].image;
+    let image = &picture.image;
+    // A record states the digest of the source's file, and a converted image has another one.
+    if object.get("sha256") == Some(&json!(picture.source_sha256)) {
+        object.insert("sha256".into(), json!(image.sha256));
+    }
+    if let Some(pixels) = &image.pixels {
+        object.insert("pixels".into(), json!(pixels));
+        object.remove("phash");
+    }
+    if let Some(orientation) = &image.orientation {
+        object.entry("orientation").or_insert(json!(orientation));
+    }
     for (name, value) in [
         ("sha256", json!(image.sha256)),
         ("width", json!(image.width)),
@@ -232,17 +249,20 @@ fn finish(
     }
     let used: BTreeSet<&str> = cases.iter().flat_map(|case| &case.images).map(|image| image.path.as_str()).collect();
     pictures.output.remove_images_except(&used);
+    pictures.report(&used, &mut report.pixels);
     report.warnings = pictures.output.warnings();
+    report.warnings.extend(unreachable_boxes(&cases));
     report.count(&cases);
     write_report(out, report)?;
+    pictures.complete();
     Dataset::new(&out.join(CASE_FILE), cases).save()?;
     Ok(())
 }
 
 /// Reads a mask below `root`.
 fn mask(root: &Path, path: &str) -> Result<Mask, String> {
-    let found = contained::resolve(root, path.trim_start_matches("./")).map_err(|error| error.to_string())?;
-    load_mask(&found).map_err(|error| error.to_string())
+    let found = resolve(root, path).map_err(|(what, advice)| format!("{what} -> {advice}"))?;
+    read_mask(&found).map_err(|error| error.to_string())
 }
 
 fn list<'a>(record: &Record, fields: &'a mut Map<String, Value>, name: &str) -> Result<&'a mut Vec<Value>, Problems> {

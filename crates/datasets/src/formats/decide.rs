@@ -12,9 +12,10 @@ use super::entry::{Entry, Question, Row};
 use super::kept::{KeptQuestion, KeptRow};
 use super::map::{CategoryMap, Mapped};
 use super::pictures::Pictures;
-use super::regions::placed;
+use super::regions::{drawn_on, outlined, placed};
 use super::report::FormatReport;
 use crate::import::ImportError;
+use crate::source_image::{DrawnOn, PixelOptions};
 
 /// Reason of rows in a file without any right answer.
 const NO_ANSWERS: &str = "in a file without right answers";
@@ -42,7 +43,7 @@ fn has_answer(question: &Question) -> bool {
 
 /// What a question becomes.
 enum Fate {
-    Kept(KeptQuestion),
+    Kept(Box<KeptQuestion>),
     LeftOut(String),
     Faulty(Problems),
 }
@@ -57,6 +58,8 @@ pub(super) struct Decider<'a> {
     pub(super) answered: &'a Answered,
     /// Images of the output.
     pub(super) pictures: &'a mut Pictures,
+    /// Choices about pixels.
+    pub(super) pixels: &'a PixelOptions,
     /// Counts.
     pub(super) report: &'a mut FormatReport,
     /// Rows that are wrong.
@@ -98,6 +101,7 @@ impl Decider<'_> {
     }
 
     fn row(&mut self, row: Row) -> Result<Option<KeptRow>, ImportError> {
+        row.remarks.iter().for_each(|remark| self.report.parts_left_out.add(remark.clone(), row.place.short()));
         let fates: Vec<Fate> = (0..row.questions.len()).map(|index| self.question(&row, index)).collect();
         self.report.questions.read += fates.len();
         let mut problems: Vec<Problem> = Vec::new();
@@ -109,7 +113,7 @@ impl Decider<'_> {
                         question.parent = kept_at[..index].iter().rev().find_map(|kept| *kept);
                     }
                     kept_at[index] = Some(questions.len());
-                    questions.push(question);
+                    questions.push(*question);
                 }
                 Fate::LeftOut(reason) => left_out.push(reason),
                 Fate::Faulty(Problems(found)) => problems.extend(found),
@@ -132,7 +136,12 @@ impl Decider<'_> {
             return Ok(None);
         }
         left_out.iter().for_each(|reason| self.report.questions.left_out.add(reason, row.place.short()));
-        let Row { place, links, split, modality, body_region, credentialed, .. } = row;
+        let Row { place, mut links, split, modality, body_region, credentialed, .. } = row;
+        // What the image files record counts where the row records nothing.
+        let facts = images.iter().map(|index| &self.pictures.all[*index].facts);
+        let modality = modality.or_else(|| facts.clone().find_map(|facts| facts.modality.clone()));
+        let body_region = body_region.or_else(|| facts.clone().find_map(|facts| facts.body_region.clone()));
+        links.extend(facts.filter_map(|facts| facts.group.clone()));
         Ok(Some(KeptRow { place, images, regions, questions, links, split, modality, body_region, credentialed }))
     }
 
@@ -140,6 +149,9 @@ impl Decider<'_> {
         let question = &row.questions[index];
         if !has_answer(question) && !self.answered.contains(&row.place.file) {
             return Fate::LeftOut(NO_ANSWERS.to_owned());
+        }
+        if let Some(reason) = &question.untaught {
+            return Fate::LeftOut(reason.clone());
         }
         if row.images.is_empty() {
             return Fate::LeftOut("without an image".to_owned());
@@ -154,8 +166,8 @@ impl Decider<'_> {
         };
         match self.map.find(&question.fields, &text, &answer).or_else(|| self.rest.cloned()) {
             Some(mapped) => {
-                let evidence = question.evidence.clone();
-                Fate::Kept(KeptQuestion { text, answer, mapped, evidence, parent: None })
+                let Question { evidence, pair, rationale, .. } = question.clone();
+                Fate::Kept(Box::new(KeptQuestion { text, answer, mapped, pair, rationale, evidence, parent: None }))
             }
             None => Fate::LeftOut(self.map.unmapped(&question.fields)),
         }
@@ -165,7 +177,7 @@ impl Decider<'_> {
     fn images(&mut self, row: &Row, problems: &mut Vec<Problem>) -> Result<(Vec<usize>, Regions), ImportError> {
         let mut images = Vec::new();
         for wanted in &row.images {
-            match self.pictures.add(&row.place, wanted) {
+            match self.pictures.add(&row.place, wanted, self.pixels) {
                 Ok(index) => images.push(index),
                 // A problem with the place of this row is a fault of the source, any other one of the output.
                 Err(ImportError::Problems(Problems(found))) if found.iter().all(|one| *one.file == *row.place.file) => {
@@ -176,11 +188,35 @@ impl Decider<'_> {
         }
         let mut regions = Vec::new();
         if problems.is_empty() {
-            for draft in &row.regions {
-                let (wanted, picture) = (&row.images[draft.image], &self.pictures.all[images[draft.image]]);
-                match placed(&row.place, draft, wanted, picture, &mut self.report.pixels) {
+            for (index, draft) in row.regions.iter().enumerate() {
+                let (wanted, image) = (&row.images[draft.image], images[draft.image]);
+                let picture = &self.pictures.all[image];
+                let drawn_on = match drawn_on(&row.place, wanted, picture, self.pixels.exif) {
+                    Ok(drawn_on) => drawn_on,
+                    Err(Problems(found)) => {
+                        problems.extend(found);
+                        break;
+                    }
+                };
+                match placed(&row.place, draft, picture, drawn_on, &mut self.report.pixels) {
                     Ok(region) => regions.push((draft.image, region)),
-                    Err(Problems(found)) => problems.extend(found),
+                    Err(Problems(found)) => {
+                        problems.extend(found);
+                        continue;
+                    }
+                }
+                if let (Some(mask), Some((_, region))) = (row.masks.get(&index), regions.last_mut())
+                    && let Some(shape) = self.pictures.add_mask(image, (index, &draft.label), mask, drawn_on)?
+                {
+                    region.shape = shape;
+                }
+                if let (Some(points), Some((_, region))) = (row.polygons.get(&index), regions.last_mut()) {
+                    // Outlines are not turned along with a turned box.
+                    let outline = (drawn_on == DrawnOn::Shown).then(|| outlined(&region.shape, points));
+                    match outline.flatten() {
+                        Some(shape) => region.shape = shape,
+                        None => self.report.pixels.add("box kept, because its outline is elsewhere", row.place.short()),
+                    }
                 }
             }
         }

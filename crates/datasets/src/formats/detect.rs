@@ -4,33 +4,66 @@ use std::path::Path;
 
 use stepwise_data::problem::{Problem, Problems};
 
-use super::format::Format;
+use super::format::Mark;
 use super::sets::FORMATS;
+use crate::importers::IMPORTERS;
 
 /// Format of a source with what speaks for it.
 pub struct Detected {
-    /// The format.
-    pub format: &'static dyn Format,
+    /// Name of the format or importer.
+    pub name: &'static str,
     /// Files and fields by which it was recognised.
     pub evidence: Vec<String>,
+    /// Other formats of which a part is there, each with what is missing, as in `coco, which lacks: ...`.
+    pub others: Vec<String>,
 }
 
-/// Returns the only format that fits `source`.
+/// Marks of a format or importer in a source.
+struct Marked {
+    name: &'static str,
+    marks: Vec<Mark>,
+}
+
+impl Marked {
+    /// Returns whether all marks are there.
+    fn fits(&self) -> bool {
+        self.marks.iter().all(|mark| mark.found)
+    }
+
+    /// Counts the files and fields that are there. A mark such as "no dataset_info.json" alone is no likeness.
+    fn found(&self) -> usize {
+        self.marks.iter().filter(|mark| mark.found && !mark.what.starts_with("no ")).count()
+    }
+
+    /// Returns the name with what is missing.
+    fn lacks(&self) -> String {
+        format!("{}, which lacks: {}", self.name, self.names(false).join("; "))
+    }
+
+    fn names(&self, found: bool) -> Vec<String> {
+        self.marks.iter().filter(|mark| mark.found == found).map(|mark| mark.what.clone()).collect()
+    }
+}
+
+/// Returns the only format or importer that fits `source`.
 ///
 /// # Errors
-/// When `source` does not exist, no format fits, or more than one does. The message names what was looked for.
+/// When `source` does not exist, none fits, or more than one does. The message names what was looked for.
 pub fn detect(source: &Path) -> Result<Detected, Problems> {
     if !source.exists() {
         return Err(Problem::new(source, "does not exist", "give the folder or file of the data set").into());
     }
-    let fits = FORMATS.iter().filter_map(|format| Some(Detected { format: *format, evidence: format.detect(source)? }));
-    let mut fits: Vec<Detected> = fits.collect();
-    match fits.len() {
-        1 => Ok(fits.remove(0)),
-        0 => Err(unknown(source).into()),
+    let all = marked(source);
+    let fits: Vec<&Marked> = all.iter().filter(|one| one.fits()).collect();
+    match fits[..] {
+        [only] => {
+            let others = all.iter().filter(|one| one.name != only.name && one.found() > 0).map(Marked::lacks);
+            Ok(Detected { name: only.name, evidence: only.names(true), others: others.collect() })
+        }
+        [] => Err(unknown(source, &all).into()),
         _ => {
             let all: Vec<String> =
-                fits.iter().map(|fit| format!("{} ({})", fit.format.name(), fit.evidence.join(", "))).collect();
+                fits.iter().map(|fit| format!("{} ({})", fit.name, fit.names(true).join(", "))).collect();
             let what = format!("fits {} formats: {}", fits.len(), all.join(" and "));
             let advice = "name one of them instead of auto, or give a folder with one of them only";
             Err(Problem::new(source, what, advice).into())
@@ -38,32 +71,27 @@ pub fn detect(source: &Path) -> Result<Detected, Problems> {
     }
 }
 
-fn unknown(source: &Path) -> Problem {
-    let mut looked = Vec::new();
-    let mut nearest: Option<(usize, &str, Vec<String>)> = None;
-    for format in FORMATS {
-        let marks = format.marks(source);
-        if marks.is_empty() {
-            continue;
-        }
-        let names: Vec<&str> = marks.iter().map(|mark| mark.what.as_str()).collect();
-        looked.push(format!("  {}: {}", format.name(), names.join("; ")));
-        let found = marks.iter().filter(|mark| mark.found).count();
-        let missing = marks.into_iter().filter(|mark| !mark.found).map(|mark| mark.what).collect();
-        if found > 0 && nearest.as_ref().is_none_or(|(most, ..)| found > *most) {
-            nearest = Some((found, format.name(), missing));
-        }
-    }
-    let near = match nearest {
-        Some((_, name, missing)) => {
-            format!("\nThe nearest known layout is {name}, which lacks: {}.", missing.join("; "))
-        }
-        None => String::new(),
-    };
+/// Returns the marks of all formats that are recognised by marks, and of all importers.
+fn marked(source: &Path) -> Vec<Marked> {
+    let formats = FORMATS.iter().map(|format| Marked { name: format.name(), marks: format.marks(source) });
+    let importers = IMPORTERS.iter().map(|one| Marked { name: one.name, marks: (one.marks)(source) });
+    formats.chain(importers).filter(|one| !one.marks.is_empty()).collect()
+}
+
+fn unknown(source: &Path, all: &[Marked]) -> Problem {
     if source.join(stepwise_data::dataset::CASE_FILE).is_file() {
         let advice = "use `stepwise data import cases SRC OUT`, which completes them";
         return Problem::new(source, "holds case records", advice);
     }
+    let looked: Vec<String> = all
+        .iter()
+        .map(|one| {
+            let names: Vec<&str> = one.marks.iter().map(|mark| mark.what.as_str()).collect();
+            format!("  {}: {}", one.name, names.join("; "))
+        })
+        .collect();
+    let nearest = all.iter().filter(|one| one.found() > 0).rev().max_by_key(|one| one.found());
+    let near = nearest.map_or_else(String::new, |one| format!("\nThe nearest known layout is {}.", one.lacks()));
     let what = format!("is no known layout; looked for:\n{}{near}\n", looked.join("\n"));
     let advice = "write your annotations as a table and use `stepwise data import table SRC OUT --image COLUMN --question \
                   COLUMN --answer COLUMN`";

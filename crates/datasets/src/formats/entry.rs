@@ -1,11 +1,15 @@
 //! Rows that the formats give: images, questions and regions, before answers and categories are decided.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use stepwise_data::case::{RegionRole, Split};
+use stepwise_data::image::Mask;
 use stepwise_data::problem::Problems;
 
 use super::record::Place;
+use crate::source_image::Plane;
 
 /// One record of a source as its format reads it.
 pub(crate) enum Entry {
@@ -30,6 +34,10 @@ pub(crate) struct Row {
     pub(crate) questions: Vec<Question>,
     /// Regions on the images.
     pub(crate) regions: Vec<RegionDraft>,
+    /// Pixels of regions, by their index; regions without them are boxes. A mask has the size that its image states.
+    pub(crate) masks: BTreeMap<usize, Mask>,
+    /// Outlines of regions, by their index, as polygons of points `[x, y]` in pixels of the image.
+    pub(crate) polygons: BTreeMap<usize, Vec<[f64; 2]>>,
     /// Names that rows share when they must be on one side of the split, such as a patient; the first is the group.
     pub(crate) links: Vec<String>,
     /// Side of the published split; None when the source has none.
@@ -40,6 +48,8 @@ pub(crate) struct Row {
     pub(crate) body_region: Option<String>,
     /// Whether access to the source needs credentials.
     pub(crate) credentialed: bool,
+    /// Parts of the record that the format leaves out while the row stays, such as a box without area.
+    pub(crate) remarks: Vec<String>,
 }
 
 impl Row {
@@ -50,11 +60,14 @@ impl Row {
             images,
             questions,
             regions: Vec::new(),
+            masks: BTreeMap::new(),
+            polygons: BTreeMap::new(),
             links: Vec::new(),
             split: None,
             modality: None,
             body_region: None,
             credentialed: false,
+            remarks: Vec::new(),
         }
     }
 }
@@ -82,6 +95,19 @@ pub(crate) enum ImageAt {
     },
     /// File in the record itself as base64, after a name for the image.
     Base64(String, String),
+    /// Bytes of a file in the record itself, after a name for the image.
+    Bytes(String, Arc<[u8]>),
+    /// Slice of a NIfTI volume below the folder `root`.
+    Slice {
+        /// Folder that the file must not leave.
+        root: PathBuf,
+        /// Relative path.
+        path: String,
+        /// Plane of the slice.
+        plane: Plane,
+        /// Index of the slice along the stored axis, counted from 0.
+        index: usize,
+    },
 }
 
 impl ImageRef {
@@ -108,6 +134,16 @@ pub(crate) struct Question {
     pub(crate) fields: Vec<(String, String)>,
     /// Whether the question continues a conversation, so that the turn before it is its parent.
     pub(crate) continues: bool,
+    /// Whether the answer is taught word for word, so that it becomes yes/no or a number only when it is written as these
+    /// are taught.
+    pub(crate) is_verbatim: bool,
+    /// Name that the two questions of a pair share, which ask about one image and have opposite answers; None for a
+    /// question without a pair.
+    pub(crate) pair: Option<String>,
+    /// Reason why the answer is right; None when not recorded.
+    pub(crate) rationale: Option<String>,
+    /// Why the tool of the source does not train on the answer, so that it is left out; None when it does.
+    pub(crate) untaught: Option<String>,
 }
 
 /// A right answer as the source writes it.

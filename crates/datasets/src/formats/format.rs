@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use stepwise_data::problem::Problems;
 
 use super::entry::Entry;
+use crate::source_image::PixelOptions;
 
 /// Entries of a source in the order of its files and rows.
 pub(crate) type Entries = Box<dyn Iterator<Item = Entry>>;
@@ -52,13 +53,6 @@ pub trait Format: Sync {
     /// When a file that the layout needs is missing or cannot be read as a whole.
     #[doc(hidden)]
     fn entries(&self, source: &Path, options: &FormatOptions) -> Result<Rows, Problems>;
-
-    /// Returns what speaks for the format: all its marks. None when one is missing.
-    fn detect(&self, source: &Path) -> Option<Vec<String>> {
-        let marks = self.marks(source);
-        let fits = !marks.is_empty() && marks.iter().all(|mark| mark.found);
-        fits.then(|| marks.into_iter().map(|mark| mark.what).collect())
-    }
 }
 
 /// Rows of an opened source.
@@ -102,7 +96,7 @@ pub struct Columns {
 }
 
 /// Options of an import by a format.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct FormatOptions {
     /// Seed of a new split.
     pub seed: u64,
@@ -120,6 +114,12 @@ pub struct FormatOptions {
     pub modality: Option<String>,
     /// Licence of the images; None writes `not recorded`.
     pub licence: Option<String>,
+    /// Whether all cases are marked as credentialed. Without it the format decides.
+    pub credentialed: bool,
     /// Columns of a table.
     pub columns: Columns,
+    /// Choices about pixels.
+    pub pixels: PixelOptions,
+    /// File with the names of the classes of a label map; needed by the format `labelmap`.
+    pub classes: Option<PathBuf>,
 }

@@ -38,6 +38,10 @@ pub(super) struct KeptQuestion {
     pub(super) answer: Answer,
     /// Category and stage.
     pub(super) mapped: Mapped,
+    /// Name that the two questions of a pair share; None without a pair.
+    pub(super) pair: Option<String>,
+    /// Reason why the answer is right; None when not recorded.
+    pub(super) rationale: Option<String>,
     /// Indices of the regions of the row that hold the evidence.
     pub(super) evidence: Vec<usize>,
     /// Index in the row of the turn that this one continues; None for a question of its own.

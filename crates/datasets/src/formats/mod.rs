@@ -8,8 +8,10 @@ mod decide;
 mod detect;
 mod entry;
 mod format;
+mod journal;
 mod kept;
 mod map;
+mod outline;
 mod pictures;
 mod pipeline;
 mod record;
@@ -21,12 +23,15 @@ mod sets;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod turned;
 
 use std::path::Path;
 
 pub use detect::{Detected, detect};
 pub use format::{Columns, Format, FormatOptions, Mark, SplitChoice};
-pub use report::{FormatReport, REPORT_SCHEMA};
+pub(crate) use report::write_report;
+pub use report::{Flow, FormatReport, REPORT_SCHEMA, SplitReport};
+pub use tally::{Counted, Tally};
 
 use crate::import::ImportError;
 
@@ -53,7 +58,21 @@ pub fn import_format(
     out: &Path,
     options: &FormatOptions,
 ) -> Result<FormatReport, ImportError> {
-    pipeline::import(format, source, out, options)
+    pipeline::import(format, source, out, options, &|_| {})
+}
+
+/// Imports like [`import_format`], and calls `progress` with the number of rows read so far after each row.
+///
+/// # Errors
+/// As for [`import_format`].
+pub fn import_format_observed(
+    format: &dyn Format,
+    source: &Path,
+    out: &Path,
+    options: &FormatOptions,
+    progress: &dyn Fn(usize),
+) -> Result<FormatReport, ImportError> {
+    pipeline::import(format, source, out, options, progress)
 }
 
 /// Completes the case records of `source`, a JSON Lines file or a folder with `cases.jsonl`: ids, digests, sizes, hashes,

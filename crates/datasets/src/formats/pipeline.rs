@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use stepwise_data::check::{CheckOptions, Files, check};
+use stepwise_data::check::{CheckOptions, Files, check, unreachable_boxes};
 use stepwise_data::dataset::{CASE_FILE, Dataset};
-use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::problem::{Problem, Problems};
 
 use super::assemble::{Common, cases};
@@ -16,18 +15,16 @@ use super::kept::KeptRow;
 use super::map::{CategoryMap, rest};
 use super::pictures::Pictures;
 use super::repeated::resolve;
-use super::report::{FormatReport, REPORT_SCHEMA};
+use super::report::{FormatReport, REPORT_SCHEMA, write_report};
 use crate::import::ImportError;
 use crate::output::Output;
 use crate::sides;
 
-/// Name of the report in the output folder.
-pub(crate) const REPORT_FILE: &str = "import.json";
-
 /// Text of what the source does not record.
 const NOT_RECORDED: &str = "not recorded";
 
-/// Imports `source` by `format` into the new folder `out`: images, then `import.json`, then `cases.jsonl`.
+/// Imports `source` by `format` into the new folder `out`: images, then `import.json`, then `cases.jsonl`. Calls `progress`
+/// with the number of rows read so far.
 ///
 /// # Errors
 /// When the source or the category map cannot be read, a row is faulty (without
@@ -38,6 +35,7 @@ pub(crate) fn import(
     source: &Path,
     out: &Path,
     options: &FormatOptions,
+    progress: &dyn Fn(usize),
 ) -> Result<FormatReport, ImportError> {
     let map = CategoryMap::load(options.map.as_deref(), format.map())?;
     let rest = options.rest.as_deref().map(rest).transpose()?;
@@ -52,12 +50,14 @@ pub(crate) fn import(
         seed: options.seed,
         ..FormatReport::default()
     };
-    let mut pictures = Pictures::new(Output::create(out)?);
+    let import = description(format.name(), source, options);
+    let mut pictures = Pictures::new(Output::create(out)?, &import)?;
     let mut decider = Decider {
         map: &map,
         rest: rest.as_ref(),
         answered: &answered,
         pictures: &mut pictures,
+        pixels: &options.pixels,
         report: &mut report,
         problems: Vec::new(),
     };
@@ -65,7 +65,10 @@ pub(crate) fn import(
     let mut failure = None;
     for entry in entries {
         match decider.decide(entry) {
-            Ok(row) => rows.extend(row),
+            Ok(row) => {
+                rows.extend(row);
+                progress(decider.report.rows.read);
+            }
             Err(error) => {
                 failure = Some(error);
                 break;
@@ -84,10 +87,16 @@ pub(crate) fn import(
     match finished {
         Ok(()) => Ok(report),
         Err(error) => {
-            pictures.output.remove_images_except(&BTreeSet::new());
+            pictures.remove_all();
             Err(error)
         }
     }
+}
+
+/// Describes an import; equal descriptions write equal images.
+pub(super) fn description(format: &str, source: &Path, options: &FormatOptions) -> String {
+    let source = source.canonicalize().unwrap_or_else(|_| source.to_owned());
+    format!("{format} {} {options:?}", source.display())
 }
 
 /// Splits the rows, makes the cases, and writes them and the report.
@@ -123,6 +132,7 @@ fn finish(
     let common = Common {
         dataset: report.dataset.clone(),
         licence: options.licence.clone().unwrap_or_else(|| NOT_RECORDED.into()),
+        credentialed: options.credentialed,
         modality: options.modality.clone().unwrap_or_else(|| NOT_RECORDED.into()),
     };
     let mut cases = cases(&rows, pictures, &common, report);
@@ -131,14 +141,12 @@ fn finish(
         report.notes.extend(sides::split(options.seed, &pictures.output, &mut cases, &strata));
     }
     let used: BTreeSet<&str> = cases.iter().flat_map(|case| &case.images).map(|image| image.path.as_str()).collect();
-    pictures.output.remove_images_except(&used);
-    for picture in pictures.all.iter().filter(|picture| used.contains(picture.image.path.as_str())) {
-        report.pixels.add("copied byte for byte", picture.image.path.clone());
-        if picture.is_turned {
-            report.pixels.add("shown turned by its EXIF orientation", picture.image.path.clone());
-        }
-    }
+    let masks: BTreeSet<&str> =
+        cases.iter().flat_map(|case| &case.regions).filter_map(|region| region.shape.mask_path()).collect();
+    pictures.remove_except(&used, &masks);
+    pictures.report(&used, &mut report.pixels);
     report.warnings = pictures.output.warnings();
+    report.warnings.extend(unreachable_boxes(&cases));
     report.count(&cases);
     let dataset = Dataset::new(&out.join(CASE_FILE), cases);
     let findings = check(&dataset, &CheckOptions { files: Files::Skip, ..CheckOptions::default() });
@@ -146,20 +154,7 @@ fn finish(
         return Err(Problems(findings.problems).into());
     }
     write_report(out, report)?;
+    pictures.complete();
     dataset.save()?;
-    Ok(())
-}
-
-/// Writes the report to `import.json` in the folder `out`.
-///
-/// # Errors
-/// When the file cannot be written.
-pub(crate) fn write_report(out: &Path, report: &FormatReport) -> Result<(), ImportError> {
-    let path = out.join(REPORT_FILE);
-    let failed = |error: String| {
-        Problem::new(&path, format!("cannot be written: {error}"), "check the folder's permissions and free space")
-    };
-    let text = serde_json::to_string_pretty(report).map_err(|error| failed(error.to_string()))?;
-    write_atomic(&path, format!("{text}\n").as_bytes()).map_err(|error| failed(error.to_string()))?;
     Ok(())
 }

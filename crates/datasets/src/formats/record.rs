@@ -1,5 +1,6 @@
 //! One record of a source: a row of a table or an object of a JSON file, and its place.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use stepwise_data::problem::{Problem, Problems};
 pub(crate) struct Place {
     /// Path of the file.
     pub(crate) file: Arc<Path>,
-    /// Line of a table or of a JSON Lines file, or number of the element of a JSON array; counted from 1.
+    /// Line of a table or of a JSON Lines file, or number of the record in a JSON array or Parquet file; counted from 1.
     pub(crate) row: usize,
 }
 
@@ -35,6 +36,9 @@ pub(crate) struct Record {
     pub(crate) place: Place,
     /// Values by field.
     pub(crate) fields: Map<String, Value>,
+    /// Values of Parquet files that are bytes and no text, such as image files, by the path of their field, as in
+    /// `image.bytes` or `images.0.bytes`.
+    pub(crate) bytes: BTreeMap<String, Arc<[u8]>>,
 }
 
 impl Record {
@@ -72,6 +76,9 @@ impl Record {
         self.place.problem(field, what, advice)
     }
 }
+
+/// Records of a file. A record that cannot be read is a problem; the records after it follow where they can be found.
+pub(crate) type Records = Box<dyn Iterator<Item = Result<Record, Problems>>>;
 
 /// Returns a string, number or boolean as text; None for other values.
 pub(crate) fn scalar(value: &Value) -> Option<String> {

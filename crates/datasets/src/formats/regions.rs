@@ -1,5 +1,6 @@
 //! Regions of a row in pixels of its images.
 
+use image::metadata::Orientation;
 use stepwise_data::case::{Region, Shape};
 use stepwise_data::problem::Problems;
 
@@ -7,33 +8,71 @@ use super::entry::{ImageRef, RegionDraft, Unit};
 use super::pictures::Picture;
 use super::record::Place;
 use super::tally::Tally;
+use super::turned::turned_box;
+use crate::source_image::DrawnOn;
 
-/// Returns a region in pixels of the image, cut off at its edges. The ids of region and image are set when the case is
-/// made.
+/// Returns on which pixels the regions of an image were drawn. Without an EXIF orientation both are the same. `choice` is
+/// the user's; without it the size that the annotation states decides where it can.
 ///
 /// # Errors
-/// When the annotation states another size than the image has, the image has an EXIF orientation and nothing says to
-/// which pixels the box belongs, or no part of the box lies on the image.
+/// When the annotation states another size than the image has, or the image has an EXIF orientation and nothing says on
+/// which pixels its regions were drawn.
+pub(super) fn drawn_on(
+    place: &Place,
+    wanted: &ImageRef,
+    picture: &Picture,
+    choice: Option<DrawnOn>,
+) -> Result<DrawnOn, Problems> {
+    let shown = (picture.image.width, picture.image.height);
+    let is_turned = picture.turn != Orientation::NoTransforms;
+    let found = match (choice, wanted.size) {
+        _ if !is_turned => Some(DrawnOn::Shown),
+        (Some(choice), _) => Some(choice),
+        // A half turn or a mirror image keeps the size, and so does a quarter turn of a square.
+        _ if picture.stored == shown => None,
+        (None, Some(size)) if size == shown => Some(DrawnOn::Shown),
+        (None, Some(size)) if size == picture.stored => Some(DrawnOn::Stored),
+        (None, _) => None,
+    };
+    let expected = if found == Some(DrawnOn::Stored) { picture.stored } else { shown };
+    if let Some((width, height)) = wanted.size
+        && (width, height) != expected
+        && (found.is_some() || (width, height) != picture.stored)
+    {
+        let (kind, (expected_width, expected_height)) = match found {
+            Some(DrawnOn::Stored) => ("as stored", expected),
+            _ => ("as shown", expected),
+        };
+        let what = format!(
+            "the annotation is for {width}x{height} pixels, but the image {kind} has {expected_width}x{expected_height}"
+        );
+        return Err(place.problem("width", what, "use the image to which the annotation belongs"));
+    }
+    found.ok_or_else(|| {
+        let what = format!(
+            "the image has an EXIF orientation ({}), and nothing says whether its regions were drawn before turning",
+            picture.turn.to_exif()
+        );
+        let advice =
+            "give --exif stored if they were drawn on the stored pixels, or --exif shown if on the turned image";
+        place.problem(&wanted.field, what, advice)
+    })
+}
+
+/// Returns a region in pixels of the image as shown, cut off at its edges. The ids of region and image are set when the
+/// case is made.
+///
+/// # Errors
+/// When no part of the box lies on the image.
 pub(super) fn placed(
     place: &Place,
     draft: &RegionDraft,
-    wanted: &ImageRef,
     picture: &Picture,
+    drawn_on: DrawnOn,
     decisions: &mut Tally,
 ) -> Result<Region, Problems> {
-    let (width, height) = (picture.image.width, picture.image.height);
-    if let Some((stated, tall)) = wanted.size
-        && (stated, tall) != (width, height)
-    {
-        let what = format!("the annotation is for {stated}x{tall} pixels, but the image as shown has {width}x{height}");
-        let advice = "use the image to which the annotation belongs, without an EXIF orientation";
-        return Err(place.problem("width", what, advice));
-    }
-    if picture.is_turned && !turns_sides(wanted, picture) {
-        let what = "the image has an EXIF orientation, and nothing says whether its boxes were drawn before turning";
-        let advice = "save the image upright and without EXIF orientation, as its boxes were drawn";
-        return Err(place.problem(&wanted.field, what, advice));
-    }
+    let is_stored = drawn_on == DrawnOn::Stored && picture.turn != Orientation::NoTransforms;
+    let (width, height) = if is_stored { picture.stored } else { (picture.image.width, picture.image.height) };
     let size = [f64::from(width), f64::from(height)];
     let scale = if draft.unit == Unit::Fractions { size } else { [1.0, 1.0] };
     let [x0, y0, x1, y1] = draft.bounds;
@@ -52,17 +91,33 @@ pub(super) fn placed(
     if cut.iter().zip(whole).any(|(cut, whole)| (cut - whole).abs() > 1e-6) {
         decisions.add("box cut off at the edge of the image", place.short());
     }
+    let bounds = if is_stored {
+        decisions.add("region turned along with its image by the EXIF orientation", place.short());
+        turned_box(cut, size, picture.turn)
+    } else {
+        cut
+    };
     Ok(Region {
         id: String::new(),
         image: String::new(),
         label: draft.label.clone(),
-        shape: Shape::Box { bounds: cut },
+        shape: Shape::Box { bounds },
         role: draft.role,
     })
 }
 
-/// Returns whether a stated size equals only the size as shown: the sides differ, so a quarter turn is certain. A half
-/// turn or a mirror image keeps the size, and such an image is refused by the caller as undecided.
-fn turns_sides(wanted: &ImageRef, picture: &Picture) -> bool {
-    picture.swaps_sides && wanted.size.is_some_and(|(width, height)| width != height)
+/// Farthest distance in pixels between a side of a box and of the box around its outline.
+const FARTHEST: f64 = 2.0;
+
+/// Returns the polygon of `points`, cut off at the sides of the placed box `shape`; None when the box around it is
+/// another one.
+pub(super) fn outlined(shape: &Shape, points: &[[f64; 2]]) -> Option<Shape> {
+    let around = Shape::Polygon { points: points.to_vec() }.bounds();
+    let [x0, y0, x1, y1] = shape.bounds();
+    let points: Vec<[f64; 2]> = points.iter().map(|[x, y]| [x.clamp(x0, x1), y.clamp(y0, y1)]).collect();
+    let polygon = Shape::Polygon { points };
+    let is_near =
+        |one: [f64; 4], other: [f64; 4]| one.iter().zip(other).all(|(one, other)| (one - other).abs() <= FARTHEST);
+    // A part beyond the edge of the image is cut off with the box.
+    (is_near(polygon.bounds(), shape.bounds()) && !(around[2] <= x0 || around[3] <= y0)).then_some(polygon)
 }

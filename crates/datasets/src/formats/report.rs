@@ -1,15 +1,21 @@
 //! Report of an import: printed, and written as `import.json`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 use stepwise_data::case::{Case, Split};
+use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::problem::{Problem, Problems};
 
 use super::map::answer_kind;
 use super::tally::Tally;
 
 /// Name of the report's schema.
 pub const REPORT_SCHEMA: &str = "import/1";
+
+/// Name of the report in the output folder.
+pub(crate) const REPORT_FILE: &str = "import.json";
 
 /// Report of an import. No row disappears uncounted: rows read = kept + left out + faulty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -131,4 +137,19 @@ impl FormatReport {
         lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
         lines
     }
+}
+
+/// Writes the report to `import.json` in the folder `out`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn write_report(out: &Path, report: &FormatReport) -> Result<(), Problems> {
+    let path = out.join(REPORT_FILE);
+    let text = serde_json::to_string_pretty(report).map_err(|error| unwritable(&path, &error))?;
+    write_atomic(&path, format!("{text}\n").as_bytes()).map_err(|error| unwritable(&path, &error))
+}
+
+/// Problem of a file that cannot be written.
+pub(super) fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> Problems {
+    Problem::new(path, format!("cannot be written: {error}"), "check the folder's permissions and free space").into()
 }

@@ -70,6 +70,21 @@ fn recipe() {
 }
 
 #[test]
+fn source_image() {
+    replay("source_image");
+}
+
+#[test]
+fn volume() {
+    replay("volume");
+}
+
+#[test]
+fn table() {
+    replay("table");
+}
+
+#[test]
 fn template() {
     replay("template");
 }

@@ -31,7 +31,7 @@ impl AnswerFault {
 
 /// Returns the answer of a question. Options become choices without letters, or yes/no when they are yes and no; an
 /// answer that is yes or no becomes a yes/no answer; a number becomes a number only where the question asks how many;
-/// everything else is text. Box answers name regions by their index in the row, as decimal text.
+/// everything else is text. Answers that are taught word for word become yes/no or numbers only when written so. Box answers name regions by their index in the row, as decimal text.
 ///
 /// # Errors
 /// When an answer is empty or no option, several right answers do not agree, or options are missing or equal.
@@ -56,10 +56,12 @@ pub(crate) fn read(question: &Question) -> Result<Answer, AnswerFault> {
             return Err(AnswerFault::new(&other.field, what, "correct one of them"));
         }
     }
-    if let Some(gold) = yes_no::read(&text) {
+    let is_taught_so = |taught: &str| !question.is_verbatim || taught == text;
+    if let Some(gold) = yes_no::read(&text).filter(|gold| is_taught_so(if *gold { "yes" } else { "no" })) {
         return Ok(Answer::Yesno { gold, pair_of: None });
     }
-    if let Some(gold) = count::asks_how_many(&question.text).then(|| count::read(&text)).flatten() {
+    let number = count::asks_how_many(&question.text).then(|| count::read(&text)).flatten();
+    if let Some(gold) = number.filter(|gold| is_taught_so(&gold.to_string())) {
         return Ok(Answer::Number { gold, unit: None, abs_tol: Some(0.0), rel_tol: None });
     }
     Ok(Answer::Text { gold: vec![text], aliases: Vec::new() })

@@ -129,6 +129,8 @@ fn letter(text: &str) -> Option<char> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn answered(options: &[&str], golds: &[(&str, GoldForm)]) -> Result<Answer, String> {
@@ -179,5 +181,32 @@ mod tests {
         assert!(answered(&["B", "A"], &[("B", GoldForm::Either)]).expect_err("two").contains("letter of one option"));
         assert!(answered(&["Lung", "lung."], &[("A", GoldForm::Letter)]).expect_err("two").contains("same answer"));
         assert!(answered(&["lung"], &[("A", GoldForm::Letter)]).expect_err("one").contains("only one"));
+    }
+
+    /// Different options that are no letters.
+    fn some_options() -> impl Strategy<Value = Vec<String>> {
+        prop::collection::btree_set("[a-zα-ω肺肝心]{2,6}( [a-z0-9]{2,5})?", 3..8)
+            .prop_map(|options| options.into_iter().map(|option| format!("{option} ok")).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn letter_text_and_both_name_the_same_option(options in some_options(), place: prop::sample::Index, other: prop::sample::Index) {
+            let (place, other) = (place.index(options.len()), other.index(options.len()));
+            let letter = |place: usize| char::from(b'A' + place as u8);
+            let texts: Vec<&str> = options.iter().map(String::as_str).collect();
+            let expected = choice(&texts, place);
+            let (named, text) = (letter(place).to_string(), options[place].clone());
+            for gold in [named.clone(), format!("({named})"), text.clone(), format!("{named}: {text}"), format!("{named}. {text}")] {
+                prop_assert_eq!(&answered(&texts, &[(&gold, GoldForm::Either)]), &expected, "{}", gold);
+            }
+            let lettered: Vec<String> = options.iter().enumerate().map(|(at, text)| format!("{}. {text}", letter(at))).collect();
+            let lettered: Vec<&str> = lettered.iter().map(String::as_str).collect();
+            prop_assert_eq!(&answered(&lettered, &[(&text, GoldForm::Text), (&named, GoldForm::Letter)]), &expected);
+            let second = letter(other).to_string();
+            let both = [(text.as_str(), GoldForm::Text), (second.as_str(), GoldForm::Letter)];
+            prop_assert_eq!(answered(&texts, &both).is_ok(), place == other);
+            prop_assert_eq!(answered(&texts, &[(&format!("{second}: {text}"), GoldForm::Either)]).is_ok(), place == other);
+        }
     }
 }

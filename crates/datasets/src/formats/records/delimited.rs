@@ -1,6 +1,6 @@
 //! Tables with a header whose cells are separated by commas or tabs and may be quoted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -10,8 +10,7 @@ use csv::{ByteRecord, ErrorKind, ReaderBuilder};
 use serde_json::{Map, Value};
 use stepwise_data::problem::{Problem, Problems};
 
-use super::super::record::{Place, Record};
-use super::Records;
+use super::super::record::{Place, Record, Records};
 use super::limited::limited;
 
 /// Reads the header and returns the rows after it. The row of a record is the line on which it begins.
@@ -58,7 +57,7 @@ fn record(place: Place, names: &[String], row: &ByteRecord) -> Result<Record, Pr
         })?;
         fields.insert(name.clone(), Value::String(text.to_owned()));
     }
-    Ok(Record { place, fields })
+    Ok(Record { place, fields, bytes: BTreeMap::new() })
 }
 
 fn problem(file: &Path, error: &csv::Error, line: usize) -> Problems {

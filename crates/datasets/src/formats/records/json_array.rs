@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use stepwise_data::problem::Problems;
 
-use super::super::record::{Place, Record};
+use super::super::record::{Place, Record, Records};
 use super::json_lines::object;
-use super::{LARGEST_RECORD, Records};
+use super::limited::LARGEST_RECORD;
 
 /// Returns the elements of the array; the row of a record is its number in the array, from 1.
 pub(super) fn read(file: Arc<Path>, reader: BufReader<File>) -> Records {

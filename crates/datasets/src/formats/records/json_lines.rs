@@ -1,5 +1,6 @@
 //! JSON Lines: one object on each line.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -8,8 +9,8 @@ use std::sync::Arc;
 use serde_json::Map;
 use stepwise_data::problem::Problems;
 
-use super::super::record::{Place, Record};
-use super::{LARGEST_RECORD, Records};
+use super::super::record::{Place, Record, Records};
+use super::limited::LARGEST_RECORD;
 
 /// Returns the objects of the lines; blank lines are skipped. The row of a record is its line.
 pub(super) fn read(file: Arc<Path>, mut reader: BufReader<File>) -> Records {
@@ -41,7 +42,7 @@ pub(super) fn read(file: Arc<Path>, mut reader: BufReader<File>) -> Records {
 /// Reads one object.
 pub(super) fn object(place: Place, bytes: &[u8]) -> Result<Record, Problems> {
     match serde_json::from_slice::<Map<_, _>>(bytes) {
-        Ok(fields) => Ok(Record { place, fields }),
+        Ok(fields) => Ok(Record { place, fields, bytes: BTreeMap::new() }),
         Err(error) => {
             Err(place.problem("", format!("is not a JSON object: {error}"), "correct it, or leave the row out"))
         }

@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-use super::LARGEST_RECORD;
+/// Largest accepted record in bytes, 64 MiB: TSV files hold whole images as base64.
+pub(crate) const LARGEST_RECORD: u64 = 64 << 20;
 
 /// Reader with an allowance of bytes, shared with [`Allowance`].
 pub(super) struct Limited<R> {

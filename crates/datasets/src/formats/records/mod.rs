@@ -1,9 +1,10 @@
-//! Readers of tables and JSON files, one record at a time. A byte order mark and CRLF change nothing.
+//! Readers of tables, JSON and Parquet files, one record at a time. A byte order mark and CRLF change nothing.
 
 mod delimited;
 mod json_array;
 mod json_lines;
 mod limited;
+mod parquet;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _, Seek as _};
@@ -14,20 +15,19 @@ use serde_json::{Map, Value};
 use stepwise_data::io::encoding::other_kind;
 use stepwise_data::problem::{Problem, Problems};
 
+pub(crate) use super::record::Records;
+
 use super::record::Record;
 
-/// Largest accepted record in bytes, 64 MiB: TSV files hold whole images as base64.
-pub(crate) const LARGEST_RECORD: u64 = 64 << 20;
-
-/// Records of a file. A record that cannot be read is a problem; the records after it follow where they can be found.
-pub(crate) type Records = Box<dyn Iterator<Item = Result<Record, Problems>>>;
-
-/// Opens a file by its extension: `csv`, `tsv`, `jsonl` or `json` (an array of objects, or JSON Lines).
+/// Opens a file by its extension: `csv`, `tsv`, `jsonl`, `json` (an array of objects, or JSON Lines) or `parquet`.
 ///
 /// # Errors
 /// When the file cannot be opened, has another encoding or extension, or a table has no header or a column twice.
 pub(crate) fn open(path: &Path) -> Result<Records, Problems> {
     let place: Arc<Path> = Arc::from(path);
+    if extension(path) == "parquet" {
+        return parquet::read(place);
+    }
     let reader = start(path)?;
     match extension(path).as_str() {
         "csv" => delimited::read(place, reader, b','),
@@ -36,14 +36,19 @@ pub(crate) fn open(path: &Path) -> Result<Records, Problems> {
         "json" => json(place, reader),
         other => {
             let what = format!("the extension {other:?} is not known");
-            Err(Problem::new(path, what, "give a file that ends with .csv, .tsv, .jsonl or .json").into())
+            Err(Problem::new(path, what, "give a file that ends with .csv, .tsv, .jsonl, .json or .parquet").into())
         }
     }
 }
 
-/// Returns the fields of the first record of a file; None when it cannot be read as records of objects.
+/// Returns the first record of a file; None when it cannot be read as records of objects.
+pub(crate) fn first_record(path: &Path) -> Option<Record> {
+    open(path).ok()?.next()?.ok()
+}
+
+/// Returns the fields of the first record of a file, as [`first_record`] reads it.
 pub(crate) fn first(path: &Path) -> Option<Map<String, Value>> {
-    open(path).ok()?.next()?.ok().map(|record| record.fields)
+    first_record(path).map(|record| record.fields)
 }
 
 /// Returns the sorted files of a folder, not of the folders in it, with one of the extensions. A file is its own list.

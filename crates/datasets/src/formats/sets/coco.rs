@@ -1,5 +1,5 @@
-//! COCO boxes: JSON files with `images`, `annotations` and `categories`. Crowds are left out, and boxes are read, not
-//! segmentations.
+//! COCO: JSON files with `images`, `annotations` and `categories`. Boxes are read with their outlines: polygons, and runs
+//! of pixels, as a list or compressed. Crowds are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -15,6 +15,7 @@ use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::Place;
 use super::super::records;
 use super::annotated::{ClassBox, row, words};
+use super::coco_outline::{Outline, Segmentation};
 use super::common::{below_first, nothing_to_read, side_in};
 
 /// COCO.
@@ -43,6 +44,7 @@ struct Annotation {
     bbox: Option<Vec<f64>>,
     #[serde(default)]
     iscrowd: u8,
+    segmentation: Option<Segmentation>,
 }
 
 #[derive(Deserialize)]
@@ -57,7 +59,7 @@ impl Format for Coco {
     }
 
     fn about(&self) -> &'static str {
-        "COCO boxes (JSON with images, annotations, categories; --exhaustive when all classes were annotated everywhere)"
+        "COCO boxes and outlines (JSON with images, annotations, categories; --exhaustive when all classes were annotated everywhere)"
     }
 
     fn marks(&self, source: &Path) -> Vec<Mark> {
@@ -77,7 +79,7 @@ impl Format for Coco {
         for file in files {
             read(source, &file, options.exhaustive, &mut entries)?;
         }
-        Ok(Rows::new(entries.into_iter()))
+        Ok(Rows::new(entries.into_iter().map(Draft::entry)))
     }
 }
 
@@ -105,7 +107,41 @@ fn is_sheet(file: &Path) -> bool {
     serde_json::from_reader::<_, Keys>(BufReader::new(opened)).is_ok()
 }
 
-fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) -> Result<(), Problems> {
+/// An entry whose masks are made when it is used, so that memory holds those of one image.
+struct Draft {
+    entry: Entry,
+    /// Outlines by the index of their region.
+    outlines: Vec<(usize, Segmentation)>,
+}
+
+impl Draft {
+    fn entry(self) -> Entry {
+        let mut entry = self.entry;
+        if let Entry::Row(row) = &mut entry {
+            let size = row.images.first().and_then(|image| image.size);
+            for (region, segmentation) in &self.outlines {
+                match segmentation.outline(size) {
+                    Ok(Outline::Box) => {}
+                    Ok(Outline::Polygon(points)) => drop(row.polygons.insert(*region, points)),
+                    Ok(Outline::Mask(mask)) => drop(row.masks.insert(*region, mask)),
+                    Err(what) => {
+                        let advice = "correct the outline, or remove it";
+                        return Entry::Faulty(row.place.problem("annotations.segmentation", what, advice));
+                    }
+                }
+            }
+        }
+        entry
+    }
+}
+
+impl From<Entry> for Draft {
+    fn from(entry: Entry) -> Self {
+        Self { entry, outlines: Vec::new() }
+    }
+}
+
+fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Draft>) -> Result<(), Problems> {
     let place: Arc<Path> = Arc::from(file);
     let opened =
         File::open(file).map_err(|error| Problem::new(file, format!("cannot be read: {error}"), "check the file"))?;
@@ -123,40 +159,41 @@ fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) 
         classes.push(words(&category.name));
     }
     let mut boxes: BTreeMap<i64, Vec<ClassBox>> = BTreeMap::new();
+    let mut outlines: BTreeMap<i64, Vec<(usize, Segmentation)>> = BTreeMap::new();
     let mut faults: BTreeMap<i64, Problems> = BTreeMap::new();
     let known: BTreeMap<i64, usize> = sheet.images.iter().enumerate().map(|(index, image)| (image.id, index)).collect();
     let mut annotated = BTreeSet::new();
     // Classes of images with a crowd or a box without area: how many there are is unknown.
     let mut unusable = BTreeSet::new();
-    for (annotation, row) in sheet.annotations.iter().zip(1..) {
+    for (annotation, row) in sheet.annotations.into_iter().zip(1..) {
         let at = Place { file: Arc::clone(&place), row };
-        let Annotation { image_id, category_id, bbox, iscrowd } = annotation;
+        let Annotation { image_id, category_id, bbox, iscrowd, segmentation } = annotation;
         let mut fault = |field: &str, what: String| {
             let problem = at.problem(&format!("annotations.{field}"), what, "correct the annotation, or remove it");
-            faults.entry(*image_id).or_insert(problem);
+            faults.entry(image_id).or_insert(problem);
         };
-        if !known.contains_key(image_id) {
-            entries.push(Entry::Faulty(at.problem(
-                "annotations.image_id",
-                format!("there is no image {image_id}"),
-                "correct the annotation, or remove it",
-            )));
+        if !known.contains_key(&image_id) {
+            let advice = "correct the annotation, or remove it";
+            let what = format!("there is no image {image_id}");
+            entries.push(Entry::Faulty(at.problem("annotations.image_id", what, advice)).into());
             continue;
         }
-        annotated.insert(*image_id);
-        match (by_id.get(category_id), bbox.as_deref()) {
+        annotated.insert(image_id);
+        match (by_id.get(&category_id), bbox.as_deref()) {
             (None, _) => fault("category_id", format!("there is no category {category_id}")),
-            (Some(class), _) if *iscrowd != 0 => {
-                unusable.insert((*image_id, *class));
-                entries.push(Entry::Part(at, "crowd".into()));
+            (Some(class), _) if iscrowd != 0 => {
+                unusable.insert((image_id, *class));
+                entries.push(Entry::Part(at, "crowd".into()).into());
             }
             (Some(class), Some([_, _, width, height])) if *width <= 0.0 || *height <= 0.0 => {
-                unusable.insert((*image_id, *class));
-                entries.push(Entry::Part(at, "box without area".into()));
+                unusable.insert((image_id, *class));
+                entries.push(Entry::Part(at, "box without area".into()).into());
             }
             (Some(class), Some([x, y, width, height])) => {
                 let bounds = [*x, *y, x + width, y + height];
-                boxes.entry(*image_id).or_default().push(ClassBox { class: *class, bounds });
+                let of_image = boxes.entry(image_id).or_default();
+                outlines.entry(image_id).or_default().extend(segmentation.map(|outline| (of_image.len(), outline)));
+                of_image.push(ClassBox { class: *class, bounds });
             }
             (Some(_), other) => fault("bbox", format!("{other:?} is not [x, y, width, height]")),
         }
@@ -172,13 +209,13 @@ fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) 
     for (image, row_number) in sheet.images.iter().zip(1..) {
         let at = Place { file: Arc::clone(&place), row: row_number };
         if let Some(problem) = faults.remove(&image.id) {
-            entries.push(Entry::Faulty(problem));
+            entries.push(Entry::Faulty(problem).into());
             continue;
         }
         let found = boxes.remove(&image.id).unwrap_or_default();
         if found.is_empty() && !exhaustive {
             let what = if annotated.contains(&image.id) { "without a usable box" } else { "without an annotation" };
-            entries.push(Entry::LeftOut(at, format!("{what}, which is negative only with --exhaustive")));
+            entries.push(Entry::LeftOut(at, format!("{what}, which is negative only with --exhaustive")).into());
             continue;
         }
         let below: Vec<&str> = places.iter().map(String::as_str).collect();
@@ -189,7 +226,8 @@ fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) 
             exhaustive && !unusable.contains(&(image.id, class))
         });
         row.split = split;
-        entries.push(Entry::Row(Box::new(row)));
+        let outlines = outlines.remove(&image.id).unwrap_or_default();
+        entries.push(Draft { entry: Entry::Row(Box::new(row)), outlines });
     }
     Ok(())
 }

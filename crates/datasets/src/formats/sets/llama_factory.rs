@@ -12,7 +12,8 @@ use super::super::entry::Entry;
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::{Place, Record};
 use super::common::read_all;
-use super::turns::{self, Names, image_paths};
+use super::image_cells::images;
+use super::turns::{self, Names};
 
 const LIST: &str = "dataset_info.json";
 
@@ -89,12 +90,13 @@ fn read(source: &Path, place: &Place, name: &str, set: &Value) -> Result<(PathBu
         user: tag("user_tag", "human"),
         assistant: tag("assistant_tag", "gpt"),
         system: tag("system_tag", "system"),
+        is_verbatim: true,
     };
     let messages = text(&["columns", "messages"]).unwrap_or_else(|| "conversations".to_owned());
     Ok((path, Set { messages, images, names }))
 }
 
 fn entry(record: &Record, set: &Set, root: &Path) -> Result<Entry, Problems> {
-    let (_, paths) = image_paths(record, &[&set.images]);
-    turns::entry(record, &set.messages, &set.names, (&set.images, paths), root, &[])
+    let (_, images) = images(record, &[&set.images], root, &[""]);
+    turns::entry(record, &set.messages, &set.names, images, &[])
 }

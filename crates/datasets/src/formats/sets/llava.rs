@@ -9,8 +9,9 @@ use super::super::entry::Entry;
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::Record;
 use super::super::records;
-use super::common::{below_first, folder_of, nothing_to_read, read_all};
-use super::turns::{self, Names, image_paths};
+use super::common::{folder_of, nothing_to_read, read_all};
+use super::image_cells::images;
+use super::turns::{self, Names};
 
 /// Both spellings of the field with the turns; LLaVA-Med has the second one.
 const TURNS: [&str; 2] = ["conversations", "conversatons"];
@@ -60,15 +61,12 @@ fn files(source: &Path) -> Vec<PathBuf> {
 
 fn entry(record: &Record, root: &Path) -> Result<Entry, Problems> {
     let field = TURNS.into_iter().find(|name| record.fields.contains_key(*name)).unwrap_or(TURNS[0]);
-    let (image, paths) = image_paths(record, &["image", "images"]);
-    let paths = paths
-        .iter()
-        .map(|path| if path.contains("://") { path.clone() } else { below_first(root, &["", "images"], path) });
+    let (_, images) = images(record, &["image", "images"], root, &["", "images"]);
     // `domain` is an object of flags; a map can compare the one that is set.
     let mut flat = record.clone();
     if let Some(domain) = record.fields.get("domain").and_then(|value| value.as_object()) {
         let set = domain.iter().find(|(_, value)| value.as_bool() == Some(true)).map(|(name, _)| name.clone());
         flat.fields.insert("domain".into(), set.unwrap_or_default().into());
     }
-    turns::entry(&flat, field, &Names::sharegpt(), (image, paths.collect()), root, &["domain"])
+    turns::entry(&flat, field, &Names::sharegpt(), images, &["domain"])
 }

@@ -2,16 +2,30 @@
 
 mod annotated;
 mod coco;
+mod coco_outline;
 mod common;
+mod dicom;
+mod drvd_bench;
+mod hugging_face;
+mod image_cells;
+mod kvasir_vqa;
+mod labelmap;
 mod llama_factory;
 mod llava;
 mod ms_swift;
+mod msd;
 mod omni_med_vqa;
+mod path_vqa;
 mod pmc_vqa;
+mod probmed;
 mod slake;
+mod slake_boxes;
+mod step_cot;
 mod table;
+mod trl;
 mod turns;
 mod vlmevalkit;
+mod voc;
 mod vqa_rad;
 mod yolo;
 
@@ -22,12 +36,22 @@ pub(crate) const FORMATS: &[&dyn Format] = &[
     &table::Table,
     &slake::Slake,
     &vqa_rad::VqaRad,
+    &path_vqa::PathVqa,
+    &kvasir_vqa::KvasirVqa,
     &pmc_vqa::PmcVqa,
     &omni_med_vqa::OmniMedVqa,
+    &drvd_bench::DrvdBench,
+    &probmed::ProbMed,
+    &step_cot::StepCot,
     &llava::Llava,
     &llama_factory::LlamaFactory,
     &ms_swift::MsSwift,
+    &trl::Trl,
     &vlmevalkit::VlmEvalKit,
     &coco::Coco,
     &yolo::Yolo,
+    &voc::Voc,
+    &labelmap::LabelMap,
+    &dicom::Dicom,
+    &msd::Msd,
 ];

@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 use stepwise_data::case::RegionRole;
 use stepwise_data::problem::Problems;
 
-use super::super::entry::{Entry, ImageAt, RegionDraft, Row, Unit};
+use super::super::entry::{Entry, RegionDraft, Row, Unit};
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::{Record, scalar, texts};
 use super::super::records;
 use super::common::{folder_of, nothing_to_read, read_all};
-use super::turns::{self, Names, image_paths};
+use super::image_cells::images;
+use super::trl::has_parts;
+use super::turns::{self, Names};
 
 /// Placeholder of a box in a message.
 const BOX: &str = "<bbox>";
@@ -60,7 +62,7 @@ fn files(source: &Path) -> Vec<PathBuf> {
     let has = |path: &PathBuf| {
         records::first(path).is_some_and(|fields| {
             let has_pairs = |name: &str| fields.get(name).and_then(|list| list.get(0)?.get("human")).is_some();
-            fields.contains_key("messages")
+            (fields.contains_key("messages") && !has_parts(fields.get("messages")))
                 || (fields.contains_key("query") && fields.contains_key("response"))
                 || has_pairs("conversation")
                 || has_pairs("conversations")
@@ -99,18 +101,9 @@ fn entry(record: &Record, root: &Path) -> Result<Entry, Problems> {
     }
     let mut flat = record.clone();
     flat.fields.insert("messages".into(), Value::Array(messages));
-    let named = |text: &str| text.to_owned();
-    let roles = Names {
-        role: named("role"),
-        content: named("content"),
-        user: named("user"),
-        assistant: named("assistant"),
-        system: named("system"),
-    };
-    let images = image_paths(record, &["images", "image"]);
-    let mut entry = turns::entry(&flat, "messages", &roles, images, root, &[])?;
+    let (_, images) = images(record, &["images", "image"], root, &[""]);
+    let mut entry = turns::entry(&flat, "messages", &Names::openai(), images, &[])?;
     if let Entry::Row(row) = &mut entry {
-        decode_uris(row);
         place_boxes(record, row, &boxes, &labels)?;
     }
     Ok(entry)
@@ -156,18 +149,6 @@ fn boxes(record: &Record) -> Result<Vec<Option<[f64; 4]>>, Problems> {
         });
     }
     Ok(boxes)
-}
-
-/// Makes images of `data:` URIs.
-fn decode_uris(row: &mut Row) {
-    for (place, image) in row.images.iter_mut().enumerate() {
-        if let ImageAt::File { path, .. } = &image.at
-            && let Some((head, text)) = path.split_once(";base64,")
-            && head.starts_with("data:")
-        {
-            image.at = ImageAt::Base64(format!("row-{}-{place}", row.place.row), text.to_owned());
-        }
-    }
 }
 
 /// Makes regions of the boxes, and box answers of the turns that consist of boxes.

@@ -1,6 +1,7 @@
 //! SLAKE: `train.json`, `validate.json`, `test.json` and `imgs/`. The published split is by question, so most test
-//! images are in the training file, too.
+//! images are in the training file, too. Also in Parquet with the image in each row.
 
+use std::cell::RefCell;
 use std::path::Path;
 
 use stepwise_data::case::Split;
@@ -10,9 +11,14 @@ use super::super::entry::{Entry, Gold, GoldForm, ImageRef, Question, Row};
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::Record;
 use super::common::{fields_mark, nothing_to_read, read_all};
+use super::hugging_face::{mark, rows, shards};
+use super::slake_boxes::{Boxes, read};
 
 const FILES: [(&str, Split); 3] =
     [("train.json", Split::Train), ("validate.json", Split::Validation), ("test.json", Split::Test)];
+
+/// Columns of Parquet files.
+const COLUMNS: &[&str] = &["image", "question", "answer", "content_type"];
 
 /// Fields that a category map can use.
 const FIELDS: &[&str] = &["content_type", "base_type", "answer_type", "q_lang", "location", "modality"];
@@ -26,7 +32,7 @@ impl Format for Slake {
     }
 
     fn about(&self) -> &'static str {
-        "SLAKE, English and Chinese (train.json, validate.json, test.json, imgs/)"
+        "SLAKE, English and Chinese (train.json, validate.json, test.json, imgs/, or Parquet)"
     }
 
     fn dataset(&self, _: &Path) -> String {
@@ -34,6 +40,10 @@ impl Format for Slake {
     }
 
     fn marks(&self, source: &Path) -> Vec<Mark> {
+        let parquet = shards(source, COLUMNS);
+        if !parquet.is_empty() {
+            return vec![mark(&parquet, "Parquet file", "image, question, answer, content_type")];
+        }
         let files: Vec<_> = FILES.iter().map(|(name, _)| source.join(name)).filter(|path| path.is_file()).collect();
         vec![
             fields_mark(&files, "train.json", &["img_name", "question", "answer", "content_type"]),
@@ -49,14 +59,33 @@ impl Format for Slake {
         let files = FILES.iter().map(|(name, split)| (source.join(name), *split));
         let files: Vec<_> = files.filter(|(path, _)| path.is_file()).collect();
         if files.is_empty() {
-            return Err(nothing_to_read(source, "train.json, validate.json or test.json"));
+            let parquet = shards(source, COLUMNS);
+            if !parquet.is_empty() {
+                return rows(source, parquet, FIELDS, describe);
+            }
+            return Err(nothing_to_read(source, "train.json, validate.json or test.json, and no Parquet file"));
         }
         let root = source.to_owned();
-        read_all(files, move |record, split| row(record, &root, *split))
+        // The rows of an image follow each other.
+        let last: RefCell<(String, Boxes)> = RefCell::default();
+        read_all(files, move |record, split| {
+            let mut row = row(record, &root, *split)?;
+            let folder = format!("imgs/{}", record.trimmed("img_name"));
+            let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let mut last = last.borrow_mut();
+            if last.0 != folder {
+                let advice = "correct the file, or remove it";
+                let boxes = read(&root, folder).map_err(|what| record.problem("img_name", what, advice))?;
+                row.remarks = vec!["box without area in detection.json".to_owned(); boxes.without_area];
+                *last = (folder.to_owned(), boxes);
+            }
+            row.regions = last.1.regions.clone();
+            Ok(Entry::Row(Box::new(row)))
+        })
     }
 }
 
-fn row(record: &Record, root: &Path, split: Split) -> Result<Entry, Problems> {
+fn row(record: &Record, root: &Path, split: Split) -> Result<Row, Problems> {
     let image = ImageRef::file("img_name", root, format!("imgs/{}", record.required("img_name")?));
     let question = Question {
         text: record.required("question")?,
@@ -66,7 +95,12 @@ fn row(record: &Record, root: &Path, split: Split) -> Result<Entry, Problems> {
     };
     let mut row = Row::new(record.place.clone(), vec![image], vec![question]);
     row.split = Some(split);
+    describe(record, &mut row);
+    Ok(row)
+}
+
+/// Records modality and part of the body.
+fn describe(record: &Record, row: &mut Row) {
     row.modality = Some(record.trimmed("modality")).filter(|text| !text.is_empty()).map(|text| text.to_lowercase());
     row.body_region = Some(record.trimmed("location")).filter(|text| !text.is_empty()).map(|text| text.to_lowercase());
-    Ok(Entry::Row(Box::new(row)))
 }

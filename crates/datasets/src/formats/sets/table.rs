@@ -1,4 +1,4 @@
-//! Any table (CSV, TSV, JSON Lines, JSON array) whose columns the user names.
+//! Any table (CSV, TSV, JSON Lines, JSON array, Parquet) whose columns the user names.
 
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,10 @@ use super::super::format::{Columns, Format, FormatOptions, Mark, Rows};
 use super::super::record::{Record, texts};
 use super::super::records;
 use super::common::{folder_of, nothing_to_read, read_all, side};
+use super::image_cells;
 
 /// Extensions of tables.
-const EXTENSIONS: &[&str] = &["csv", "tsv", "jsonl", "ndjson", "json"];
+const EXTENSIONS: &[&str] = &["csv", "tsv", "jsonl", "ndjson", "json", "parquet"];
 
 /// Any table.
 pub(super) struct Table;
@@ -23,7 +24,7 @@ impl Format for Table {
     }
 
     fn about(&self) -> &'static str {
-        "any CSV, TSV, JSON Lines or JSON array with --image, --question and --answer columns"
+        "any CSV, TSV, JSON Lines, JSON array or Parquet file with --image, --question and --answer columns"
     }
 
     fn marks(&self, _: &Path) -> Vec<Mark> {
@@ -42,7 +43,7 @@ impl Format for Table {
         }
         let files: Vec<PathBuf> = records::files(source, EXTENSIONS);
         if files.is_empty() {
-            return Err(nothing_to_read(source, "CSV, TSV, JSON Lines or JSON file"));
+            return Err(nothing_to_read(source, "CSV, TSV, JSON Lines, JSON or Parquet file"));
         }
         for file in &files {
             check_columns(file, &columns)?;
@@ -73,9 +74,15 @@ fn check_columns(file: &Path, columns: &Columns) -> Result<(), Problems> {
 fn row(record: &Record, root: &Path, columns: &Columns) -> Result<Entry, Problems> {
     let mut images = Vec::new();
     for column in &columns.image {
-        let paths = listed(record.fields.get(column));
-        let paths = paths.into_iter().map(|path| path.trim().to_owned()).filter(|path| !path.is_empty());
-        images.extend(paths.map(|path| ImageRef::file(column, root, path)));
+        let value = record.fields.get(column);
+        match value {
+            Some(Value::String(_)) => {
+                let paths =
+                    listed(value).into_iter().map(|path| path.trim().to_owned()).filter(|path| !path.is_empty());
+                images.extend(paths.map(|path| ImageRef::file(column, root, path)));
+            }
+            _ => images.extend(image_cells::images(record, &[column], root, &[""]).1),
+        }
     }
     if images.is_empty() {
         let column = columns.image.first().map_or("image", String::as_str);

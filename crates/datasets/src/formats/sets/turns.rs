@@ -1,15 +1,16 @@
 //! Conversations: turns of a user and an assistant about images.
 
-use std::path::Path;
-
 use serde_json::Value;
 use stepwise_data::problem::Problems;
 
 use super::super::entry::{Entry, Gold, GoldForm, ImageRef, Question, Row};
-use super::super::record::{Record, scalar, texts};
+use super::super::record::{Record, scalar};
 
 /// Placeholder of an image in a message.
-const IMAGE: &str = "<image>";
+pub(super) const IMAGE: &str = "<image>";
+
+/// Key of a message that says why the tool does not train on it.
+pub(super) const UNTAUGHT: &str = "untaught";
 
 /// Names of the parts of a message.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub(super) struct Names {
     pub(super) assistant: String,
     /// Role of the system prompt, which is not read.
     pub(super) system: String,
+    /// Whether answers are taught word for word, as the tool teaches them.
+    pub(super) is_verbatim: bool,
 }
 
 impl Names {
@@ -36,12 +39,26 @@ impl Names {
             user: text("human"),
             assistant: text("gpt"),
             system: text("system"),
+            is_verbatim: false,
+        }
+    }
+
+    /// Names of OpenAI's messages, which ms-swift and TRL use.
+    pub(super) fn openai() -> Self {
+        let text = str::to_owned;
+        Self {
+            role: text("role"),
+            content: text("content"),
+            user: text("user"),
+            assistant: text("assistant"),
+            system: text("system"),
+            is_verbatim: true,
         }
     }
 }
 
-/// Returns the row of a conversation in the field `field`, or why it is left out. `images` are the paths as the record
-/// has them, below the folder `root`.
+/// Returns the row of a conversation in the field `field`. `images` are the images of the record, and `compared` are the
+/// fields that rules of a category map compare.
 ///
 /// # Errors
 /// When there is no message, roles do not alternate from the user on, a message has no text, or the placeholders do not
@@ -50,16 +67,14 @@ pub(super) fn entry(
     record: &Record,
     field: &str,
     names: &Names,
-    images: (&str, Vec<String>),
-    root: &Path,
+    images: Vec<ImageRef>,
     compared: &[&str],
 ) -> Result<Entry, Problems> {
     let advice = "let user and assistant alternate, the user first";
-    let (image_field, images) = images;
     let Some(Value::Array(messages)) = record.fields.get(field) else {
         return Err(record.problem(field, "is no list of messages", advice));
     };
-    let mut said: Vec<(bool, String)> = Vec::new();
+    let mut said: Vec<(String, Option<String>)> = Vec::new();
     for (place, message) in messages.iter().enumerate() {
         let at = format!("{field}[{place}]");
         let part = |key: &str| message.get(key).and_then(scalar).unwrap_or_default();
@@ -74,30 +89,34 @@ pub(super) fn entry(
         if is_user != said.len().is_multiple_of(2) {
             return Err(record.problem(&at, format!("{role:?} is out of turn"), advice));
         }
-        said.push((is_user, part(&names.content)));
+        said.push((part(&names.content), untaught(message)));
     }
     if said.is_empty() || !said.len().is_multiple_of(2) {
         return Err(record.problem(field, "does not end with an answer", advice));
     }
-    let placeholders: usize = said.iter().map(|(_, text)| text.matches(IMAGE).count()).sum();
+    let placeholders: usize = said.iter().map(|(text, _)| text.matches(IMAGE).count()).sum();
     if placeholders > 0 && placeholders != images.len() {
         let what = format!("has {placeholders} placeholders {IMAGE} for {} images", images.len());
         return Err(record.problem(field, what, "write as many placeholders as images"));
     }
     let fields = record.pick(compared);
     let questions = said.chunks(2).enumerate().map(|(turn, pair)| Question {
-        text: pair[0].1.replace(IMAGE, " ").trim().to_owned(),
-        golds: vec![Gold::new(field, pair[1].1.clone(), GoldForm::Text)],
+        text: pair[0].0.replace(IMAGE, " ").trim().to_owned(),
+        golds: vec![Gold::new(field, pair[1].0.clone(), GoldForm::Text)],
         fields: fields.clone(),
         continues: turn > 0,
+        is_verbatim: names.is_verbatim,
+        untaught: pair[1].1.clone(),
         ..Question::default()
     });
-    let images = images.into_iter().map(|path| ImageRef::file(image_field, root, path));
-    Ok(Entry::Row(Box::new(Row::new(record.place.clone(), images.collect(), questions.collect()))))
+    Ok(Entry::Row(Box::new(Row::new(record.place.clone(), images, questions.collect()))))
 }
 
-/// Returns the paths of the first of the fields that has one, with that field.
-pub(super) fn image_paths<'a>(record: &Record, fields: &[&'a str]) -> (&'a str, Vec<String>) {
-    let found = fields.iter().map(|field| (*field, texts(record.fields.get(*field))));
-    found.into_iter().find(|(_, paths)| !paths.is_empty()).unwrap_or(("image", Vec::new()))
+/// Returns why a tool does not train on a message; None when it does.
+fn untaught(message: &Value) -> Option<String> {
+    let is_off = |loss: &Value| loss.as_bool() == Some(false) || loss.as_f64() == Some(0.0);
+    if ["loss", "loss_scale"].iter().any(|key| message.get(*key).is_some_and(is_off)) {
+        return Some("a turn without loss, which ms-swift does not train on".to_owned());
+    }
+    message.get(UNTAUGHT).and_then(scalar)
 }

@@ -1,5 +1,6 @@
 //! VQA-RAD as its authors published it: one JSON array and `VQA_RAD Image Folder/`. Test questions are marked by
-//! `phrase_type`, and `qid_linked_id` joins paraphrases.
+//! `phrase_type`, and `qid_linked_id` joins paraphrases. Also in Parquet, as the Hugging Face hub has it: `image`,
+//! `question`, `answer`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::Record;
 use super::super::records;
 use super::common::{fields_mark, nothing_to_read, read_all};
+use super::hugging_face::{has_validation, mark, plain, rows};
 
 const FOLDER: &str = "VQA_RAD Image Folder";
 
@@ -23,7 +25,7 @@ impl Format for VqaRad {
     }
 
     fn about(&self) -> &'static str {
-        "VQA-RAD, original files (VQA_RAD Dataset Public.json, VQA_RAD Image Folder/)"
+        "VQA-RAD, original files (VQA_RAD Dataset Public.json, VQA_RAD Image Folder/) or Parquet"
     }
 
     fn dataset(&self, _: &Path) -> String {
@@ -31,6 +33,13 @@ impl Format for VqaRad {
     }
 
     fn marks(&self, source: &Path) -> Vec<Mark> {
+        let parquet = plain(source);
+        if !parquet.is_empty() {
+            return vec![
+                mark(&parquet, "Parquet file", "image, question, answer and nothing else"),
+                Mark::new("no file of the validation side", !has_validation(&parquet)),
+            ];
+        }
         vec![
             fields_mark(
                 &files(source),
@@ -48,7 +57,11 @@ impl Format for VqaRad {
     fn entries(&self, source: &Path, _: &FormatOptions) -> Result<Rows, Problems> {
         let files: Vec<(PathBuf, ())> = files(source).into_iter().map(|file| (file, ())).collect();
         if files.is_empty() {
-            return Err(nothing_to_read(source, "VQA_RAD Dataset Public.json"));
+            let parquet = plain(source);
+            if !parquet.is_empty() {
+                return rows(source, parquet, &[], |_, _| {});
+            }
+            return Err(nothing_to_read(source, "VQA_RAD Dataset Public.json and no Parquet file"));
         }
         let root = source.to_owned();
         read_all(files, move |record, ()| row(record, &root))

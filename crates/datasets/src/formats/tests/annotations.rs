@@ -4,6 +4,7 @@ use serde_json::json;
 use stepwise_data::case::{Shape, Split};
 
 use super::*;
+use crate::source_image::{DrawnOn, PixelOptions};
 
 fn bounds(dataset: &Dataset, question: &str) -> Vec<[f64; 4]> {
     let (case, asked) = item(dataset, question);
@@ -125,30 +126,194 @@ fn turned_jpeg(place: &Place, name: &str, orientation: u8) {
 }
 
 #[test]
-fn boxes_on_images_with_an_exif_orientation_are_refused_unless_the_size_decides() {
+fn boxes_on_turned_images_follow_the_size_of_the_annotation_or_the_choice_of_the_user() {
+    let stored = FormatOptions {
+        pixels: PixelOptions { exif: Some(DrawnOn::Stored), ..PixelOptions::default() },
+        ..FormatOptions::default()
+    };
+    let shown = FormatOptions {
+        pixels: PixelOptions { exif: Some(DrawnOn::Shown), ..PixelOptions::default() },
+        ..FormatOptions::default()
+    };
     let place = Place::new();
     place.write("data.yaml", "names: [cyst]\n");
     turned_jpeg(&place, "images/a.jpg", 3);
     place.write("labels/a.txt", "0 0.25 0.5 0.5 0.5\n");
-    place.assert_refused("yolo", &FormatOptions::default(), "has an EXIF orientation");
+    place.assert_refused("yolo", &FormatOptions::default(), "give --exif stored");
+    assert_eq!(bounds(&place.import("yolo", &shown).1, "box around cyst"), [[0.0, 15.0, 40.0, 45.0]]);
+    let place = Place::new();
+    place.write("data.yaml", "names: [cyst]\n");
+    turned_jpeg(&place, "images/a.jpg", 3);
+    place.write("labels/a.txt", "0 0.25 0.5 0.5 0.5\n");
+    assert_eq!(bounds(&place.import("yolo", &stored).1, "box around cyst"), [[40.0, 15.0, 80.0, 45.0]]);
 
     let annotations = json!([{"image_id": 7, "category_id": 3, "bbox": [1, 2, 3, 4]}]);
-    for (orientation, size, refused) in [
-        (3, [80, 60], Some("has an EXIF orientation")),
-        (6, [80, 60], Some("the annotation is for 80x60 pixels, but the image as shown has 60x80")),
-        (6, [60, 80], None),
+    for (orientation, size, options, expected) in [
+        (3, [80, 60], None, Err("has an EXIF orientation (3)")),
+        (3, [80, 60], Some(&stored), Ok([76.0, 54.0, 79.0, 58.0])),
+        (2, [80, 60], Some(&stored), Ok([76.0, 2.0, 79.0, 6.0])),
+        (6, [80, 60], None, Ok([54.0, 1.0, 58.0, 4.0])),
+        (6, [60, 80], None, Ok([1.0, 2.0, 4.0, 6.0])),
+        (8, [80, 60], None, Ok([2.0, 76.0, 6.0, 79.0])),
+        (6, [60, 80], Some(&stored), Err("the annotation is for 60x80 pixels, but the image as stored has 80x60")),
+        (6, [50, 80], None, Err("the annotation is for 50x80 pixels, but the image as shown has 60x80")),
     ] {
         let place = Place::new();
         turned_jpeg(&place, "images/a.jpg", orientation);
         let sheet = json!({"images": [{"id": 7, "file_name": "a.jpg", "width": size[0], "height": size[1]}],
             "annotations": annotations, "categories": [{"id": 3, "name": "mass"}]});
         place.write("x.json", sheet.to_string());
-        match refused {
-            Some(expected) => place.assert_refused("coco", &FormatOptions::default(), expected),
-            None => {
-                let (report, _) = place.import("coco", &FormatOptions::default());
-                assert_eq!(counted(&report.pixels, "turned by its EXIF orientation"), 1);
+        let default = FormatOptions::default();
+        let options = options.unwrap_or(&default);
+        match expected {
+            Err(expected) => place.assert_refused("coco", options, expected),
+            Ok(expected) => {
+                let (report, dataset) = place.import("coco", options);
+                assert_eq!(bounds(&dataset, "box around mass"), [expected], "orientation {orientation}");
+                assert_eq!(counted(&report.pixels, "shown turned by its EXIF orientation"), 1);
             }
         }
     }
+}
+
+fn shape(dataset: &Dataset, label: &str) -> Shape {
+    let mut regions = dataset.cases.iter().flat_map(|case| &case.regions);
+    regions.find(|region| region.label == label).expect("there").shape.clone()
+}
+
+#[test]
+fn coco_outlines_become_polygons_and_masks() {
+    let place = Place::new();
+    place.picture("train2017/a.png", 1);
+    let names = ["polygon", "parts", "list", "text", "elsewhere"];
+    let categories: Vec<_> = names.iter().zip(1..).map(|(name, id)| json!({"id": id, "name": name})).collect();
+    // 80 x 60 pixels; the runs go down the columns. Pixels of columns 10 and 11, rows 5 to 8.
+    let before = 10 * 60 + 5;
+    let counts = json!([before, 4, 56, 4, 80 * 60 - before - 64]);
+    let compressed = compress(&[before, 4, 56, 4, 80 * 60 - before - 64]);
+    let annotations = json!([
+        {"image_id": 7, "category_id": 1, "bbox": [10, 10, 20, 10], "segmentation": [[10, 10, 30, 10, 20.5, 20]]},
+        {"image_id": 7, "category_id": 2, "bbox": [0, 0, 30, 5],
+         "segmentation": [[0, 0, 5, 0, 5, 5, 0, 5], [20, 0, 30, 0, 30, 5, 20, 5]]},
+        {"image_id": 7, "category_id": 3, "bbox": [10, 5, 2, 4], "segmentation": {"counts": counts, "size": [60, 80]}},
+        {"image_id": 7, "category_id": 4, "bbox": [10, 5, 2, 4], "segmentation": {"counts": compressed, "size": [60, 80]}},
+        {"image_id": 7, "category_id": 5, "bbox": [10, 10, 20, 10], "segmentation": [[50, 40, 60, 40, 60, 50]]},
+    ]);
+    let sheet = |annotations: &serde_json::Value| {
+        json!({"images": [{"id": 7, "file_name": "a.png", "width": 80, "height": 60}], "annotations": annotations,
+            "categories": categories})
+    };
+    place.write("annotations/instances_train2017.json", sheet(&annotations).to_string());
+    let (report, dataset) = place.import("coco", &FormatOptions::default());
+    assert_eq!(report.regions, 5);
+    assert_eq!(shape(&dataset, "polygon"), Shape::Polygon { points: vec![[10.0, 10.0], [30.0, 10.0], [20.5, 20.0]] });
+    assert_eq!(shape(&dataset, "elsewhere"), Shape::Box { bounds: [10.0, 10.0, 30.0, 20.0] });
+    assert_eq!(counted(&report.pixels, "its outline is elsewhere"), 1);
+    for (label, expected, inside) in
+        [("parts", [0.0, 0.0, 30.0, 5.0], 75), ("list", [10.0, 5.0, 12.0, 9.0], 8), ("text", [10.0, 5.0, 12.0, 9.0], 8)]
+    {
+        let Shape::Mask { path, bounds } = shape(&dataset, label) else { panic!("{label} is no mask") };
+        let mask = image::open(place.folder.path().join("out").join(path)).expect("there").into_luma8();
+        assert_eq!((bounds, mask.pixels().filter(|pixel| pixel.0[0] > 0).count()), (expected, inside), "{label}");
+    }
+
+    for (segmentation, expected) in [
+        (json!({"counts": [1, 2], "size": [60, 80]}), "the runs do not fill the image"),
+        (json!({"counts": [4800], "size": [80, 60]}), "not the size of the image"),
+        (json!({"counts": "zzzz", "size": [60, 80]}), "are damaged"),
+        (json!([[1, 2, 3, 4]]), "at least three points"),
+        (json!("x"), "is neither a list of polygons nor runs"),
+    ] {
+        let annotations =
+            json!([{"image_id": 7, "category_id": 1, "bbox": [1, 1, 5, 5], "segmentation": segmentation}]);
+        place.write("annotations/instances_train2017.json", sheet(&annotations).to_string());
+        place.assert_refused("coco", &FormatOptions::default(), expected);
+    }
+}
+
+/// Compresses runs as COCO's tools do.
+fn compress(counts: &[i64]) -> String {
+    let mut text = String::new();
+    for (index, count) in counts.iter().enumerate() {
+        let mut number = if index > 2 { count - counts[index - 2] } else { *count };
+        loop {
+            let group = number & 0x1F;
+            number >>= 5;
+            let more = if group & 0x10 != 0 { number != -1 } else { number != 0 };
+            text.push(char::from((group as u8 | if more { 0x20 } else { 0 }) + 48));
+            if !more {
+                break;
+            }
+        }
+    }
+    text
+}
+
+fn voc(objects: &[(&str, [f64; 4], &str)], more: &str) -> String {
+    let objects: String = objects
+        .iter()
+        .map(|(name, [x0, y0, x1, y1], more)| {
+            format!(
+                "<object><name>{name}</name>{more}<bndbox><xmin>{x0}</xmin><ymin>{y0}</ymin><xmax>{x1}</xmax><ymax>{y1}\
+                 </ymax></bndbox></object>\n"
+            )
+        })
+        .collect();
+    format!("<annotation>\n{more}\n{objects}</annotation>\n")
+}
+
+#[test]
+fn voc_boxes_count_pixels_from_one_and_lists_give_the_split() {
+    let place = Place::new();
+    for (name, seed) in [("a.jpg", 1), ("b.png", 2), ("c.jpg", 3), ("d.jpg", 4)] {
+        place.picture(&format!("JPEGImages/{name}"), seed);
+    }
+    let size = "<size><width>80</width><height>60</height></size>";
+    let difficult = "<difficult>1</difficult>";
+    let first = voc(&[("polyp", [1.0, 1.0, 40.0, 30.0], ""), ("polyp", [41.0, 31.0, 80.0, 60.0], "")], size);
+    place.write("Annotations/a.xml", first.replace('\n', "\r\n"));
+    let other = "<filename>elsewhere.png</filename><size><width>0</width><height>0</height></size>";
+    let second = voc(&[("blood_clot", [0.0, 0.0, 10.0, 10.0], ""), ("polyp", [5.0, 5.0, 9.0, 9.0], difficult)], other);
+    place.write("Annotations/b.xml", second);
+    place.write("Annotations/c.xml", voc(&[("polyp", [7.0, 7.0, 7.0, 9.0], "")], size));
+    place.write("Annotations/d.xml", voc(&[], size));
+    place.write("ImageSets/Main/trainval.txt", "a\nb\n");
+    place.write("ImageSets/Main/val.txt", "b  1\r\n");
+    place.write("ImageSets/Main/test.txt", "c\n");
+    assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).name, "voc");
+    let (report, dataset) = place.import("voc", &FormatOptions::default());
+    assert_eq!((report.rows.read, report.rows.kept), (4, 3));
+    assert_eq!(counted(&report.rows.left_out, "in no list of ImageSets/Main"), 1);
+    assert_eq!(counted(&report.parts_left_out, "difficult"), 1);
+    assert_eq!(counted(&report.parts_left_out, "without area"), 1);
+    assert_eq!(bounds(&dataset, "Draw a box around each polyp"), [[0.0, 0.0, 40.0, 30.0], [40.0, 30.0, 80.0, 60.0]]);
+    assert_eq!(bounds(&dataset, "box around blood clot"), [[0.0, 0.0, 10.0, 10.0]]);
+    assert_eq!(gold(&dataset, "How many boxes of polyp"), "number 2");
+    let sides = [report.split.train, report.split.validation, report.split.test];
+    assert_eq!(sides, [1, 1, 1]);
+    // Whether the image of the difficult polyp has a polyp is not asked.
+    let second = dataset.cases.iter().find(|case| case.split == Split::Validation).expect("there");
+    assert!(second.chain.iter().all(|item| !item.question.contains("polyp")), "{:?}", second.chain);
+
+    for (text, expected) in [
+        (voc(&[("polyp", [1.0, 1.0, 400.0, 30.0], "")], "<size><width>81</width><height>60</height></size>"), "81x60"),
+        ("<annotation><object>".to_owned(), "a.xml:1: is not XML"),
+        (first.replace("<xmin>1</xmin>", "<xmin>x</xmin>"), "xmin: \"x\" is not a number of pixels"),
+        (first.replacen("<name>polyp</name>", "", 1), "name: is missing"),
+    ] {
+        place.write("Annotations/a.xml", text);
+        place.assert_refused("voc", &FormatOptions::default(), expected);
+    }
+}
+
+#[test]
+fn voc_files_may_lie_beside_their_images() {
+    let place = Place::new();
+    for (name, seed) in [("train/a_jpg.rf.12", 1), ("valid/b_jpg.rf.34", 2)] {
+        place.picture(&format!("{name}.jpg"), seed);
+        place.write(&format!("{name}.xml"), voc(&[("polyp", [11.0, 11.0, 20.0, 20.0], "")], ""));
+    }
+    let (report, dataset) = place.import("voc", &FormatOptions::default());
+    assert_eq!((report.split.train, report.split.validation), (1, 1));
+    assert_eq!(bounds(&dataset, "Draw the box around polyp"), [[10.0, 10.0, 20.0, 20.0]]);
 }

@@ -84,7 +84,7 @@ fn sets_of_llama_factory_are_read_by_their_columns_and_tags() {
     assert_eq!((report.rows.read, report.rows.kept), (3, 2));
     assert_eq!(counted(&report.rows.left_out, "the set texts has no column of images"), 1);
     assert_eq!([gold(&dataset, "organ"), gold(&dataset, "side")], ["text Lung", "text Left"]);
-    assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).format.name(), "llama-factory");
+    assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).name, "llama-factory");
 
     let hub = json!({"mine": {"hf_hub_url": "a/b", "columns": {"images": "images"}}});
     place.write("dataset_info.json", hub.to_string());
@@ -148,10 +148,93 @@ fn ms_swift_is_read_in_its_forms_with_boxes_and_uris() {
     assert_eq!((gold(&dataset, "Find").as_str(), question.evidence.len()), ("2 boxes", 2));
     assert_eq!(case.regions[0].shape.bounds(), [10.0, 30.0, 40.0, 60.0]);
     assert_eq!(item(&dataset, "side").1.parents, ["q0"]);
-    assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).format.name(), "ms-swift");
+    assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).name, "ms-swift");
 
     let wrong = json!({"messages": [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "<bbox>"}],
         "images": ["a.png"], "objects": {"bbox": []}});
     place.write("t.jsonl", wrong.to_string());
     place.assert_refused("ms-swift", &rest("12"), "t.jsonl:1: objects: the messages have 1 <bbox> for 0 objects");
+}
+
+#[test]
+fn tools_that_are_imported_teach_the_same_words() {
+    let words = ["Yes", "yes", "No.", "no", "YES, it is", "three", "3", "3.0", "Left\nlower  lobe", "是", "A"];
+    let turns = |user: &str, assistant: &str, role: &str, content: &str| {
+        words.map(|word| json!([{role: user, content: "<image>How many masses?"}, {role: assistant, content: word}]))
+    };
+    let import = |name: &str, write: &dyn Fn(&Place, &str, &serde_json::Value) -> String| {
+        let place = Place::new();
+        let all = turns(
+            if name == "llama-factory" { "human" } else { "user" },
+            if name == "llama-factory" { "gpt" } else { "assistant" },
+            if name == "llama-factory" { "from" } else { "role" },
+            if name == "llama-factory" { "value" } else { "content" },
+        );
+        let mut lines = Vec::new();
+        for (number, turns) in all.iter().enumerate() {
+            let image = format!("{number}.png");
+            place.picture(&image, number as u32 + 1);
+            lines.push(write(&place, &image, turns));
+        }
+        place.write("t.jsonl", lines.join("\n"));
+        let new = FormatOptions { split: SplitChoice::New, ..rest("14") };
+        let (_, dataset) = place.import(name, &new);
+        let mut taught: Vec<String> = dataset
+            .cases
+            .iter()
+            .map(|case| match &case.chain[0].answer {
+                Answer::Yesno { gold, .. } => if *gold { "yes" } else { "no" }.to_owned(),
+                Answer::Number { gold, .. } => gold.to_string(),
+                Answer::Text { gold, .. } => gold[0].clone(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        taught.sort();
+        taught
+    };
+    let mut expected = words.map(str::to_owned).to_vec();
+    expected.sort();
+    let swift = import("ms-swift", &|_, image, turns| json!({"images": [image], "messages": turns}).to_string());
+    let llama = import("llama-factory", &|place, image, turns| {
+        let list = json!({"t": {"file_name": "t.jsonl", "formatting": "sharegpt", "columns": {"images": "images"}}});
+        place.write("dataset_info.json", list.to_string());
+        json!({"images": [image], "conversations": turns}).to_string()
+    });
+    let trl = import("trl", &|_, image, turns| {
+        let parts = json!([{"type": "image"}, {"type": "text", "text": "How many masses?"}]);
+        let answer = json!([{"type": "text", "text": turns[1]["content"]}]);
+        let messages = json!([{"role": "user", "content": parts}, {"role": "assistant", "content": answer}]);
+        json!({"images": [image], "messages": messages}).to_string()
+    });
+    assert_eq!([swift, llama, trl], [expected.clone(), expected.clone(), expected]);
+}
+
+#[test]
+fn turns_that_a_tool_does_not_train_on_are_left_out() {
+    let place = Place::new();
+    place.picture("a.png", 1);
+    let message = |role: &str, content: &str| json!({"role": role, "content": content});
+    let untaught = json!({"role": "assistant", "content": "Lung", "loss": false});
+    let line = json!({"images": ["a.png"], "messages": [message("user", "<image>Which organ?"), untaught,
+        message("user", "Which side?"), message("assistant", "Left")]});
+    place.write("t.jsonl", line.to_string());
+    let (report, dataset) = place.import("ms-swift", &rest("25"));
+    assert_eq!(counted(&report.questions.left_out, "without loss"), 1);
+    assert_eq!(dataset.cases[0].chain.len(), 1);
+
+    let place = Place::new();
+    place.picture("a.png", 1);
+    let text = |role: &str, content: &str| json!({"role": role, "content": [{"type": "text", "text": content}]});
+    let first = json!({"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which organ?"}]});
+    let line = json!({"image": "a.png", "prompt": [text("system", "Be brief."), first, text("assistant", "Lung"),
+        text("user", "Which side?")], "completion": [text("assistant", "Left")]});
+    place.write("t.jsonl", line.to_string());
+    let (report, dataset) = place.import("trl", &rest("25"));
+    assert_eq!(counted(&report.questions.left_out, "TRL does not train on"), 1);
+    assert_eq!(gold(&dataset, "Which side?"), "text Left");
+
+    let wrong = line.to_string().replace("\"type\":\"image\"", "\"type\":\"video\"");
+    place.write("t.jsonl", wrong.replace("system", "user"));
+    let error = place.import_to("trl", "refused", &rest("25")).expect_err("refused").to_string();
+    assert!(error.contains("content: a part has the type \"video\""), "{error}");
 }

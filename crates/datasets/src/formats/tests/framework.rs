@@ -144,7 +144,11 @@ fn a_folder_is_recognised_by_its_files() {
     assert!(message(&place).contains("nearest known layout is slake, which lacks: imgs/"), "{}", message(&place));
     place.picture("imgs/a.png", 1);
     let found = detect(&place.source()).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!((found.format.name(), found.evidence.len()), ("slake", 2));
+    assert_eq!((found.name, found.evidence.len()), ("slake", 2));
+    place.picture("images/a.png", 1);
+    let others = detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).others;
+    assert!(others.iter().any(|other| other.starts_with("yolo, which lacks: data.yaml")), "{others:?}");
+    fs::remove_dir_all(place.source().join("images")).expect("removed");
     place.write("x.json", "{\"images\": [], \"annotations\": [], \"categories\": []}");
     let said = message(&place);
     assert!(said.contains("fits 2 formats: slake (") && said.contains("and coco ("), "{said}");

@@ -1,8 +1,13 @@
 //! Import of small data sets in the exact layouts.
 
 mod annotations;
+mod bad_input;
+mod benchmarks;
 mod conversations;
 mod framework;
+mod hugging_face;
+mod images;
+mod interrupted;
 mod tables;
 
 use std::fs;

@@ -32,6 +32,28 @@ fn slake(place: &Place) {
 }
 
 #[test]
+fn boxes_of_slake_become_regions() {
+    let place = Place::new();
+    slake(&place);
+    let boxes = json!([{"Lung": [5, 10, 20, 30]}, {"Lung Cancer": [8, 12.5, 4, 4]}, {"Heart": [1, 1, 0, 4]}]);
+    place.write("imgs/xmlab0/detection.json", boxes.to_string());
+    place.write("imgs/xmlab1/detection.json", "[]");
+    let (report, dataset) = place.import("slake", &FormatOptions::default());
+    assert_eq!((report.regions, counted(&report.parts_left_out, "without area in detection.json")), (2, 1));
+    let (case, _) = item(&dataset, "Which organ");
+    let regions: Vec<_> =
+        case.regions.iter().map(|one| (one.label.as_str(), one.role.word(), one.shape.bounds())).collect();
+    let expected = [("lung", "organ", [5.0, 10.0, 25.0, 40.0]), ("lung cancer", "finding", [8.0, 12.5, 12.0, 16.5])];
+    assert_eq!(regions, expected);
+    place.write("imgs/xmlab0/detection.json", "[{\"Lung\": [5, 10]}]");
+    place.assert_refused(
+        "slake",
+        &FormatOptions::default(),
+        "detection.json: Lung: [5,10] is not [x, y, width, height]",
+    );
+}
+
+#[test]
 fn slake_keeps_its_test_side_and_leaves_out_what_crosses() {
     let place = Place::new();
     slake(&place);

@@ -1,0 +1,219 @@
+//! Pascal VOC: an XML file an image with boxes of classes. Images lie in `JPEGImages/` and annotations in `Annotations/`,
+//! or both side by side in folders of the sides of the split, as Roboflow exports them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use roxmltree::{Document, Node};
+use stepwise_data::case::Split;
+use stepwise_data::io::bounded;
+use stepwise_data::problem::{Problem, Problems};
+
+use super::super::entry::{Entry, ImageRef, Unit};
+use super::super::format::{Format, FormatOptions, Mark, Rows};
+use super::super::record::Place;
+use super::super::records;
+use super::annotated::{ClassBox, row, words};
+use super::common::{below_first, nothing_to_read, side, side_in};
+use crate::bccd::has_cells;
+
+/// Folders of annotations: the one of the original layout, then those of exports.
+const FOLDERS: [&str; 7] = ["Annotations", "annotations", "", "train", "valid", "val", "test"];
+
+/// Extensions of images, in the order in which they are looked for.
+const IMAGES: [&str; 5] = ["jpg", "png", "jpeg", "JPG", "PNG"];
+
+/// Pascal VOC.
+pub(super) struct Voc;
+
+/// An annotation as its file has it.
+struct Annotation {
+    path: PathBuf,
+    /// Name of the image in the annotation; empty when there is none.
+    filename: String,
+    /// Width and height in pixels; None when the annotation states none, or 0.
+    size: Option<(u32, u32)>,
+    objects: Vec<Object>,
+}
+
+struct Object {
+    /// Line of the file.
+    line: usize,
+    class: String,
+    is_difficult: bool,
+    /// `xmin`, `ymin`, `xmax`, `ymax`.
+    corners: [f64; 4],
+}
+
+impl Format for Voc {
+    fn name(&self) -> &'static str {
+        "voc"
+    }
+
+    fn about(&self) -> &'static str {
+        "Pascal VOC boxes (JPEGImages/, Annotations/*.xml, ImageSets/Main/, or images and XML files side by side)"
+    }
+
+    fn marks(&self, source: &Path) -> Vec<Mark> {
+        let has_boxes = |file: &PathBuf| bounded::text(file).is_ok_and(|text| text.contains("<annotation"));
+        let found = files(source).iter().take(1).any(has_boxes);
+        vec![
+            Mark::new("Annotations/*.xml, or XML files in the folder, with <annotation>", found),
+            Mark::new("no cells of bccd", !has_cells(source)),
+        ]
+    }
+
+    fn map(&self) -> &'static str {
+        include_str!("maps/annotations.toml")
+    }
+
+    fn entries(&self, source: &Path, _: &FormatOptions) -> Result<Rows, Problems> {
+        let files = files(source);
+        if files.is_empty() {
+            return Err(nothing_to_read(source, "folder Annotations with XML files"));
+        }
+        let lists = lists(source)?;
+        // The classes are known only when all files are read. Texts are small, so they are read twice.
+        let read_all = files.iter().flat_map(|file| read(file).into_iter().flat_map(|found| found.objects));
+        let classes: BTreeSet<String> = read_all.map(|object| object.class).collect();
+        let classes: Vec<String> = classes.into_iter().collect();
+        let root = source.to_owned();
+        Ok(Rows::new(files.into_iter().flat_map(move |file| {
+            let made = read(&file).and_then(|annotation| entries(&root, &annotation, &classes, &lists));
+            made.unwrap_or_else(|problems| vec![Entry::Faulty(problems)])
+        })))
+    }
+}
+
+fn files(source: &Path) -> Vec<PathBuf> {
+    let below = |name: &&str| if name.is_empty() { source.to_owned() } else { source.join(name) };
+    let all: Vec<Vec<PathBuf>> = FOLDERS.iter().map(|name| records::files(&below(name), &["xml"])).collect();
+    // On file systems that ignore case, two of the names are one folder.
+    let mut seen = BTreeSet::new();
+    let mut found: Vec<PathBuf> = all.into_iter().flatten().collect();
+    found.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
+    found
+}
+
+/// Returns the side of each image that the lists in `ImageSets/Main` name. None without lists.
+fn lists(source: &Path) -> Result<Option<BTreeMap<String, Split>>, Problems> {
+    let folder = source.join("ImageSets/Main");
+    let mut sides = BTreeMap::new();
+    let mut is_there = false;
+    // The later list decides: `trainval` holds the images of both other lists.
+    for (name, split) in
+        [("trainval", Split::Train), ("train", Split::Train), ("val", Split::Validation), ("test", Split::Test)]
+    {
+        let path = folder.join(format!("{name}.txt"));
+        if !path.is_file() {
+            continue;
+        }
+        is_there = true;
+        let advice = "write one image name without extension on each line";
+        let text =
+            bounded::text(&path).map_err(|error| Problem::new(&path, format!("cannot be read: {error}"), advice))?;
+        sides.extend(text.lines().filter_map(|line| Some((line.split_whitespace().next()?.to_owned(), split))));
+    }
+    Ok(is_there.then_some(sides))
+}
+
+/// Reads an annotation.
+fn read(path: &Path) -> Result<Annotation, Problems> {
+    let advice = "correct the annotation file";
+    let text = bounded::text(path).map_err(|error| Problem::new(path, format!("cannot be read: {error}"), advice))?;
+    let document = Document::parse(&text)
+        .map_err(|error| Problem::new(path, format!("is not XML: {error}"), advice).at_row(error.pos().row as usize))?;
+    let line = |node: Node<'_, '_>| document.text_pos_at(node.range().start).row as usize;
+    let root = document.root_element();
+    let size = child(root, "size").map(|size| ["width", "height"].map(|name| text_of(size, name).parse::<f64>()));
+    let size = match size {
+        Some([Ok(width), Ok(height)]) if width >= 1.0 && height >= 1.0 => Some((width as u32, height as u32)),
+        _ => None,
+    };
+    let mut objects = Vec::new();
+    for object in root.children().filter(|node| node.has_tag_name("object")) {
+        let wrong = |field: &str, what: String| Problem::new(path, what, advice).at_row(line(object)).in_field(field);
+        let class = words(&text_of(object, "name"));
+        if class.is_empty() {
+            return Err(wrong("name", "is missing".into()).into());
+        }
+        let bounds = child(object, "bndbox").ok_or_else(|| wrong("bndbox", "is missing".into()))?;
+        let mut corners = [0.0; 4];
+        for (corner, name) in corners.iter_mut().zip(["xmin", "ymin", "xmax", "ymax"]) {
+            let text = text_of(bounds, name);
+            let number = text.parse().ok().filter(|number: &f64| (0.0..=1e6).contains(number));
+            *corner = number.ok_or_else(|| wrong(name, format!("{text:?} is not a number of pixels")))?;
+        }
+        let is_difficult = text_of(object, "difficult") == "1";
+        objects.push(Object { line: line(object), class, is_difficult, corners });
+    }
+    Ok(Annotation { path: path.to_owned(), filename: text_of(root, "filename"), size, objects })
+}
+
+fn child<'a, 'b>(node: Node<'a, 'b>, name: &str) -> Option<Node<'a, 'b>> {
+    node.children().find(|child| child.has_tag_name(name))
+}
+
+/// Returns the trimmed text of a child; empty when there is none.
+fn text_of(node: Node<'_, '_>, name: &str) -> String {
+    child(node, name).and_then(|node| node.text()).unwrap_or_default().trim().to_owned()
+}
+
+/// Returns the row of an annotation, with a remark for each object that is left out.
+fn entries(
+    root: &Path,
+    annotation: &Annotation,
+    classes: &[String],
+    lists: &Option<BTreeMap<String, Split>>,
+) -> Result<Vec<Entry>, Problems> {
+    let Annotation { path, filename, size, objects } = annotation;
+    let file: Arc<Path> = Arc::from(path.as_path());
+    let place = |row: usize| Place { file: Arc::clone(&file), row };
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = path.parent().and_then(|folder| folder.strip_prefix(root).ok()).unwrap_or(Path::new(""));
+    let folder = folder.to_string_lossy().replace('\\', "/");
+    let split = match lists {
+        None => side(&folder).or_else(|| side_in(&folder)),
+        Some(lists) => match lists.get(&stem) {
+            Some(split) => Some(*split),
+            None => return Ok(vec![Entry::LeftOut(place(1), "in no list of ImageSets/Main".into())]),
+        },
+    };
+    let mut all = Vec::new();
+    let mut boxes = Vec::new();
+    // Classes of which not all boxes are usable: how many there are is unknown.
+    let mut unusable = BTreeSet::new();
+    for object in objects {
+        let class = classes.iter().position(|class| *class == object.class).unwrap_or_default();
+        // Corners are pixels counted from 1, and both are inside; a corner at 0 is at the edge.
+        let [x0, y0, x1, y1] = object.corners;
+        let bounds = [(x0 - 1.0).max(0.0), (y0 - 1.0).max(0.0), x1, y1];
+        if object.is_difficult {
+            unusable.insert(class);
+            all.push(Entry::Part(place(object.line), "object marked as difficult".into()));
+        } else if x0 >= x1 || y0 >= y1 {
+            unusable.insert(class);
+            all.push(Entry::Part(place(object.line), "box without area".into()));
+        } else {
+            boxes.push(ClassBox { class, bounds });
+        }
+    }
+    let named = image(root, &folder, &stem, filename);
+    let mut wanted = ImageRef::file("filename", root, named);
+    wanted.size = *size;
+    let mut row = row(place(1), wanted, classes, &boxes, Unit::Pixels, &|class| !unusable.contains(&class));
+    row.split = split;
+    all.push(Entry::Row(Box::new(row)));
+    Ok(all)
+}
+
+/// Returns the path of the image of an annotation: named like the annotation, else as the annotation says, which may be
+/// another name.
+fn image(root: &Path, folder: &str, stem: &str, filename: &str) -> String {
+    let below = ["JPEGImages", "images", folder, ""];
+    let named = IMAGES.iter().map(|extension| format!("{stem}.{extension}"));
+    let stated = Path::new(filename).file_name().map(|name| name.to_string_lossy().into_owned());
+    let paths: Vec<String> = named.chain(stated).map(|name| below_first(root, &below, &name)).collect();
+    paths.iter().find(|path| root.join(path).is_file()).or(paths.first()).cloned().unwrap_or_default()
+}
