@@ -60,16 +60,73 @@ impl Batch {
         share: bool,
     ) -> Result<Self, ProcessorError> {
         let mut tiles = TileSet { apart: !share, ..TileSet::default() };
-        let sequences = examples
-            .into_iter()
-            .map(|(example, weight)| {
-                let encoded = processor.encode(&example.conversation, &example.grids(), false)?;
-                let targets = encoded.targets().map(|index| Target { index, weight }).collect();
-                Ok(tiles.sequence(&encoded, &example.images, encoded.ids.clone(), targets))
-            })
-            .collect::<Result<Vec<_>, ProcessorError>>()?;
+        let sequences = supervised(processor, examples, &mut tiles)?;
         Ok(Self { layout: PackedSequences::pack(&sequences, share), tiles })
     }
+}
+
+/// Question whose options are scored in a batch, with gradients.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionQuestion<'a> {
+    /// Conversation that ends before the answer, with its images.
+    pub example: &'a EncodableExample,
+    /// Texts of the options.
+    pub options: &'a [String],
+    /// Number of the supervised example, from 0, that is this question with one of the options as its answer; None if
+    /// there is none. Its sequence then serves for this option.
+    pub answered_by: Option<usize>,
+}
+
+impl Batch {
+    /// Packs examples like [`Batch::weighted`], and after them the options of `questions`, one sequence for each option
+    /// with the end of its turn as [`Processor::encode_options`] gives it. An option that is the answer of a supervised
+    /// example has no sequence of its own. Returns the batch, and for each question the index of each option's sequence.
+    ///
+    /// # Errors
+    /// When [`Processor::encode`] fails for an example, or [`Processor::encode_options`] for a question.
+    pub fn with_options<'a>(
+        processor: &Processor,
+        examples: impl IntoIterator<Item = (&'a EncodableExample, f32)>,
+        questions: &[OptionQuestion<'_>],
+        share: bool,
+    ) -> Result<(Self, Vec<Vec<usize>>), ProcessorError> {
+        let mut tiles = TileSet { apart: !share, ..TileSet::default() };
+        let mut sequences = supervised(processor, examples, &mut tiles)?;
+        let mut places = Vec::with_capacity(questions.len());
+        for question in questions {
+            let OptionQuestion { example, options, answered_by } = question;
+            let (prompt, answers) = processor.encode_options(&example.conversation, &example.grids(), options)?;
+            let mut of_options = Vec::with_capacity(answers.len());
+            for answer in answers {
+                let (ids, targets) = answered(&prompt, &answer);
+                let serves = |index: &usize| {
+                    let indices = |targets: &[Target]| targets.iter().map(|target| target.index).collect::<Vec<_>>();
+                    sequences[*index].ids.starts_with(&ids) && indices(&sequences[*index].targets) == indices(&targets)
+                };
+                let place = answered_by.filter(serves).unwrap_or(sequences.len());
+                if place == sequences.len() {
+                    sequences.push(tiles.sequence(&prompt, &example.images, ids, targets));
+                }
+                of_options.push(place);
+            }
+            places.push(of_options);
+        }
+        Ok((Self { layout: PackedSequences::pack(&sequences, share), tiles }, places))
+    }
+}
+
+/// Sequences of examples, each with a weight that all its supervised tokens get. Adds their tiles to `tiles`.
+fn supervised<'a>(
+    processor: &Processor,
+    examples: impl IntoIterator<Item = (&'a EncodableExample, f32)>,
+    tiles: &mut TileSet,
+) -> Result<Vec<Sequence>, ProcessorError> {
+    let sequence = |(example, weight): (&EncodableExample, f32)| {
+        let encoded = processor.encode(&example.conversation, &example.grids(), false)?;
+        let targets = encoded.targets().map(|index| Target { index, weight }).collect();
+        Ok(tiles.sequence(&encoded, &example.images, encoded.ids.clone(), targets))
+    };
+    examples.into_iter().map(sequence).collect()
 }
 
 impl Batch {

@@ -12,7 +12,7 @@ use stepwise_ops::Precision;
 use crate::batch::{Batch, EncodableExample, TileRef, TileSet};
 use crate::feature_cache::{FeatureCache, FeatureLimits, folder_name};
 use crate::generate::{Generated, generate};
-use crate::model::{LoadError, ModelPart, Seen, Vlm};
+use crate::model::{LoadError, ModelPart, Seen, Vlm, Weights};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError};
 
@@ -144,13 +144,41 @@ impl VlmPipeline {
             let gradients = loss.is_tracked().then(|| (loss * share).backward());
             return (terms, gradients.into_iter().collect());
         }
+        self.checkpointed(batch, Weights::Share(share), pass)
+    }
+
+    /// Returns what [`VlmPipeline::gradients`] returns, for the loss with the weights that `weigh` makes. `weigh` is called
+    /// once with the log-probabilities of all predictions, in nats, and returns one weight for each; the weights are
+    /// constants in the gradient. With the derivatives of a function of the log-probabilities, negated, as weights, the
+    /// gradients are those of the function.
+    ///
+    /// # Panics
+    /// When `weigh` returns another number of weights.
+    #[must_use]
+    pub fn reweighted_gradients(
+        &self,
+        batch: &Batch,
+        weigh: &mut dyn FnMut(&[f32]) -> Vec<f32>,
+        gradient_checkpointing: bool,
+        pass: &Pass,
+    ) -> (Vec<f32>, Vec<Gradients>) {
+        if gradient_checkpointing {
+            return self.checkpointed(batch, Weights::Made(weigh), pass);
+        }
+        let features = self.features(&batch.tiles, pass);
+        let (loss, terms) = self.model.reweighted_losses(&batch.layout, features, pass, weigh);
+        let gradients = loss.is_tracked().then(|| loss.backward());
+        (terms, gradients.into_iter().collect())
+    }
+
+    fn checkpointed(&self, batch: &Batch, weights: Weights<'_>, pass: &Pass) -> (Vec<f32>, Vec<Gradients>) {
         let seen = match (&self.sight, batch.tiles()) {
             (Sight::Remembered { .. }, _) | (_, 0) => Seen::Features(self.features(&batch.tiles, pass)),
             (Sight::Anew { encoder_learns }, _) => {
                 Seen::Pixels { pixels: self.pixels(&batch.tiles.tiles), encoder_learns: *encoder_learns }
             }
         };
-        self.model.checkpointed(&batch.layout, seen, share, pass)
+        self.model.checkpointed(&batch.layout, seen, weights, pass)
     }
 
     /// Checks that the model has positions for `tokens` tokens.

@@ -191,7 +191,7 @@ impl VlmPipeline {
             }
             weights
         };
-        let gradients = self.model.reweighted_loss(&layout, Some(features), &plain, weigh).backward();
+        let gradients = self.model.reweighted_losses(&layout, Some(features), &plain, weigh).0.backward();
         // Every question shows its first image, so the loss always depends on the pixels.
         let all = units.iter().flat_map(|unit| values_of(unit.grad(&gradients).expect("pixels have a gradient")));
         let mut all = all.collect::<Vec<f32>>().into_iter();

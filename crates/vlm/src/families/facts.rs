@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use stepwise_data::box_format::BoxFormat;
 
 use crate::images::processor::ImageProcessor;
 use crate::images::settings::SettingError;
@@ -20,8 +21,12 @@ pub(crate) struct FamilyFacts {
     pub image_processors: &'static [&'static str],
     /// Makes the image preprocessing from its settings and, if the folder has one, `processor_config.json`.
     pub read_processor: ReadProcessor,
-    /// Settings of [`ImageOptions`](crate::images::processor::ImageOptions) that the family has, by their names there.
+    /// Settings of [`ImageOptions`](crate::images::processor::ImageOptions) that the family has, by their names there, apart
+    /// from `box_format`, which all families have.
     pub image_options: &'static [&'static str],
+    /// Returns the unit in which the models were trained to give boxes. The argument is `model_type` of `config.json`, or
+    /// `processor_class` in a folder without it.
+    pub box_format: fn(&str) -> BoxFormat,
     /// Tokens that the tokenizer must have.
     pub tokens: &'static [&'static str],
     /// Says whether a token structures turns and images, even if it is not marked as special.

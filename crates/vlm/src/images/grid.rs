@@ -3,8 +3,8 @@
 use image::RgbImage;
 use sha2::{Digest, Sha256};
 
-/// Tiles of an image. A tile is what the image encoder takes as one picture: a square part of an image that is cut, or a
-/// whole image. All tiles of an image have one size.
+/// Tiles of an image. A tile is what the image encoder takes as one picture: a part of an image that is cut, or a whole
+/// image. All tiles of an image have one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ImageGrid {
     /// Number of rows of tiles; 0 for an image that is not cut.

@@ -5,19 +5,24 @@ use std::ops::Range;
 
 use image::RgbImage;
 use serde_json::{Map, Value};
+use stepwise_data::box_format::BoxFormat;
 
 use super::grid::{ImageGrid, PixelError, Tiles};
 use super::values::PixelValues;
 
 /// Settings of a recipe that replace settings of the model folder. `None` keeps the folder's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ImageOptions {
     /// Whether large images are cut into tiles.
     pub do_image_splitting: Option<bool>,
+    /// Whether crops of long images follow the whole image (pan and scan of Gemma 3).
+    pub do_pan_and_scan: Option<bool>,
     /// Largest number of pixels of a resized image.
     pub max_pixels: Option<u64>,
     /// Smallest number of pixels of a resized image.
     pub min_pixels: Option<u64>,
+    /// Unit of box coordinates in prompts and answers.
+    pub box_format: Option<BoxFormat>,
 }
 
 impl ImageOptions {
@@ -26,10 +31,51 @@ impl ImageOptions {
     pub fn stated(&self) -> Vec<(&'static str, Value)> {
         let settings = [
             ("do_image_splitting", self.do_image_splitting.map(Value::from)),
+            ("do_pan_and_scan", self.do_pan_and_scan.map(Value::from)),
             ("max_pixels", self.max_pixels.map(Value::from)),
             ("min_pixels", self.min_pixels.map(Value::from)),
+            ("box_format", self.box_format.map(|format| format.name().into())),
         ];
         settings.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    /// Reads the settings from fields of the same names, as in a `preprocessor_config.json`. Fields that are absent or of
+    /// another type give `None`.
+    #[must_use]
+    pub fn from_json(fields: &Value) -> Self {
+        let flag = |name: &str| fields.get(name).and_then(Value::as_bool);
+        let pixels = |name: &str| fields.get(name).and_then(Value::as_u64);
+        Self {
+            do_image_splitting: flag("do_image_splitting"),
+            do_pan_and_scan: flag("do_pan_and_scan"),
+            max_pixels: pixels("max_pixels"),
+            min_pixels: pixels("min_pixels"),
+            box_format: fields.get("box_format").and_then(Value::as_str).and_then(|name| name.parse().ok()),
+        }
+    }
+
+    /// Returns these settings, and the settings of `other` in place of those that are `None`.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            do_image_splitting: self.do_image_splitting.or(other.do_image_splitting),
+            do_pan_and_scan: self.do_pan_and_scan.or(other.do_pan_and_scan),
+            max_pixels: self.max_pixels.or(other.max_pixels),
+            min_pixels: self.min_pixels.or(other.min_pixels),
+            box_format: self.box_format.or(other.box_format),
+        }
+    }
+
+    /// Returns the settings of images with these names, without the others, and the unit of boxes, which all families have.
+    #[must_use]
+    pub fn only(self, names: &[&str]) -> Self {
+        Self {
+            do_image_splitting: self.do_image_splitting.filter(|_| names.contains(&"do_image_splitting")),
+            do_pan_and_scan: self.do_pan_and_scan.filter(|_| names.contains(&"do_pan_and_scan")),
+            max_pixels: self.max_pixels.filter(|_| names.contains(&"max_pixels")),
+            min_pixels: self.min_pixels.filter(|_| names.contains(&"min_pixels")),
+            box_format: self.box_format,
+        }
     }
 }
 
@@ -77,6 +123,12 @@ pub trait ImageProcessor: Debug + Send + Sync {
     /// Appends what stands in the text for an image; in most families only the feature tokens.
     fn expand(&self, grid: ImageGrid, text: &mut Expansion) {
         text.push_features(self.feature_token(), self.tile_features(grid));
+    }
+
+    /// Returns width and height of the resized image, for families whose images are not cut and keep their proportions;
+    /// None for others.
+    fn resized(&self, grid: ImageGrid) -> Option<[u32; 2]> {
+        self.has_axes().then_some([grid.width as u32, grid.height as u32])
     }
 
     /// Returns all settings that determine tokens and pixels, under `options`.

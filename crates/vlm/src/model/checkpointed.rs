@@ -4,12 +4,21 @@
 use burn::tensor::{Gradients, Tensor};
 use stepwise_ops::cross_entropy;
 
-use super::Vlm;
+use super::{Vlm, reweighted};
 use crate::decoder::DecoderPlan;
 use crate::encoder::Encoder;
 use crate::nn::checkpointing::Blocks;
 use crate::nn::parameter::Pass;
 use crate::packed_sequences::PackedSequences;
+
+/// Weights of the predictions in the loss.
+pub(crate) enum Weights<'a> {
+    /// Weights of the layout, all multiplied by this share.
+    Share(f64),
+    /// Weights that the function makes from the log-probabilities of the predictions, in nats. They are constants in the
+    /// gradient.
+    Made(&'a mut dyn FnMut(&[f32]) -> Vec<f32>),
+}
 
 /// Form in which the images of packed sequences are given to the checkpointed pass.
 #[allow(clippy::large_enum_variant)] // One value exists at a time.
@@ -26,19 +35,19 @@ pub(crate) enum Seen {
 }
 
 impl Vlm {
-    /// Returns the unweighted terms of [`Vlm::losses`] and the gradients of `share` times the loss. There are several
+    /// Returns the unweighted terms of [`Vlm::losses`] and the gradients of the loss with `weights`. There are several
     /// gradients to be added: one for each block and each part outside the blocks.
     pub(crate) fn checkpointed(
         &self,
         layout: &PackedSequences,
         seen: Seen,
-        share: f64,
+        weights: Weights<'_>,
         pass: &Pass,
     ) -> (Vec<f32>, Vec<Gradients>) {
         let mut found = Vec::new();
         let (pixels, encoder_learns) = match seen {
             Seen::Features(features) => {
-                let (terms, _) = self.checkpointed_decoder(layout, features, share, pass, &mut found);
+                let (terms, _) = self.checkpointed_decoder(layout, features, weights, pass, &mut found);
                 return (terms, found);
             }
             Seen::Pixels { pixels, encoder_learns } => (pixels, encoder_learns),
@@ -51,7 +60,7 @@ impl Vlm {
         blocks.push(Box::new(|x, pass| self.encoder.connect(x, &plan, pass)));
         let (encoder, features) = Blocks::run(blocks, seen, pass);
         let features = features.autodiff().require_grad();
-        let (terms, d_features) = self.checkpointed_decoder(layout, Some(features), share, pass, &mut found);
+        let (terms, d_features) = self.checkpointed_decoder(layout, Some(features), weights, pass, &mut found);
         if let Some(d_features) = d_features {
             let d_seen = encoder.backward(d_features, &mut found);
             let embedded = encoder_learns.then(|| self.encoder.embed(&pixels, &plan, pass));
@@ -68,15 +77,13 @@ impl Vlm {
         &self,
         layout: &PackedSequences,
         features: Option<Tensor<2>>,
-        share: f64,
+        weights: Weights<'_>,
         pass: &Pass,
         found: &mut Vec<Gradients>,
     ) -> (Vec<f32>, Option<Tensor<2>>) {
         let rows: Vec<i64> = layout.predictions.iter().map(|prediction| prediction.row as i64).collect();
         let deepstack = self.deepstack(layout, features.as_ref(), Some(&rows));
         let rows = self.indices(rows);
-        let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
-        let weights: Vec<f32> = layout.predictions.iter().map(|prediction| prediction.weight).collect();
         let plan = DecoderPlan::of(&self.config.text, layout, &self.device);
 
         let embedded = self.embed(layout, features.clone().map(Tensor::inner), &pass.without_gradients());
@@ -84,8 +91,17 @@ impl Vlm {
         let (blocks, hidden) = Blocks::run(blocks, embedded, pass);
         let hidden = hidden.autodiff().require_grad();
         let predicting = self.decoder.normalise(hidden.clone(), pass);
-        let (loss, terms) = cross_entropy(predicting, self.decoder.head(pass), &tokens, &weights);
-        let mut gradients = (loss * share).backward();
+        let head = self.decoder.head(pass);
+        let (loss, terms) = match weights {
+            Weights::Share(share) => {
+                let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
+                let weights: Vec<f32> = layout.predictions.iter().map(|prediction| prediction.weight).collect();
+                let (loss, terms) = cross_entropy(predicting, head, &tokens, &weights);
+                (loss * share, terms)
+            }
+            Weights::Made(weigh) => reweighted(predicting, head, layout, weigh),
+        };
+        let mut gradients = loss.backward();
         let d_hidden = hidden.grad_remove(&mut gradients).expect("the loss depends on the hidden states");
         found.push(gradients);
 

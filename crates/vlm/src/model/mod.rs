@@ -26,7 +26,7 @@ pub use crate::decoder::config::DecoderConfig;
 pub use crate::encoder::EncoderShape;
 pub use crate::families::ModelConfig;
 pub use crate::model_config::ConfigError;
-pub(crate) use checkpointed::Seen;
+pub(crate) use checkpointed::{Seen, Weights};
 pub use part::ModelPart;
 pub use save::save_model;
 
@@ -289,25 +289,21 @@ impl Vlm {
         stepwise_ops::cross_entropy(self.predicting(layout, features, pass), self.decoder.head(pass), &tokens, &weights)
     }
 
-    /// Returns [`Vlm::loss`] with weights that depend on the log-probabilities. `weigh` maps the log-probabilities of
+    /// Returns [`Vlm::losses`] with weights that depend on the log-probabilities. `weigh` maps the log-probabilities of
     /// the layout's predictions, in nats, to one weight per prediction; the layout's own weights are ignored. The
     /// weights are constants in the gradient.
     ///
     /// # Panics
     /// When `weigh` returns another number of weights, or the layout contains images and `features` is None.
     #[must_use]
-    pub fn reweighted_loss(
+    pub fn reweighted_losses(
         &self,
         layout: &PackedSequences,
         features: Option<Tensor<2>>,
         pass: &Pass,
         weigh: impl FnOnce(&[f32]) -> Vec<f32>,
-    ) -> Tensor<1> {
-        let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
-        let (hidden, head) = (self.predicting(layout, features, pass), self.decoder.head(pass));
-        let asked: Vec<(usize, u32)> = tokens.iter().copied().enumerate().collect();
-        let logprobs = stepwise_ops::token_logprobs(hidden.clone(), head.clone(), &asked);
-        stepwise_ops::cross_entropy(hidden, head, &tokens, &weigh(&logprobs)).0
+    ) -> (Tensor<1>, Vec<f32>) {
+        reweighted(self.predicting(layout, features, pass), self.decoder.head(pass), layout, weigh)
     }
 
     /// Returns the natural log-probability of each of the layout's predictions, in order and without a graph.
@@ -362,6 +358,20 @@ impl Vlm {
         linears.extend(self.decoder.linears());
         linears
     }
+}
+
+/// Cross-entropy of the layout's predictions, from their hidden states `[predictions, text width]`, with weights that
+/// `weigh` makes from their log-probabilities.
+pub(super) fn reweighted(
+    hidden: Tensor<2>,
+    head: Tensor<2>,
+    layout: &PackedSequences,
+    weigh: impl FnOnce(&[f32]) -> Vec<f32>,
+) -> (Tensor<1>, Vec<f32>) {
+    let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
+    let asked: Vec<(usize, u32)> = tokens.iter().copied().enumerate().collect();
+    let logprobs = stepwise_ops::token_logprobs(hidden.clone(), head.clone(), &asked);
+    stepwise_ops::cross_entropy(hidden, head, &tokens, &weigh(&logprobs))
 }
 
 /// Returns the first `columns` columns of `x`.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use stepwise_data::box_format::BoxFormat;
 use stepwise_data::io::bounded;
 
 use super::ProcessorError;
@@ -38,6 +39,8 @@ pub struct Read {
     pub family: &'static FamilyFacts,
     /// Image preprocessing.
     pub images: Arc<dyn ImageProcessor>,
+    /// Unit of boxes that the image preprocessing settings state, or else the family's.
+    pub box_format: BoxFormat,
     /// Ids of the tokens that end an answer, sorted; empty if the folder names none.
     pub ends: Vec<u32>,
 }
@@ -67,6 +70,7 @@ pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
         ProcessorSettingError::Images(error) => problem(folder, file, error, complete()),
         ProcessorSettingError::Processor(error) => problem(folder, PROCESSOR, error, complete()),
     })?;
+    let box_format = box_format(folder, (&settings, file), processor.as_ref(), family)?;
     let tokenizer_bytes = text(folder, "tokenizer.json")?.into_bytes();
     if tokenizer_bytes.trim_ascii().is_empty() {
         return Err(problem(folder, "tokenizer.json", "is empty", AGAIN));
@@ -79,7 +83,7 @@ pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
     let special = named_special_tokens(words.as_ref());
     let template = ChatTemplate::new(&folder.join(file), &source, special)?;
     let ends = ends(folder, &tokens, family)?;
-    Ok(Read { tokens, tokenizer_bytes, template, family, images, ends })
+    Ok(Read { tokens, tokenizer_bytes, template, family, images, box_format, ends })
 }
 
 /// Returns the family of the classes that the files name. Where several families have these classes, `model_type` of
@@ -121,6 +125,28 @@ fn family(
     families.first().copied().ok_or_else(|| problem(folder, file, "no model family is known", complete()))
 }
 
+/// Returns the unit of boxes: as the image preprocessing settings in `file` state it, which exported models do, or else as
+/// the family was trained.
+fn box_format(
+    folder: &Path,
+    (settings, file): (&Value, &str),
+    processor: Option<&Value>,
+    family: &FamilyFacts,
+) -> Result<BoxFormat, ProcessorError> {
+    if let Some(stated) = settings.get("box_format").filter(|stated| !stated.is_null()) {
+        let format = stated.as_str().and_then(|name| name.parse().ok());
+        let units = BoxFormat::ALL.map(|format| format!("\"{format}\"")).join(" and ");
+        return format.ok_or_else(|| {
+            problem(folder, file, format!("box_format: is {stated}: {units} are supported"), "remove the key")
+        });
+    }
+    let config = optional_json(folder, CONFIG)?;
+    let classes = [processor, Some(settings)].into_iter().flatten().map(|value| value.get("processor_class"));
+    let mut kinds = std::iter::once(config.as_ref().and_then(|config| config.get("model_type"))).chain(classes);
+    let kind = kinds.find_map(|kind| kind.and_then(Value::as_str));
+    Ok((family.box_format)(kind.unwrap_or_default()))
+}
+
 fn problem(folder: &Path, file: &str, problem: impl Display, advice: impl Display) -> ProcessorError {
     Fault::new(&folder.join(file), problem, advice).into()
 }
@@ -155,11 +181,7 @@ pub fn stated_options(folder: &Path) -> Result<ImageOptions, ProcessorError> {
         Some(nested) => nested,
         None => optional_json(folder, PREPROCESSOR)?.unwrap_or_default(),
     };
-    Ok(ImageOptions {
-        do_image_splitting: settings.get("do_image_splitting").and_then(Value::as_bool),
-        max_pixels: settings.get("max_pixels").and_then(Value::as_u64),
-        min_pixels: settings.get("min_pixels").and_then(Value::as_u64),
-    })
+    Ok(ImageOptions::from_json(&settings))
 }
 
 /// Returns the file with the image preprocessing settings of the model folder `base` as its name and its content, with

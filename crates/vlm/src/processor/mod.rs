@@ -15,6 +15,7 @@ use std::sync::Arc;
 use image::RgbImage;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use stepwise_data::box_format::BoxFormat;
 use stepwise_data::io::digest::hex;
 
 pub use encode::{Encoded, ImageSpan};
@@ -71,6 +72,8 @@ pub struct Processor {
     family: &'static FamilyFacts,
     images: Arc<dyn ImageProcessor>,
     options: ImageOptions,
+    /// Unit of boxes that the folder states, or else the family's.
+    folder_box_format: BoxFormat,
     ends: Vec<u32>,
     tokenizer_digest: String,
 }
@@ -88,6 +91,7 @@ impl Processor {
             family: read.family,
             images: read.images,
             options: ImageOptions::default(),
+            folder_box_format: read.box_format,
             ends: read.ends,
             tokenizer_digest: hex(&Sha256::digest(&read.tokenizer_bytes)),
         })
@@ -189,6 +193,9 @@ impl Processor {
         if let Some(parts) = parts.as_object_mut() {
             parts.extend(self.images.settings(&self.options));
             parts.insert("ends".to_owned(), json!(self.ends));
+            // Percent was the only unit once.
+            let box_format = Some(self.box_format()).filter(|format| !format.is_percent());
+            parts.extend(box_format.map(|format| ("box_format".to_owned(), format.name().into())));
         }
         hex(&Sha256::digest(parts.to_string()))
     }

@@ -40,6 +40,12 @@ impl Prepared {
         Self { pixels: PreparedPixels::Unit(Arc::new(Vec::new())), grid, digests }
     }
 
+    /// Returns the SHA-256 digest of each tile's pixels. Tiles with equal digests have equal image features.
+    #[must_use]
+    pub fn tile_digests(&self) -> &[TileDigest] {
+        &self.digests
+    }
+
     /// Returns the size of the pixels in memory, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -1,10 +1,13 @@
-//! Gemma 3 (Gemma Team 2025) with images, and MedGemma: SigLIP encoder over one square image, averaged patches, decoder with
+//! Gemma 3 (Gemma Team 2025) with images, and MedGemma: SigLIP encoder over square images, averaged patches, decoder with
 //! global layers and layers with a window, in which the tokens of an image attend to each other in both directions.
 
 mod config;
 mod encoder;
+mod pan_and_scan;
 mod processor;
 mod text;
+
+use stepwise_data::box_format::BoxFormat;
 
 use super::facts::FamilyFacts;
 use super::tower_names::NAMES;
@@ -18,7 +21,8 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     processors: &["Gemma3Processor"],
     image_processors: &["Gemma3ImageProcessor"],
     read_processor: processor::read,
-    image_options: &[],
+    image_options: &["do_pan_and_scan"],
+    box_format: |_| BoxFormat::Percent,
     tokens: &[processor::START, processor::FEATURE, processor::END],
     is_structural: processor::is_structural,
     turn_end: processor::TURN_END,

@@ -1,16 +1,19 @@
-//! Image preprocessing of Gemma 3: the whole image as one square of fixed size, and its place in the text.
+//! Image preprocessing of Gemma 3: the whole image as one square of fixed size, with pan and scan also crops of a long image
+//! as squares of this size, and their places in the text.
 
 use std::sync::Arc;
 
 use image::RgbImage;
+use image::imageops::crop_imm;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::facts::ProcessorSettingError;
+use super::pan_and_scan::PanAndScan;
 use crate::images::grid::{ImageGrid, PixelError, Tiles, push_planes};
 use crate::images::processor::{Expansion, ImageOptions, ImageProcessor};
 use crate::images::resize::{Resample, resize};
-use crate::images::settings::{SettingError, only_true, resample, square, stated, wrong};
+use crate::images::settings::{SettingError, only_true, resample, square, stated};
 use crate::images::values::PixelValues;
 
 /// Placeholder of an image, and token before its features.
@@ -43,6 +46,9 @@ struct Settings {
 #[derive(Debug)]
 struct Processor {
     settings: Settings,
+    /// Crops of long images, and whether the folder uses them.
+    crops: PanAndScan,
+    do_pan_and_scan: bool,
     /// Square root of the number of features of an image.
     features_per_side: usize,
 }
@@ -61,8 +67,9 @@ pub(super) fn read(
     let side = count.map_or(Some(256), Value::as_u64).filter(|count| (1..=MOST_FEATURES).contains(count));
     match side.and_then(square) {
         Some(side) => {
+            let (do_pan_and_scan, crops) = (PanAndScan::is_on(settings)?, PanAndScan::from_json(settings)?);
             let settings = Settings::from_json(settings)?;
-            Ok(Arc::new(Processor { settings, features_per_side: side as usize }))
+            Ok(Arc::new(Processor { settings, crops, do_pan_and_scan, features_per_side: side as usize }))
         }
         None => Err(ProcessorSettingError::Processor(format!(
             "image_seq_length: is {}: the square number of image tokens is expected, up to {MOST_FEATURES}",
@@ -74,10 +81,6 @@ pub(super) fn read(
 impl Settings {
     fn from_json(value: &Value) -> Result<Self, SettingError> {
         only_true(value, &["do_resize"])?;
-        let crops = stated(value, "do_pan_and_scan");
-        if let Some(crops) = crops.filter(|crops| **crops != Value::Bool(false)) {
-            return Err(wrong("do_pan_and_scan", format!("is {crops}: only false is supported, images without crops")));
-        }
         Ok(Self {
             side: square(value, "size")?,
             resample: resample(value, Resample::Bilinear)?,
@@ -86,17 +89,51 @@ impl Settings {
     }
 }
 
-impl ImageProcessor for Processor {
-    fn grid(&self, _: u32, _: u32, _: &ImageOptions) -> ImageGrid {
-        ImageGrid::whole(self.settings.side as usize, self.settings.side as usize)
+impl Processor {
+    /// Returns the crops of long images; None if images are shown without crops.
+    fn crops(&self, options: &ImageOptions) -> Option<&PanAndScan> {
+        options.do_pan_and_scan.unwrap_or(self.do_pan_and_scan).then_some(&self.crops)
     }
 
+    /// Appends one square image between blank lines. The tokenizer joins the newlines with newlines around them.
+    fn push_square(&self, tile: usize, text: &mut Expansion) {
+        text.text.push_str("\n\n");
+        text.text.push_str(START);
+        text.push_run(FEATURE, tile, 0..self.features_per_side.pow(2));
+        text.text.push_str(END);
+        text.text.push_str("\n\n");
+    }
+}
+
+impl ImageProcessor for Processor {
+    fn grid(&self, width: u32, height: u32, options: &ImageOptions) -> ImageGrid {
+        let whole = ImageGrid::whole(self.settings.side as usize, self.settings.side as usize);
+        let [rows, columns] = self.crops(options).map_or([0; 2], |crops| crops.rows_and_columns(width, height));
+        ImageGrid { rows: rows as usize, columns: columns as usize, ..whole }
+    }
+
+    /// Crops are cut from the image before it is resized.
     fn tiles(&self, picture: &RgbImage, options: &ImageOptions) -> Result<Tiles, PixelError> {
         PixelError::of(picture)?;
-        let grid = self.grid(picture.width(), picture.height(), options);
-        let resized = resize(picture, self.settings.side, self.settings.side, self.settings.resample);
+        let Settings { side, resample, .. } = self.settings;
+        let (width, height) = picture.dimensions();
+        let grid = self.grid(width, height, options);
         let mut bytes = Vec::with_capacity(grid.values());
-        push_planes(&mut bytes, &resized, [0; 2], [grid.height, grid.width]);
+        let mut push = |image: &RgbImage| {
+            let resized = resize(image, side, side, resample);
+            push_planes(&mut bytes, &resized, [0; 2], [grid.height, grid.width]);
+        };
+        if grid.rows > 0 {
+            // The last crop of a row or column may be smaller.
+            let (crop_width, crop_height) = (width.div_ceil(grid.columns as u32), height.div_ceil(grid.rows as u32));
+            for top in (0..height).step_by(crop_height as usize) {
+                for left in (0..width).step_by(crop_width as usize) {
+                    let size = [crop_width.min(width - left), crop_height.min(height - top)];
+                    push(&crop_imm(picture, left, top, size[0], size[1]).to_image());
+                }
+            }
+        }
+        push(picture);
         Ok(Tiles { grid, bytes })
     }
 
@@ -116,18 +153,30 @@ impl ImageProcessor for Processor {
         FEATURE
     }
 
-    /// Appends an image between blank lines. The tokenizer joins the newlines with newlines around them.
-    fn expand(&self, _: ImageGrid, text: &mut Expansion) {
-        text.text.push_str("\n\n");
-        text.text.push_str(START);
-        text.push_features(FEATURE, self.features_per_side.pow(2));
-        text.text.push_str(END);
-        text.text.push_str("\n\n");
+    /// Appends the whole image, and its crops after a sentence, as `Gemma3Processor` of transformers does.
+    fn expand(&self, grid: ImageGrid, text: &mut Expansion) {
+        let crops = grid.tiles() - 1;
+        if crops == 0 {
+            return self.push_square(0, text);
+        }
+        text.text.push_str("Here is the original image ");
+        self.push_square(crops, text);
+        text.text.push_str(" and here are some crops to help you see better ");
+        for crop in 0..crops {
+            if crop > 0 {
+                text.text.push(' ');
+            }
+            self.push_square(crop, text);
+        }
     }
 
-    fn settings(&self, _: &ImageOptions) -> Map<String, Value> {
-        let tokens = self.features_per_side.pow(2);
-        Map::from_iter([("pixels".to_owned(), json!(self.settings)), ("image_seq_length".to_owned(), tokens.into())])
+    fn settings(&self, options: &ImageOptions) -> Map<String, Value> {
+        let (mut pixels, tokens) = (json!(self.settings), self.features_per_side.pow(2));
+        if let (Some(crops), Some(pixels)) = (self.crops(options), pixels.as_object_mut()) {
+            pixels.insert("do_pan_and_scan".to_owned(), true.into());
+            pixels.insert("pan_and_scan".to_owned(), json!(crops));
+        }
+        Map::from_iter([("pixels".to_owned(), pixels), ("image_seq_length".to_owned(), tokens.into())])
     }
 }
 
@@ -159,16 +208,70 @@ mod tests {
     }
 
     #[test]
-    fn crops_and_other_numbers_of_tokens_are_refused() {
-        let mut crops = settings();
-        crops["do_pan_and_scan"] = true.into();
-        let error = Settings::from_json(&crops).expect_err("refused").to_string();
-        assert!(error.starts_with("do_pan_and_scan: is true: only false is supported"), "{error}");
-        crops["do_pan_and_scan"] = false.into();
-        assert!(Settings::from_json(&crops).is_ok());
+    fn another_number_of_tokens_is_refused() {
         let wrong = read(&settings(), Some(&json!({ "image_seq_length": 5 })));
         assert!(
             matches!(wrong, Err(ProcessorSettingError::Processor(problem)) if problem.starts_with("image_seq_length: is 5"))
         );
+    }
+
+    const CROPS: ImageOptions = ImageOptions {
+        do_image_splitting: None,
+        do_pan_and_scan: Some(true),
+        max_pixels: None,
+        min_pixels: None,
+        box_format: None,
+    };
+
+    fn with_crops() -> Arc<dyn ImageProcessor> {
+        let mut stated = settings();
+        stated["pan_and_scan_min_crop_size"] = 4.into();
+        read(&stated, Some(&json!({ "image_seq_length": 4 }))).expect("valid")
+    }
+
+    #[test]
+    fn crops_stand_after_the_whole_image() {
+        let mut text = Expansion::default();
+        let processor = with_crops();
+        processor.expand(processor.grid(24, 10, &CROPS), &mut text);
+        let square = format!("\n\n{START}{}{END}\n\n", FEATURE.repeat(4));
+        let crops = format!("{square} {square}");
+        let sentence = "and here are some crops to help you see better";
+        assert_eq!(text.text, format!("Here is the original image {square} {sentence} {crops}"));
+        let tiles: Vec<usize> = text.runs.iter().map(|run| run.tile).collect();
+        assert_eq!(tiles, [2, 0, 1]);
+    }
+
+    /// The image is 9 pixels wide, so the crops are 3, 3 and 3 wide; with 10 pixels they are 4, 4 and 2.
+    #[test]
+    fn crops_are_parts_of_the_image() {
+        let mut stated = settings();
+        stated["size"] = json!({ "height": 1, "width": 1 });
+        (stated["pan_and_scan_min_crop_size"], stated["pan_and_scan_max_num_crops"]) = (3.into(), 3.into());
+        let processor = read(&stated, None).expect("valid");
+        for (width, upright) in [(9, false), (10, false), (10, true)] {
+            let picture = match upright {
+                false => RgbImage::from_fn(width, 3, |x, _| image::Rgb([(x / width.div_ceil(3) * 50) as u8; 3])),
+                true => RgbImage::from_fn(3, width, |_, y| image::Rgb([(y / width.div_ceil(3) * 50) as u8; 3])),
+            };
+            let tiles = processor.tiles(&picture, &CROPS).expect("tiles");
+            let grid = [tiles.grid.rows, tiles.grid.columns];
+            assert_eq!(grid, if upright { [3, 1] } else { [1, 3] });
+            assert_eq!(tiles.bytes[..9], [0, 0, 0, 50, 50, 50, 100, 100, 100], "{width}");
+        }
+    }
+
+    #[test]
+    fn settings_tell_crops_apart_and_equal_the_earlier_ones_without() {
+        let processor = with_crops();
+        let (off, on) = (processor.settings(&ImageOptions::default()), processor.settings(&CROPS));
+        assert_ne!(off, on);
+        assert!(off["pixels"].get("pan_and_scan").is_none());
+        assert_eq!(on["pixels"]["pan_and_scan"]["pan_and_scan_min_crop_size"], 4);
+        let mut stated = settings();
+        (stated["do_pan_and_scan"], stated["pan_and_scan_min_crop_size"]) = (true.into(), 4.into());
+        let of_folder = read(&stated, Some(&json!({ "image_seq_length": 4 }))).expect("valid");
+        assert_eq!(of_folder.settings(&ImageOptions::default()), on);
+        assert_eq!(of_folder.settings(&ImageOptions { do_pan_and_scan: Some(false), ..CROPS }), off);
     }
 }

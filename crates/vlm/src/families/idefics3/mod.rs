@@ -13,6 +13,8 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 
+use stepwise_data::box_format::BoxFormat;
+
 use super::facts::{FamilyFacts, ProcessorSettingError, TensorNames};
 use crate::encoder::{self, EncoderPlan, EncoderShape, TileSizes};
 use crate::images::processor::ImageProcessor;
@@ -34,6 +36,7 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     image_processors: &["Idefics3ImageProcessor", "SmolVLMImageProcessor"],
     read_processor,
     image_options: &["do_image_splitting"],
+    box_format: |_| BoxFormat::Percent,
     tokens: &[processor::IMAGE, processor::FAKE],
     is_structural: processor::is_structural,
     turn_end: processor::END_OF_UTTERANCE,

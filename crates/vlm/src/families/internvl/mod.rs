@@ -7,6 +7,8 @@ mod layer;
 mod processor;
 mod tower;
 
+use stepwise_data::box_format::BoxFormat;
+
 use super::facts::FamilyFacts;
 use super::tower_names::WITHOUT_VISION_MODEL;
 pub(super) use config::{Config, read as read_config};
@@ -20,6 +22,7 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     image_processors: &["GotOcr2ImageProcessor"],
     read_processor: processor::read,
     image_options: &["do_image_splitting"],
+    box_format: |_| BoxFormat::PerMille,
     tokens: &[processor::FEATURE, processor::START, processor::END],
     is_structural: processor::is_structural,
     turn_end: "<|im_end|>",

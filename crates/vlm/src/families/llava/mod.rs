@@ -5,6 +5,8 @@ mod config;
 mod encoder;
 pub(super) mod processor;
 
+use stepwise_data::box_format::BoxFormat;
+
 use super::facts::FamilyFacts;
 use super::tower_names::NAMES;
 pub(super) use config::{Config, read as read_config};
@@ -18,6 +20,7 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     image_processors: &["CLIPImageProcessor", "SiglipImageProcessor"],
     read_processor: processor::read,
     image_options: &[],
+    box_format: |_| BoxFormat::Percent,
     tokens: &[processor::IMAGE],
     is_structural: |token| token == processor::IMAGE,
     turn_end: "</s>",

@@ -6,6 +6,8 @@ mod processor;
 
 use serde_json::Value;
 
+use stepwise_data::box_format::BoxFormat;
+
 use super::facts::FamilyFacts;
 use super::llava;
 use super::llava::processor::IMAGE;
@@ -21,6 +23,7 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     image_processors: &["LlavaNextImageProcessor"],
     read_processor: processor::read,
     image_options: &[],
+    box_format: |_| BoxFormat::Percent,
     tokens: &[IMAGE],
     is_structural: |token| token == IMAGE,
     turn_end: "</s>",

@@ -6,6 +6,8 @@ mod config;
 mod encoder;
 mod positions;
 
+use stepwise_data::box_format::BoxFormat;
+
 use super::facts::{FamilyFacts, TensorNames};
 use super::qwen::processor;
 pub(super) use config::{Config, read as read_config};
@@ -19,6 +21,7 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     image_processors: &["Qwen2VLImageProcessor"],
     read_processor: processor::read,
     image_options: &["max_pixels", "min_pixels"],
+    box_format: |_| BoxFormat::PerMille,
     tokens: &[processor::IMAGE, processor::START, processor::END],
     is_structural: processor::is_structural,
     turn_end: "<|im_end|>",

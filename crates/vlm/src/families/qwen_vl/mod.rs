@@ -6,6 +6,8 @@ mod config;
 mod encoder;
 mod names;
 
+use stepwise_data::box_format::BoxFormat;
+
 use super::facts::{FamilyFacts, TensorNames};
 use super::qwen::processor;
 pub(super) use config::{Config, read as read_config};
@@ -19,6 +21,10 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     image_processors: &["Qwen2VLImageProcessor"],
     read_processor: processor::read,
     image_options: &["max_pixels", "min_pixels"],
+    box_format: |kind| match kind.to_ascii_lowercase().contains("qwen2_5_vl") {
+        true => BoxFormat::Pixels,
+        false => BoxFormat::PerMille,
+    },
     tokens: &[processor::IMAGE, processor::START, processor::END],
     is_structural: processor::is_structural,
     turn_end: "<|im_end|>",

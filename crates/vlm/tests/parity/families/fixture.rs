@@ -51,6 +51,19 @@ impl Fixture {
         Self { name, meta: json(&folder.join("meta.json")), tensors, folder }
     }
 
+    /// Loads the model with its processor, under the settings with which the processor of transformers made a conversation.
+    pub fn pipeline_of(&self, key: &str) -> VlmPipeline {
+        let (model, changed) = (self.folder.join("model"), tempfile::tempdir().expect("a folder"));
+        for entry in std::fs::read_dir(&model).expect("a folder").map(|entry| entry.expect("an entry")) {
+            std::fs::copy(entry.path(), changed.path().join(entry.file_name())).expect("copied");
+        }
+        let mut settings = json(&model.join("preprocessor_config.json"));
+        let stated = self.meta["samples"][key]["processor_settings"]["images_kwargs"].as_object().expect("settings");
+        stated.iter().for_each(|(name, value)| settings[name] = value.clone());
+        std::fs::write(changed.path().join("preprocessor_config.json"), settings.to_string()).expect("written");
+        VlmPipeline::load(changed.path(), &Device::flex()).expect(&self.name)
+    }
+
     /// Loads the model with its processor.
     pub fn pipeline(&self) -> VlmPipeline {
         VlmPipeline::load(&self.folder.join("model"), &Device::flex()).expect(&self.name)
@@ -136,7 +149,7 @@ impl Fixture {
             let load = |name: &str| load_image(&self.folder.join(format!("picture{name}.png"))).ok();
             let size = |picture: &RgbImage| serde_json::json!([picture.width(), picture.height()]);
             // Some conversations show an image of their own, which has another size.
-            let picture = ["", "-tall"]
+            let picture = ["", "-tall", "-crops"]
                 .iter()
                 .filter_map(|own| load(&if own.is_empty() { (first + place).to_string() } else { (*own).to_owned() }))
                 .find(|picture| size(picture) == sizes[place]);

@@ -15,6 +15,7 @@ use stepwise_vlm::adapter::{load_adapter, merge};
 use stepwise_vlm::batch::{Batch, EncodableExample};
 use stepwise_vlm::generate::generate;
 use stepwise_vlm::images::grid::ImageGrid;
+use stepwise_vlm::images::processor::ImageOptions;
 use stepwise_vlm::model::{Vlm, save_model};
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
@@ -127,6 +128,22 @@ fn an_image_in_one_tile_gives_the_recorded_values() {
         compare_input(&fixture, &pipeline, "one-tile");
         compare_outputs(&fixture, &pipeline, "one-tile");
         compare_greedy(&fixture, &pipeline, "one-tile");
+    }
+}
+
+/// Crops of a long image follow the whole image, each as a tile and a block of attention of its own.
+#[test]
+fn crops_of_a_long_image_give_the_recorded_values() {
+    for fixture in fixtures(&["gemma3"]) {
+        let mut pipeline = fixture.pipeline_of("crops");
+        let crops = fixture.example(&pipeline, "crops", true).images[0].grid.tiles() - 1;
+        assert!(crops > 1, "{}", fixture.name);
+        compare_input(&fixture, &pipeline, "crops");
+        compare_outputs(&fixture, &pipeline, "crops");
+        compare_greedy(&fixture, &pipeline, "crops");
+        let without = ImageOptions { do_pan_and_scan: Some(false), ..ImageOptions::default() };
+        pipeline.processor.set_image_options(without).expect("the family has pan and scan");
+        assert_eq!(fixture.example(&pipeline, "crops", true).images[0].grid.tiles(), 1, "{}", fixture.name);
     }
 }
 

@@ -12,10 +12,11 @@ use super::fixture::Fixture;
 /// Largest difference of two pixels that are the same grey level.
 const ROUNDING: f32 = 1e-5;
 
-/// Returns the place of a tile of an image in the recorded order: in LLaVA-NeXT the whole image is the first tile.
+/// Returns the place of a tile of an image in the recorded order: in LLaVA-NeXT and Gemma 3 the whole image is the first
+/// tile.
 pub fn place(pipeline: &VlmPipeline, grid: ImageGrid, tile: usize) -> usize {
     match pipeline.model.config().family_name() {
-        "LLaVA-NeXT" => (tile + 1) % grid.tiles(),
+        "LLaVA-NeXT" | "Gemma 3 and MedGemma" => (tile + 1) % grid.tiles(),
         _ => tile,
     }
 }
