@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod phase;
-mod reshuffle;
 pub mod planned;
+mod reshuffle;
 pub mod run_plan;
 mod sampler;
 

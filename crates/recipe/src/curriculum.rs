@@ -7,6 +7,7 @@ use stepwise_config::document::Value;
 use stepwise_config::kind::ValueKind;
 use stepwise_config::problem::Location;
 use stepwise_config::section::{Section, Words};
+use stepwise_objectives::Objectives;
 
 use super::augment::{self, Augment};
 use super::context::{self, Context};
@@ -14,8 +15,9 @@ use super::early_advance::{self, EarlyAdvance};
 use super::finetuning::Tuning;
 use super::freeze::{self, Freeze};
 use super::order::{self, Order};
+use super::pairs::{self, Pairs};
 use super::train::{POSITIVE, Train};
-use super::{dataset_weights, warmup};
+use super::{dataset_weights, objective, warmup};
 use crate::lr_schedule::Warmup;
 
 /// Dotted name of the list of phases, `[[curriculum.phase]]`.
@@ -59,6 +61,9 @@ pub struct ExampleKeys {
     /// Whether every image is blank while the answers stay. A control run: it shows how much is learned without images.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub blank_images: bool,
+    /// Pairs of a question with two images; None for no pairs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<Pairs>,
     /// Early-advance rule; None trains the phase to its planned end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_advance: Option<EarlyAdvance>,
@@ -74,6 +79,7 @@ impl Default for ExampleKeys {
             box_loss_weight: 1.0,
             augment: Augment::default(),
             blank_images: false,
+            pairs: None,
             early_advance: None,
         }
     }
@@ -108,6 +114,9 @@ pub struct PhaseRecipe {
     /// Parts of the model that are frozen in this phase, in addition to the parts that the recipe never trains.
     #[serde(flatten)]
     pub freeze: Freeze,
+    /// Objective of the phase; None uses the objective of the run, `[objective]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objective: Option<Objectives>,
     /// Keys about the phase's training examples.
     #[serde(flatten)]
     pub examples: ExampleKeys,
@@ -270,6 +279,7 @@ fn ordered(order: &Order, seed: u64, train: &Train, examples: &ExampleKeys) -> V
             warmup: None,
             sampling_order: SamplingOrder::default(),
             freeze: Freeze::default(),
+            objective: None,
             examples: examples.clone(),
         };
         if !has_replay(&phases, &phase.stages) {
@@ -331,6 +341,7 @@ fn read_phase(
              turns (round_robin) or easy before hard (competence).",
         ),
         freeze: freeze::read(&mut section, tuning.map(|tuning| (tuning.freeze(), tuning.table()))),
+        objective: objective::read_of_phase(&mut section),
         examples: common.clone(),
     };
     let has_replay = has_replay(earlier, &phase.stages);
@@ -372,7 +383,7 @@ fn read_examples(section: &mut Section<'_>, common: &ExampleKeys, level: Level) 
         Level::Run => "\"none\"",
         Level::Phase => "as in `[curriculum]`",
     };
-    let blank_at = section.at("blank_images");
+    let (blank_at, pairs_at) = (section.at("blank_images"), section.at("pairs"));
     let examples = ExampleKeys {
         replay: common.replay,
         dataset_weights: dataset_weights::read(
@@ -399,8 +410,16 @@ fn read_examples(section: &mut Section<'_>, common: &ExampleKeys, level: Level) 
                  conditions of `augment` that change images, are then not applied.",
             )
             .unwrap_or(common.blank_images),
+        pairs: pairs::read(section, common.pairs),
         early_advance: early_advance::read(section, common.early_advance.as_ref()),
     };
+    if examples.pairs.is_some() && examples.blank_images {
+        section.report(
+            pairs_at.or_else(|| blank_at.clone()).as_ref(),
+            "`pairs` shows a question with two images, and `blank_images` blanks them",
+            "remove one of them",
+        );
+    }
     if let Some(kind) = examples.augment.removal().filter(|_| examples.blank_images) {
         section.report(
             blank_at.as_ref(),

@@ -43,6 +43,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("gradient_accumulation", "gradient_accumulation_steps"),
     ("gradient_clip_val", "max_grad_norm"),
     ("gradient_clipping", "max_grad_norm"),
+    ("image_do_pan_and_scan", "do_pan_and_scan"),
     ("init_weights", "init_lora_weights"),
     ("keep_checkpoints", "save_total_limit"),
     ("log_every", "logging_steps"),

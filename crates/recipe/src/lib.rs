@@ -15,7 +15,10 @@ mod freeze;
 mod init_lora_weights;
 pub mod key_aliases;
 pub mod lr_schedule;
+mod objective;
+mod objective_rules;
 mod order;
+mod pairs;
 mod preset;
 pub mod reference_page;
 #[cfg(test)]
@@ -35,7 +38,9 @@ use sha2::{Digest, Sha256};
 use stepwise_config::document::{Document, Table};
 use stepwise_config::kind::INTEGER_MAX;
 use stepwise_config::section::{Findings, Section};
+use stepwise_data::box_format::BoxFormat;
 use stepwise_data::io::digest::hex;
+use stepwise_objectives::Objectives;
 
 pub use augment::build;
 pub use augment::{Augment, Augmentation};
@@ -51,6 +56,7 @@ pub use finetuning::{Full, LoraRecipe, TargetModules, Tuning};
 pub use freeze::Freeze;
 pub use init_lora_weights::InitLoraWeights;
 pub use order::Order;
+pub use pairs::{PairKind, Pairs};
 pub use preset::{PRESETS, Preset, commented};
 pub use stepwise_config::kind::{Accepts, ValueKind};
 pub use stepwise_config::problem::{Excerpt, Problem};
@@ -75,12 +81,19 @@ pub struct Recipe {
     /// Whether large images are split into tiles; None keeps the setting of the model's processor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub do_image_splitting: Option<bool>,
+    /// Whether crops of long images are shown after the whole image (pan and scan of Gemma 3); None keeps the setting of the
+    /// model's processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub do_pan_and_scan: Option<bool>,
     /// Largest number of pixels of a resized image; None keeps the setting of the model's processor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_max_pixels: Option<u64>,
     /// Smallest number of pixels of a resized image; None keeps the setting of the model's processor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_min_pixels: Option<u64>,
+    /// Unit of box coordinates in questions and answers; None is the unit with which the model's family was trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub box_format: Option<BoxFormat>,
     /// Kind of training: `finetuning_type` and its table.
     #[serde(flatten)]
     pub tuning: Tuning,
@@ -88,6 +101,9 @@ pub struct Recipe {
     pub data: Data,
     /// Table `[train]`.
     pub train: Train,
+    /// Table `[objective]`: the objective of phases that have none of their own.
+    #[serde(skip_serializing_if = "Objectives::is_plain")]
+    pub objective: Objectives,
     /// Table `[curriculum]`.
     pub curriculum: Curriculum,
     /// Table `[benchmark]`.
@@ -191,13 +207,23 @@ impl Recipe {
         decisive
     }
 
-    /// Returns a digest like [`Recipe::digest`], but without the seed and the curriculum. Recipes with equal base
+    /// Returns the objective of a phase, counted from 0: its own or that of the run.
+    ///
+    /// # Panics
+    /// When there is no such phase.
+    #[must_use]
+    pub fn objective_of(&self, phase: usize) -> &Objectives {
+        self.curriculum.phase[phase].objective.as_ref().unwrap_or(&self.objective)
+    }
+
+    /// Returns a digest like [`Recipe::digest`], but without seed, objective and curriculum. Recipes with equal base
     /// digests evaluate the same untrained base with the same suite on the same cases, so they can share its answers.
     /// The reverse does not hold: the digest also covers keys that do not affect the base.
     #[must_use]
     pub fn base_digest(&self) -> String {
         let mut asked = self.clone();
         asked.seed = 0;
+        asked.objective = Objectives::default();
         asked.curriculum = Curriculum {
             order: None,
             lr_schedule_per_phase: false,
@@ -216,6 +242,13 @@ pub fn reference() -> Reference {
     read(Path::new("recipe.toml"), Table::new(), &findings);
     findings.reference()
 }
+
+/// Words of `box_format`.
+const BOX_FORMATS: [(&str, Option<BoxFormat>); 3] = [
+    (BoxFormat::Percent.name(), Some(BoxFormat::Percent)),
+    (BoxFormat::PerMille.name(), Some(BoxFormat::PerMille)),
+    (BoxFormat::Pixels.name(), Some(BoxFormat::Pixels)),
+];
 
 fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
     let mut top = Section::top(root, findings).about("Base model, output folder and kind of training.");
@@ -244,9 +277,15 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
         Some("as the continued adapter was trained, or else as in the model's processor"),
         "Whether large images are split into tiles. Only for models that split images, such as SmolVLM.",
     );
+    let do_pan_and_scan = top.flag_or(
+        "do_pan_and_scan",
+        Some("as the continued adapter was trained, or else as in the model's processor"),
+        "Whether crops of long images are shown after the whole image. Only for Gemma 3 and MedGemma: each crop takes as many \
+         tokens as an image.",
+    );
     let image_max_pixels = top.integer_or(
         "image_max_pixels",
-        Some("as in the model's processor"),
+        Some("as the continued adapter was trained, or else as in the model's processor"),
         1..=1 << 28,
         "Largest number of pixels of a resized image. Only for models that take images of any size, such as Qwen2.5-VL: an \
          image takes a token for each 28 x 28 pixels there.",
@@ -254,7 +293,7 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
     let pixels_at = top.at("image_min_pixels");
     let image_min_pixels = top.integer_or(
         "image_min_pixels",
-        Some("as in the model's processor"),
+        Some("as the continued adapter was trained, or else as in the model's processor"),
         1..=1 << 28,
         "Smallest number of pixels of a resized image. Only for models that take images of any size.",
     );
@@ -267,6 +306,13 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
             "lower it, or raise `image_max_pixels`",
         );
     }
+    let box_format = top.choice_or_none(
+        "box_format",
+        &BOX_FORMATS,
+        "as the continued adapter was trained, or else as the model's family was trained",
+        "Unit of box coordinates in questions and answers: percent or thousandths of the image's sides, or pixels of the \
+         resized image (Qwen's models only).",
+    );
     let tuning = crate::finetuning::read(&mut top);
     if let (Some(_), Tuning::Lora { lora }) = (&adapter_name_or_path, &tuning)
         && lora.init_lora_weights != InitLoraWeights::default()
@@ -288,9 +334,11 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
     let section = top.section("train").about("Batches, optimiser, learning-rate schedule, logging and checkpoints.");
     let patience_at = section.at("early_stopping_patience");
     let train = train::read(section, &tuning);
+    let objective = objective::read(&mut top);
     let section = top.section("curriculum").about("Order of the clinical stages, and what training examples show.");
     let own = adapter_name_or_path.is_none().then_some(&tuning);
     let curriculum = curriculum::read(section, own, &train, seed);
+    objective_rules::check(&top, &objective, &curriculum, &tuning);
     let benchmark = benchmark::read(top.section("benchmark").about("Evaluation after every epoch."));
     if train.early_stopping.patience.is_some() && benchmark.suite == SuiteChoice::None {
         top.report(
@@ -307,11 +355,14 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
         seed,
         cutoff_len,
         do_image_splitting,
+        do_pan_and_scan,
         image_max_pixels,
         image_min_pixels,
+        box_format,
         tuning,
         data,
         train,
+        objective,
         curriculum,
         benchmark,
     }

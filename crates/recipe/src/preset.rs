@@ -73,6 +73,11 @@ pub const PRESETS: &[Preset] = &[
         text: include_str!("../../../recipes/bccd.toml"),
     },
     Preset {
+        name: "own-data",
+        about: "LoRA on the shipped tiny base, an imported data set with incomplete chains",
+        text: include_str!("../../../recipes/own-data.toml"),
+    },
+    Preset {
         name: "tiny-base",
         about: "full training from random weights; the shipped base was made with it",
         text: include_str!("../../../recipes/tiny-base.toml"),

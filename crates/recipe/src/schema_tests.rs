@@ -99,7 +99,7 @@ fn unknown_or_misspelt_keys_are_never_dropped() {
 proptest::proptest! {
     #[test]
     fn what_the_reader_takes_the_schema_accepts(
-        index in 0usize..250,
+        index in 0usize..400,
         value in "(-?[0-9]{1,12}|-?[0-9]\\.[0-9]e-?[0-9]{1,2}|true|false|\"[a-z]{0,9}\"|\\[\\]|\\[1, 2\\]|\\[\"q\"\\]|\\{\\}|\\{ share = 0.1 \\}|nan|inf|1979-05-27)",
     ) {
         let reference = reference();

@@ -493,3 +493,58 @@ fn vast_numbers_and_files_are_refused() {
     let error = Recipe::load(&path, &[]).expect_err("vast").to_string();
     assert!(error.contains("is larger than the limit of 67108864 bytes -> "), "{error}");
 }
+
+#[test]
+fn objectives_are_read_written_and_inherited_by_phases() {
+    let text = format!(
+        "{LEAST}[curriculum]\npairs = {{}}\naugment = {{ hint_minus = 0.3 }}\n[[curriculum.phase]]\nstages = [1]\n\
+         [[curriculum.phase]]\nstages = [2]\npairs = {{ share = 0 }}\nobjective = {{ unlikelihood = 2 }}\n"
+    );
+    let refused = message(&text, &[]);
+    assert!(refused.contains("`unlikelihood`"), "a weight is a key of the table: {refused}");
+    let text = text.replace("unlikelihood = 2", "unlikelihood = { weight = 2 }");
+    let objective =
+        "[objective]\ncross_entropy = 0.5\ndpo = { loss_type = \"ipo\" }\npair = {}\nsimpo = { weight = 0 }\n";
+    let recipe = parse(&format!("{text}{objective}"), &[]).expect("valid");
+    assert_eq!(recipe.objective_of(0).in_use(), [("dpo", 1.0), ("pair", 1.0)]);
+    assert_eq!(recipe.objective_of(1).in_use(), [("unlikelihood", 2.0)]);
+    assert_eq!((recipe.objective_of(0).cross_entropy, recipe.objective_of(1).cross_entropy), (0.5, 1.0));
+    let pairs = |phase: usize| recipe.curriculum.phase[phase].examples.pairs;
+    assert_eq!((pairs(0), pairs(1)), (Some(Pairs { kind: PairKind::Swap, share: 0.5 }), None));
+    let again = parse(&recipe.to_toml(), &[]).expect("valid");
+    assert_eq!(again.curriculum.phase[0], recipe.curriculum.phase[0]);
+    assert_eq!((&again.objective, again.digest()), (&recipe.objective, recipe.digest()));
+    let plain = parse(&format!("{text}[objective]\ncross_entropy = 1\n"), &[]).expect("valid");
+    assert_eq!(plain.digest(), parse(&text, &[]).expect("valid").digest(), "cross-entropy alone is no objective");
+    assert_ne!(plain.digest(), recipe.digest());
+    assert_eq!(plain.base_digest(), recipe.base_digest(), "objectives do not change the base");
+}
+
+#[test]
+fn objectives_that_never_apply_or_cannot_be_computed_are_refused() {
+    for (lines, problem) in [
+        ("objective = { pair = {} }", "an objective applies to pairs, and there are none"),
+        ("objective = { contrast = {} }", "an objective applies to pairs, and there are none"),
+        ("objective = { consistency = {} }", "applies to training examples under a condition, and there is none"),
+        ("objective = { unlikelihood = {} }", "`unlikelihood` applies to answers that a condition names"),
+        ("objective = { simpo = { rejected = \"named\" } }", "`simpo` applies to answers that a condition names"),
+        ("objective = { cross_entropy = 0 }", "the objective has no loss, so nothing is trained"),
+        ("objective = { dpo = { beta = 0 } }", "`beta`"),
+        ("objective = { dpo = { loss_type = \"kto\" } }", "`loss_type` cannot be \"kto\""),
+        ("finetuning_type = \"full\"\nobjective = { dpo = {} }", "dpo compare with the base"),
+        (
+            "finetuning_type = \"full\"\nobjective = { product_of_experts = { prior = \"base\" } }",
+            "product_of_experts compare with the base",
+        ),
+        ("curriculum = { blank_images = true }\nobjective = { masked_kl = {} }", "`blank_images` blanks them"),
+        ("curriculum = { blank_images = true, pairs = {} }", "`pairs` shows a question with two images"),
+        ("curriculum = { pairs = { kind = \"mirror\" } }", "`kind` cannot be \"mirror\""),
+    ] {
+        let refused = message(&format!("{lines}\n{LEAST}"), &[]);
+        assert!(refused.contains(problem), "{lines}: {refused}");
+    }
+    let fine = ["objective = { simpo = {} }\nfinetuning_type = \"full\"", "objective = { dpo = { weight = 0 } }"];
+    for lines in fine {
+        parse(&format!("{lines}\n{LEAST}"), &[]).expect(lines);
+    }
+}

@@ -11,6 +11,7 @@ use stepwise_data::io::encoding::without_mark;
 use stepwise_trainer::checkpoint::Delivered;
 use stepwise_trainer::evaluation::files::read_forgetting;
 use stepwise_trainer::log::tested_steps;
+use stepwise_trainer::trained::recorded_leaks;
 
 use super::budget::{Budget, EQUAL};
 use super::manifest::Manifest;
@@ -96,7 +97,8 @@ fn facts(study: &Study, manifest: &Manifest) -> Vec<(String, String)> {
         ("Training budget per run", budget),
         ("Manifest", manifest.digest.chars().take(12).collect()),
     ];
-    facts.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    let leaks = study.tasks.iter().find_map(|task| recorded_leaks(task.folder())).map(|leaks| ("Leaks", leaks));
+    facts.into_iter().chain(leaks).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Results of the run of `task`, with its steps done and planned. Outcomes of earlier evaluations are read only for

@@ -2,6 +2,7 @@
 //! budgets, and a continued study must train on the same examples as before.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 use stepwise_curriculum::run_plan::RunPlan;
@@ -11,6 +12,8 @@ use stepwise_data::io::digest::hex;
 use stepwise_data::prompt::{PromptOptions, prompt};
 use stepwise_recipe::Recipe;
 use stepwise_trainer::batches::augment::Augmenter;
+use stepwise_trainer::image_settings::of_recipe;
+use stepwise_vlm::images::processor::ImageOptions;
 use stepwise_vlm::model::Vlm;
 use stepwise_vlm::processor::Processor;
 
@@ -58,8 +61,9 @@ impl Counter<'_> {
         let mut lessons = Sha256::new();
         for step in 0..run_plan.total {
             let place = run_plan.at(step);
-            for sample in run_plan.samples(place) {
-                let asked = augmenter.asked(place, sample);
+            let samples = run_plan.samples(place).into_iter();
+            for asked in samples.flat_map(|sample| augmenter.all(place, sample)) {
+                let sample = asked.sample;
                 let stored = &cases[sample.case];
                 let item = asked.perturbed.item.as_ref().unwrap_or(&stored.chain[sample.item]);
                 let frame = PromptOptions { answer_form: recipe.train.answer_form, ..asked.perturbed.frame };
@@ -81,7 +85,7 @@ impl Counter<'_> {
 /// # Errors
 /// When the cases or the processor of an arm cannot be loaded, or its run plan cannot be made.
 pub fn count<'a>(study: &Study, tasks: impl IntoIterator<Item = &'a Task>) -> Result<Vec<Counted>, StudyError> {
-    let mut processors: HashMap<(std::path::PathBuf, Option<bool>), Processor> = HashMap::new();
+    let mut processors: HashMap<(PathBuf, ImageOptions), Processor> = HashMap::new();
     let mut cases: Vec<(stepwise_recipe::Data, Vec<Case>)> = Vec::new();
     let mut counted = Vec::new();
     for task in tasks {
@@ -96,15 +100,19 @@ pub fn count<'a>(study: &Study, tasks: impl IntoIterator<Item = &'a Task>) -> Re
             }
         };
         let model = &task.recipe.model_name_or_path;
-        let key = (model.clone(), task.recipe.do_image_splitting);
+        let key = (model.clone(), of_recipe(&task.recipe));
         if !processors.contains_key(&key) {
             // A model of another kind is refused by its type, not by a file that its folder lacks.
             Vlm::load_config(model).map_err(|error| failed(error.to_string()))?;
-            let processor = Processor::from_folder(model).map_err(|error| failed(error.to_string()))?;
+            let mut processor = Processor::from_folder(model).map_err(|error| failed(error.to_string()))?;
+            processor.set_image_options(key.1).map_err(|error| failed(error.to_string()))?;
             processors.insert(key.clone(), processor);
         }
-        let mut counter = Counter { processor: &processors[&key], tokens: HashMap::new() };
-        counted.push(counter.count(&task.recipe, &cases[place].1).map_err(failed)?);
+        let processor = &processors[&key];
+        let cases = &mut cases[place].1;
+        cases.iter_mut().for_each(|case| case.set_box_grid(|width, height| processor.box_grid(width, height)));
+        let mut counter = Counter { processor, tokens: HashMap::new() };
+        counted.push(counter.count(&task.recipe, cases).map_err(failed)?);
     }
     Ok(counted)
 }

@@ -7,7 +7,7 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_config::nearest::nearest;
 use stepwise_data::io::bounded;
 use stepwise_recipe::study_file::{AxisArm, StudyFile};
-use stepwise_trainer::cases::{Cases, CasesError};
+use stepwise_trainer::cases::{Cases, CasesError, LeakRule};
 use stepwise_trainer::evaluation::files::base_outcomes;
 use stepwise_trainer::evaluation::suite::recipe_suite;
 use stepwise_trainer::preflight::leaks;
@@ -34,6 +34,8 @@ pub struct Study {
     pub tasks: Vec<Task>,
     /// Suite of the benchmark, the same for all arms.
     pub suite: Suite,
+    /// What happens where a patient or an image is on two sides of the split.
+    pub leaks: LeakRule,
 }
 
 /// One arm of a study.
@@ -97,7 +99,8 @@ impl Study {
             ));
         }
         let suite = shared_suite(path, &tasks, &arms)?;
-        let study = Self { path: path.into(), file, base_text, arms, reference, tasks, suite };
+        let leaks = LeakRule::Refuse;
+        let study = Self { path: path.into(), file, base_text, arms, reference, tasks, suite, leaks };
         study.check_primary()?;
         Ok(study)
     }
@@ -120,21 +123,23 @@ impl Study {
         others.map(|other| base_outcomes(other.folder())).find(|path| path.is_file())
     }
 
-    /// Loads the cases of a task and splits them into training and evaluation cases.
+    /// Loads the cases of a task and splits them into training and evaluation cases. A patient or an image on two sides
+    /// of the split is accepted, because the cases of finished runs are loaded too.
     ///
     /// # Errors
     /// When the cases cannot be read, or a split has none.
     pub fn cases(&self, task: &Task) -> Result<Cases, StudyError> {
-        Cases::open(&task.recipe.data).map_err(|error| self.of_arm(task, error))
+        Cases::open_with(&task.recipe.data, LeakRule::Allow).map_err(|error| self.of_arm(task, error))
     }
 
-    /// Loads the cases of a task, and checks that no evaluation image is a near-duplicate of a training image.
+    /// Loads the cases of a task, and checks that no patient is on two sides of the split, and that no evaluation image
+    /// is equal or nearly equal to a training image.
     ///
     /// # Errors
-    /// The errors of [`Study::cases`], and when such images exist.
+    /// The errors of [`Study::cases`], and when there are such patients or images, unless [`Study::leaks`] allows them.
     pub(crate) fn checked_cases(&self, task: &Task) -> Result<Cases, StudyError> {
-        let cases = self.cases(task)?;
-        leaks::check(&cases).map_err(|error| self.of_arm(task, error))?;
+        let cases = Cases::open_with(&task.recipe.data, self.leaks).map_err(|error| self.of_arm(task, error))?;
+        leaks::check(&cases, self.leaks).map_err(|error| self.of_arm(task, error))?;
         Ok(cases)
     }
 

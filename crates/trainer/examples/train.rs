@@ -10,6 +10,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use stepwise_recipe::Recipe;
+use stepwise_trainer::cases::LeakRule;
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::log::StepLine;
 use stepwise_trainer::progress::{EpochLine, Progress};
@@ -73,6 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         resume: false,
         base_answers: None,
         render: stepwise_report::render,
+        leaks: LeakRule::Refuse,
     };
     let run = PreparedRun::new(&options, &mut Printed)?;
     let finished = run.train(&mut Printed, &Interrupt::new())?;

@@ -9,12 +9,13 @@ use image::RgbImage;
 use stepwise_benchmark::runner::RunError;
 use stepwise_data::abstain_option;
 use stepwise_data::case::{Case, Split};
-use stepwise_data::check::{self, PlacedCase};
+use stepwise_data::check::{self, PlacedCase, unreachable_boxes};
 use stepwise_data::dataset::{Dataset, DatasetImageError, image_below, image_path, root_of};
 use stepwise_data::io::digest::sha256_file;
-use stepwise_data::problem::Problems;
+use stepwise_data::problem::{Problem, Problems};
 use stepwise_data::synth::{self, SynthOptions};
 use stepwise_recipe::{CaseSource, Data};
+use stepwise_vlm::processor::Processor;
 
 /// Why the cases of a run cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +33,14 @@ pub enum CasesError {
         /// Dataset that repeats the id.
         second: PathBuf,
     },
-    /// Cases contradict each other, or the same patient or image is on both sides of the split.
+    /// Cases contradict each other.
     #[error("{0}")]
     Between(Problems),
+    /// A patient or an image is on two sides of the split.
+    #[error(
+        "{0}\na patient or an image is on two sides of the split -> correct the split, or go on with `--allow-leaks`, which the report then says"
+    )]
+    Leaks(Problems),
     /// An image is missing, damaged or refused.
     #[error(transparent)]
     Image(#[from] RunError),
@@ -88,6 +94,31 @@ pub struct Cases {
     pub pictures: CaseImages,
     /// Remarks on the cases that do not stop a run, each as a line.
     pub warnings: Vec<String>,
+    /// Groups and image files on two sides of the split; empty unless [`LeakRule::Allow`] is given.
+    pub leaks: Vec<Problem>,
+}
+
+/// What happens where a patient or an image is on two sides of the split.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LeakRule {
+    /// The cases are refused.
+    #[default]
+    Refuse,
+    /// The cases are used, and reports say so.
+    Allow,
+}
+
+impl LeakRule {
+    /// Returns `leaks`, or refuses them.
+    ///
+    /// # Errors
+    /// [`CasesError::Leaks`] with [`LeakRule::Refuse`] where there are any.
+    pub fn apply(self, leaks: Vec<Problem>) -> Result<Vec<Problem>, CasesError> {
+        match self {
+            Self::Refuse if !leaks.is_empty() => Err(CasesError::Leaks(Problems(leaks))),
+            _ => Ok(leaks),
+        }
+    }
 }
 
 /// Place where a case is written.
@@ -124,7 +155,17 @@ impl Cases {
     /// When a dataset cannot be read, a case id occurs twice, a patient or an image file is on two sides of the split,
     /// also in different folders, or a split has no cases.
     pub fn open(data: &Data) -> Result<Self, CasesError> {
-        let (cases, _) = Self::read(data)?;
+        Self::open_with(data, LeakRule::Refuse)
+    }
+
+    /// Loads or generates the cases like [`Cases::open`], and treats a patient or an image file on two sides of the
+    /// split by `rule`.
+    ///
+    /// # Errors
+    /// As [`Cases::open`].
+    pub fn open_with(data: &Data, rule: LeakRule) -> Result<Self, CasesError> {
+        let (mut cases, _) = Self::read(data)?;
+        cases.leaks = rule.apply(cases.leaks)?;
         let empty = |split, help| CasesError::Empty { split, place: place(data), help };
         if cases.train.is_empty() {
             return Err(empty("training", "set `split = \"train\"` in some cases; `stepwise check` counts the splits"));
@@ -135,8 +176,18 @@ impl Cases {
         Ok(cases)
     }
 
+    /// Sets the grids on which boxes are answered, as the model of `processor` gives them. Returns a warning of boxes that no
+    /// answer can match.
+    pub fn set_box_grids(&mut self, processor: &Processor) -> Option<String> {
+        for case in self.train.iter_mut().chain(&mut self.eval) {
+            case.set_box_grid(|width, height| processor.box_grid(width, height));
+        }
+        unreachable_boxes(self.train.iter().chain(&self.eval))
+    }
+
     /// Loads or generates the cases like [`Cases::open`], for an evaluation without training: only the evaluation split
-    /// must have cases, because external test sets have no training cases.
+    /// must have cases, because external test sets have no training cases. Patients and images on two sides of the split
+    /// are accepted: what counts is what a model was trained on ([`crate::trained`]).
     ///
     /// # Errors
     /// When a dataset cannot be read, a case id occurs twice, or the evaluation split has no cases.
@@ -150,7 +201,7 @@ impl Cases {
 
     /// The cases of both sides, and the number of cases of each split.
     fn read(data: &Data) -> Result<(Self, BTreeMap<Split, usize>), CasesError> {
-        let (mut cases, pictures) = match &data.source {
+        let (mut cases, pictures, leaks) = match &data.source {
             CaseSource::Dataset(folders) => read(folders)?,
             CaseSource::Synth(asked) => {
                 let options = SynthOptions {
@@ -161,7 +212,7 @@ impl Cases {
                 };
                 let cases: Vec<Case> = (0..asked.cases).map(|number| synth::record(number, &options)).collect();
                 let numbers = cases.iter().map(|case| case.case_id.clone()).zip(0..).collect();
-                (cases, CaseImages::Drawn { options, numbers })
+                (cases, CaseImages::Drawn { options, numbers }, Vec::new())
             }
         };
         let words = data.abstain_option.as_deref();
@@ -172,7 +223,7 @@ impl Cases {
         let eval: Vec<Case> = side(data.eval_split).collect();
         let mut splits = BTreeMap::new();
         cases.iter().for_each(|case| *splits.entry(case.split).or_default() += 1);
-        Ok((Self { train, eval, pictures, warnings }, splits))
+        Ok((Self { train, eval, pictures, warnings, leaks }, splits))
     }
 }
 
@@ -183,12 +234,15 @@ fn place(data: &Data) -> String {
     }
 }
 
-/// The cases of all folders, in the order of the folders.
-fn read(folders: &[PathBuf]) -> Result<(Vec<Case>, CaseImages), CasesError> {
+/// The cases of all folders, in the order of the folders, and the groups and image files on two sides of the split.
+fn read(folders: &[PathBuf]) -> Result<(Vec<Case>, CaseImages, Vec<Problem>), CasesError> {
     let mut datasets: Vec<Dataset> = Vec::new();
     let mut places: HashMap<String, CasePlace> = HashMap::new();
+    let mut leaks = Vec::new();
     for folder in folders {
-        let dataset = check::load(folder).map_err(|error| CasesError::Dataset(error.to_string()))?;
+        let (dataset, of_folder) =
+            check::load_with_leaks(folder).map_err(|error| CasesError::Dataset(error.to_string()))?;
+        leaks = of_folder;
         let again = dataset.cases.iter().find_map(|case| places.get_key_value(&case.case_id));
         if let Some((case_id, first)) = again {
             let (case_id, first) = (case_id.clone(), root_of(&first.file).to_owned());
@@ -200,12 +254,14 @@ fn read(folders: &[PathBuf]) -> Result<(Vec<Case>, CaseImages), CasesError> {
     // The cases of a single folder were checked when it was loaded.
     if datasets.len() > 1 {
         let placed: Vec<PlacedCase<'_>> = datasets.iter().flat_map(PlacedCase::all).collect();
-        let problems = check::between(&placed);
-        if !problems.is_empty() {
-            return Err(CasesError::Between(Problems(problems)));
+        let found = check::between(&placed);
+        if found.iter().any(|problem| !problem.is_leak) {
+            return Err(CasesError::Between(Problems(found)));
         }
+        leaks = found;
     }
-    Ok((datasets.into_iter().flat_map(|dataset| dataset.cases).collect(), CaseImages::Files { places }))
+    let cases = datasets.into_iter().flat_map(|dataset| dataset.cases).collect();
+    Ok((cases, CaseImages::Files { places }, leaks))
 }
 
 impl CasePlace {

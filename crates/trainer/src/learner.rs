@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::image_splitting::ImageSplitting;
-use crate::recipe_to_model::{base_precision, image_options, initial_weights, is_frozen};
+use crate::image_settings::ImageSettings;
+use crate::recipe_to_model::{base_precision, initial_weights, is_frozen};
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 use stepwise_recipe::{Freeze, LoraRecipe, Recipe, TargetModules, Tuning};
 use stepwise_vlm::Precision;
@@ -87,8 +87,8 @@ impl Learner {
     pub fn new(recipe: &Recipe, device: &Device, progress: &mut dyn Progress) -> Result<Self, LearnerError> {
         let precision = base_precision(&recipe.train);
         let mut pipeline = VlmPipeline::load_in(precision, &recipe.model_name_or_path, device)?;
-        let splitting = ImageSplitting::reported(recipe, progress).map_err(PipelineError::from)?;
-        pipeline.processor.set_image_options(image_options(recipe, splitting)).map_err(PipelineError::from)?;
+        let options = ImageSettings::reported(recipe, progress).map_err(PipelineError::from)?;
+        pipeline.processor.set_image_options(options).map_err(PipelineError::from)?;
         let never = recipe.tuning.freeze();
         let lora = match &recipe.tuning {
             Tuning::Lora { lora } => {

@@ -1,9 +1,8 @@
 //! Recipe values as the model crate's own types.
 
-use stepwise_recipe::{Freeze, InitLoraWeights, Recipe, Train};
+use stepwise_recipe::{Freeze, InitLoraWeights, Train};
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter;
-use stepwise_vlm::images::processor::ImageOptions;
 use stepwise_vlm::model::ModelPart;
 
 /// Returns the precision in which the recipe's section `[train]` asks to hold the frozen weights of linear layers.
@@ -21,13 +20,6 @@ pub fn precision(bf16: bool, load_in_4bit: bool, double_quant: bool) -> Precisio
         (false, true) => Precision::Bf16,
         (false, false) => Precision::F32,
     }
-}
-
-/// Returns the image settings that replace settings of the model folder: pixels as the recipe states them, and
-/// `do_image_splitting` as [`ImageSplitting`](crate::image_splitting::ImageSplitting) decides.
-#[must_use]
-pub fn image_options(recipe: &Recipe, do_image_splitting: Option<bool>) -> ImageOptions {
-    ImageOptions { do_image_splitting, max_pixels: recipe.image_max_pixels, min_pixels: recipe.image_min_pixels }
 }
 
 /// Converts the recipe key `init_lora_weights` to the initial values of a new adapter.

@@ -9,6 +9,7 @@ mod detect;
 mod draft;
 mod error;
 mod fate;
+mod import_command;
 mod input;
 mod purpose;
 mod rules;
@@ -113,6 +114,7 @@ pub fn convert(path: &Path, text: &str, request: &Request<'_>) -> Result<Convert
     let added = defaults.filter(|(section, name, value)| draft.put_default(section, name, value, tool.name())).count();
     notes.extend(batch::put(tool, &mut draft, processes, request.data.map(|(_, questions)| questions)));
     notes.extend(differences(tool, &draft));
+    notes.extend(import_command::notes(tool, &entries));
     let of_command = environment.iter().map(|(name, _)| Translated {
         place: place(&path.display().to_string(), line),
         key: format!("${name}"),

@@ -248,6 +248,14 @@ pub(super) fn prompt_too(value: &Yaml, _: &mut Draft<'_>) -> Fate {
     Fate::ignored_if(value.flag() == Some(false), "only answers are supervised")
 }
 
+/// Sets `do_pan_and_scan` where the value is true. False is ignored: models show images without crops by default.
+pub(super) fn pan_and_scan(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    match value.flag() {
+        Some(false) => Fate::ignored("images are shown without crops by default"),
+        _ => draft.put("", "do_pan_and_scan", value),
+    }
+}
+
 /// Sets `vision_tower_lr`, the learning rate of the vision tower. It is ignored unless the file sets `freeze_vit` to
 /// false, because the tower is frozen otherwise.
 pub(super) fn vision_rate(value: &Yaml, draft: &mut Draft<'_>) -> Fate {

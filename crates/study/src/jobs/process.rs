@@ -5,8 +5,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use stepwise_trainer::cases::LeakRule;
+
 use super::{JobError, JobOptions};
-use crate::{StudyError, Task};
+use crate::{Study, StudyError, Task};
 
 /// Environment variable with the number of threads of a process.
 const THREADS: &str = "RAYON_NUM_THREADS";
@@ -28,7 +30,7 @@ impl<'a> Process<'a> {
     /// When the log cannot be written, or the process cannot be started.
     pub fn start(
         task: &'a Task,
-        study: &Path,
+        study: &Study,
         options: JobOptions<'_>,
         slot: usize,
         device: Option<&str>,
@@ -38,7 +40,10 @@ impl<'a> Process<'a> {
         fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(unwritable)?;
         let log = OpenOptions::new().create(true).append(true).open(&path).map_err(unwritable)?;
         let mut command = Command::new(options.program);
-        command.args(["study", "run"]).arg(study).args(["--task", &task.number.to_string(), "--no-wait"]);
+        command.args(["study", "run"]).arg(&study.path).args(["--task", &task.number.to_string(), "--no-wait"]);
+        if study.leaks == LeakRule::Allow {
+            command.arg("--allow-leaks");
+        }
         command.args(device.into_iter().flat_map(|device| ["--device", device]));
         command.stdin(Stdio::null()).stdout(log.try_clone().map_err(unwritable)?).stderr(log);
         // Processes at the same time share the cores; otherwise each would use all of them.

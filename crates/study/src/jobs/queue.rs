@@ -93,7 +93,7 @@ impl<'a> Queue<'a> {
         let is_free = |slot: &usize| self.running.iter().all(|other| other.slot != *slot);
         let slot = (0..self.options.jobs).find(is_free).unwrap_or_default();
         let device = self.options.devices.iter().cycle().nth(slot).and_then(Option::as_deref);
-        let process = Process::start(task, &self.study.path, self.options, slot, device)?;
+        let process = Process::start(task, self.study, self.options, slot, device)?;
         report(JobEvent::Started { task, device, pid: process.child.id() });
         self.running.push(process);
         Ok(())

@@ -114,6 +114,7 @@ fn prepare(pipeline: &VlmPipeline, batch: &[&Record], share: bool) -> Result<Mic
             condition: None,
             weight: 1.0,
             attack: None,
+            scoring: None,
             name: record.image.display().to_string(),
         })
     });

@@ -12,6 +12,7 @@ use stepwise_vlm::processor::Processor;
 use crate::batches::examples::{ExampleError, MicroBatch, PlannedAttack, TrainingExample};
 use crate::evaluation::vlm_model::{VlmModel, unit_pixels};
 use crate::interrupt::Interrupt;
+use crate::objective::ReferenceScores;
 
 /// Pending batch: a micro-batch that is complete or waits for an adversarial attack on the current model.
 #[derive(Debug)]
@@ -43,11 +44,26 @@ impl PendingBatch {
     }
 
     /// Makes the pending attacks on the current model of `pipeline`, replaces the attacked images, and packs the
-    /// examples; a complete micro-batch is returned as it is. `share` and `cutoff_len` are as in [`PendingBatch::new`].
+    /// examples. Then adds the scores of the reference that objectives need, from `references` where they are known.
+    /// `share` and `cutoff_len` are as in [`PendingBatch::new`].
     ///
     /// # Errors
-    /// See [`MicroBatch::new`]. Also when a gradient cannot be computed.
-    pub fn finish(self, pipeline: &VlmPipeline, share: bool, cutoff_len: usize) -> Result<MicroBatch, ExampleError> {
+    /// See [`MicroBatch::new`]. Also when a gradient or a score of the reference cannot be computed.
+    pub fn finish(
+        self,
+        pipeline: &VlmPipeline,
+        references: &mut ReferenceScores,
+        share: bool,
+        cutoff_len: usize,
+    ) -> Result<MicroBatch, ExampleError> {
+        let mut batch = self.attacked(pipeline, share, cutoff_len)?;
+        if let Some(scored) = &mut batch.scored {
+            scored.compare(pipeline, references).map_err(ExampleError::Reference)?;
+        }
+        Ok(batch)
+    }
+
+    fn attacked(self, pipeline: &VlmPipeline, share: bool, cutoff_len: usize) -> Result<MicroBatch, ExampleError> {
         match self {
             Self::Ready(batch) => Ok(batch),
             Self::ToAttack(mut examples) => {

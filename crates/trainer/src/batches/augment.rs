@@ -19,7 +19,7 @@ use stepwise_curriculum::run_plan::StepPosition;
 use stepwise_data::case::{Answer, Case, Item};
 use stepwise_data::prompt::{ContextAnswer, ContextKind, gold_context, gold_text};
 use stepwise_data::random::stream;
-use stepwise_recipe::{Augmentation, Context, Evidence, PhaseRecipe, Recipe, build};
+use stepwise_recipe::{Augmentation, Context, Evidence, Pairs, PhaseRecipe, Recipe, build};
 
 use crate::evaluation::predicted::PredictedAnswers;
 
@@ -32,13 +32,16 @@ const BOX_SHARE: f64 = 0.5;
 /// Name of the condition under which such examples are counted.
 const EVIDENCE_BOX: &str = "evidence_box";
 
+/// Name under which both examples of a pair are counted.
+pub(crate) const PAIR: &str = "pair";
+
 /// A question with its augmentation.
 #[derive(Clone, Debug)]
 pub struct AugmentedQuestion {
     /// Indices of case and question.
     pub sample: SampleIndex,
-    /// Kind of the applied condition, or `evidence_box` for a question that asks for the location of the evidence; None
-    /// if the question is as stored.
+    /// Kind of the applied condition, `evidence_box` for a question that asks for the location of the evidence, or `pair`
+    /// for an example of a pair; None if the question is as stored.
     pub condition: Option<&'static str>,
     /// Which answers to earlier questions are given as context.
     pub context: ContextKind,
@@ -55,6 +58,7 @@ pub struct Augmenter<'a> {
     phases: Vec<Legend>,
     cue: Arc<dyn Perturbation>,
     wrong_parent: Arc<dyn Perturbation>,
+    swap: Arc<dyn Perturbation>,
     blank: Arc<dyn Perturbation>,
     /// Answers of the model for the current phase. Right answers are used where an answer is missing.
     predicted: Option<Arc<PredictedAnswers>>,
@@ -65,6 +69,7 @@ struct Legend {
     context: Context,
     evidence: Evidence,
     blank_images: bool,
+    pairs: Option<Pairs>,
     conditions: Vec<(f64, &'static PerturbationKind, Arc<dyn Perturbation>)>,
 }
 
@@ -80,6 +85,7 @@ impl<'a> Augmenter<'a> {
             context: phase.examples.context,
             evidence: phase.examples.evidence,
             blank_images: phase.examples.blank_images,
+            pairs: phase.examples.pairs,
             conditions: phase.examples.augment.conditions.iter().map(built).collect(),
         };
         Self {
@@ -88,6 +94,7 @@ impl<'a> Augmenter<'a> {
             phases: recipe.curriculum.phase.iter().map(legend).collect(),
             cue: plain("cue_true"),
             wrong_parent: plain("parents_wrong"),
+            swap: plain("swap_near"),
             blank: plain("blank"),
             predicted: None,
         }
@@ -106,17 +113,60 @@ impl<'a> Augmenter<'a> {
         self.pool.cases()
     }
 
-    /// Returns the question `sample` with its augmentation for the step at `place`. Equal arguments give equal results.
+    /// Returns the training examples of the question `sample` for the step at `place`: both examples of a pair, its own
+    /// images first, or the one of [`Augmenter::asked`]. Equal arguments give equal results.
+    ///
+    /// # Panics
+    /// When there is no such phase, case or question.
+    #[must_use]
+    pub fn all(&self, place: StepPosition, sample: SampleIndex) -> Vec<AugmentedQuestion> {
+        self.pair(place, sample).unwrap_or_else(|| vec![self.single(place, sample)])
+    }
+
+    /// Returns the question `sample` with its augmentation for the step at `place`; in a pair the example with its own
+    /// images. Equal arguments give equal results.
     ///
     /// # Panics
     /// When there is no such phase, case or question.
     #[must_use]
     pub fn asked(&self, place: StepPosition, sample: SampleIndex) -> AugmentedQuestion {
-        let Legend { context, evidence, blank_images, conditions } = &self.phases[place.phase];
+        self.all(place, sample).swap_remove(0)
+    }
+
+    /// The two examples of a pair: the question as stored, and with the images of a patient for whom another answer is
+    /// right. None if the question is not drawn for a pair or there is no such patient. Neither has context, because
+    /// earlier answers describe one of the patients.
+    fn pair(&self, place: StepPosition, sample: SampleIndex) -> Option<Vec<AugmentedQuestion>> {
+        let pairs = self.phases[place.phase].pairs?;
+        let scene = self.scene(place, sample);
+        if scene.draw("pair").random::<f64>() >= pairs.share {
+            return None;
+        }
+        let mut swapped = self.swap.perturb(&scene).ok()?;
+        let item = as_shown(&scene, &swapped.pictures)?;
+        if gold_text(scene.case, &item) == gold_text(scene.case, scene.item) {
+            return None;
+        }
+        swapped.item = Some(item);
+        let example = |perturbed: Perturbed| AugmentedQuestion {
+            sample,
+            condition: Some(PAIR),
+            context: ContextKind::Nothing,
+            is_blank: false,
+            perturbed,
+        };
+        Some(vec![example(Perturbed::default()), example(swapped)])
+    }
+
+    pub(super) fn scene(&self, place: StepPosition, sample: SampleIndex) -> Scene<'_> {
         let case = &self.cases()[sample.case];
-        let item = &case.chain[sample.item];
-        let rng = self.rng(place);
-        let scene = Scene { case, item, pool: &self.pool, rng };
+        Scene { case, item: &case.chain[sample.item], pool: &self.pool, rng: self.rng(place) }
+    }
+
+    fn single(&self, place: StepPosition, sample: SampleIndex) -> AugmentedQuestion {
+        let Legend { context, evidence, blank_images, conditions, .. } = &self.phases[place.phase];
+        let scene = self.scene(place, sample);
+        let item = scene.item;
         let uniform = |purpose: &str| scene.draw(purpose).random::<f64>();
 
         // One draw per example. Each condition owns a part of the unit interval as long as its share.
@@ -225,7 +275,7 @@ fn built(condition: &Augmentation) -> (f64, &'static PerturbationKind, Arc<dyn P
     (condition.share, kind, perturbation.unwrap_or_else(|error| unreachable!("the recipe was checked: {error}")))
 }
 
-fn plain(name: &str) -> Arc<dyn Perturbation> {
+pub(super) fn plain(name: &str) -> Arc<dyn Perturbation> {
     let kind = perturb::kinds::kind(name).unwrap_or_else(|| unreachable!("`{name}` is in the registry"));
     build(kind, toml::Table::new()).unwrap_or_else(|error| unreachable!("`{name}` needs no parameter: {error}"))
 }

@@ -4,3 +4,4 @@ pub mod adversarial;
 pub mod augment;
 pub mod examples;
 pub mod prefetch;
+mod views;

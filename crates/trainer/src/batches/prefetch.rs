@@ -66,7 +66,11 @@ fn together(
     place: StepPosition,
     samples: &[SampleIndex],
 ) -> Result<Vec<TrainingExample>, ExampleError> {
-    samples.iter().map(|sample| examples.of(place, *sample)).collect()
+    let mut all = Vec::new();
+    for sample in samples {
+        all.extend(examples.all(place, *sample)?);
+    }
+    Ok(all)
 }
 
 /// Prefetched micro-batches in the order of the steps. Dropping the value ends the background thread.

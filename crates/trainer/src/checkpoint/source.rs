@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
+use crate::image_settings::of_table;
 use crate::recipe_to_model::precision;
 use burn::tensor::Device;
 use serde_json::Value;
@@ -140,24 +141,16 @@ impl ModelSource {
             None => ImageOptions::default(),
         };
         let Some(recipe) = &self.recipe else { return Ok(of_adapter) };
-        let table = read_recipe(recipe)?;
-        let pixels = |key: &str| u64::try_from(table.get(key).and_then(toml::Value::as_integer)?).ok();
-        let splitting = table.get("do_image_splitting").and_then(toml::Value::as_bool);
-        Ok(ImageOptions {
-            do_image_splitting: splitting.or(of_adapter.do_image_splitting),
-            max_pixels: pixels("image_max_pixels"),
-            min_pixels: pixels("image_min_pixels"),
-        })
+        Ok(of_table(&read_recipe(recipe)?).or(of_adapter))
     }
 
     /// Verifies the checkpoint, if it is one, and loads the model and its adapter to `device`, in the precision of the
-    /// run's recipe (f32 without a recipe). `image_splitting` overrides
-    /// `do_image_splitting` of [`ModelSource::image_options`].
+    /// run's recipe (f32 without a recipe). `stated` overrides [`ModelSource::image_options`].
     ///
     /// # Errors
     /// When a file is missing or invalid, or when the checkpoint was trained with other prompts, another tokenizer or
     /// another pixel pipeline.
-    pub fn load(&self, device: &Device, image_splitting: Option<bool>) -> Result<VlmPipeline, ModelSourceError> {
+    pub fn load(&self, device: &Device, stated: ImageOptions) -> Result<VlmPipeline, ModelSourceError> {
         if let Some(checkpoint) = &self.checkpoint {
             checkpoint::verify(checkpoint)?;
         }
@@ -166,9 +159,7 @@ impl ModelSource {
             None => Precision::F32,
         };
         let mut pipeline = VlmPipeline::load_in(precision, &self.model, device)?;
-        let own = self.image_options()?;
-        let do_image_splitting = image_splitting.or(own.do_image_splitting);
-        let options = ImageOptions { do_image_splitting, ..own };
+        let options = stated.or(self.image_options()?);
         pipeline.processor.set_image_options(options).map_err(PipelineError::from)?;
         if let Some(adapter) = &self.adapter {
             load_adapter(&mut pipeline.model, adapter)?;

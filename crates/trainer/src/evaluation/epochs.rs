@@ -52,6 +52,8 @@ pub struct EpochEvaluator {
     questions: u64,
     /// Facts in the head of the report, as name and value.
     facts: Vec<(String, String)>,
+    /// Sentence about evaluation cases that the training contains in part; None where there are none.
+    leaks: Option<String>,
     base: Option<(Vec<Outcome>, Summary)>,
     /// Summaries of the epochs evaluated so far, with the number of the epoch.
     epochs: Vec<(u32, Summary)>,
@@ -152,6 +154,7 @@ impl EpochEvaluator {
             asked: Work::default(),
             questions: 0,
             facts,
+            leaks: None,
             base: None,
             epochs,
             forgetting,
@@ -284,6 +287,8 @@ impl EpochEvaluator {
         let title = run.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let standings = self.standings(Some(delivered));
         let warning = standings.as_ref().and_then(Standings::warning);
+        let warnings: Vec<&str> = self.leaks.as_deref().into_iter().chain(warning.as_deref()).collect();
+        let warning = (!warnings.is_empty()).then(|| warnings.join(". "));
         let remark = |place: usize| standings.as_ref().map_or("", |standings| standings.epochs[place].remark());
         let labels: Vec<String> = self.epochs.iter().map(|(epoch, _)| epoch.to_string()).collect();
         let tested: Vec<EpochResult<'_>> = (self.epochs.iter().zip(&labels).enumerate())
@@ -309,6 +314,11 @@ impl EpochEvaluator {
             forgetting: self.forgetting.as_ref(),
         }
         .write(self.render, &run.join("report.html"), &self.folder.join("tables"))
+    }
+
+    /// Sets a sentence for the report about evaluation cases that the training contains in part; None for none.
+    pub fn set_leaks(&mut self, sentence: Option<String>) {
+        self.leaks = sentence;
     }
 
     /// Returns all epochs evaluated so far next to the base; None without a suite. `delivered` is the delivered epoch;

@@ -315,7 +315,7 @@ mod tests {
         let replies = model.reply(&[seen, painted.clone()]).expect("replies");
         let rates = |reply: &Response| match reply {
             Response::Options(scores) => scores.iter().map(|score| score.loglikelihood).collect::<Vec<_>>(),
-            Response::Text(text) => panic!("{text}"),
+            other => panic!("{other:?}"),
         };
         for (own, handed) in rates(&replies[0]).into_iter().zip(rates(&replies[1])) {
             assert!((own - handed).abs() < 1e-4, "{own} {handed}");

@@ -16,7 +16,7 @@ pub struct StepLine {
     pub current_steps: u64,
     /// Optimiser steps of the whole run.
     pub total_steps: u64,
-    /// Mean loss per supervised token, in nats.
+    /// Mean cross-entropy per supervised token, in nats, without weights of the objective.
     pub loss: f64,
     /// Learning rate of the last step.
     pub lr: f64,
@@ -32,6 +32,9 @@ pub struct StepLine {
     pub phase: String,
     /// Mean loss per supervised token, in nats, by clinical stage, for stages with supervised tokens.
     pub stage_loss: BTreeMap<u8, f64>,
+    /// Mean loss of each objective besides cross-entropy over the questions that it applied to, without its weight.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub objective_loss: BTreeMap<String, f64>,
     /// Number of supervised tokens in the means.
     pub supervised_tokens: u64,
     /// Global gradient norm of the last step, before clipping.

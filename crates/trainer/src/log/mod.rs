@@ -65,6 +65,9 @@ impl RunLog {
             for (stage, loss) in &line.stage_loss {
                 scalar(&format!("stage/{stage}/loss"), *loss);
             }
+            for (name, loss) in &line.objective_loss {
+                scalar(&format!("objective/{name}/loss"), *loss);
+            }
         }
         self.lines.append(line);
         self.flush()

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Sums of losses over supervised tokens, by clinical stage.
+/// Sums of losses over supervised tokens, by clinical stage, and over questions, by objective.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
     /// Sum of losses in nats and number of tokens, by stage.
     stages: BTreeMap<u8, (f64, u64)>,
+    /// Sum of losses and number of questions, by objective.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    objectives: BTreeMap<String, (f64, u64)>,
 }
 
 impl Tally {
@@ -18,11 +21,21 @@ impl Tally {
         *sum = (sum.0 + loss, sum.1 + 1);
     }
 
+    /// Adds the loss of the objective `name` at a question, without its factor.
+    pub fn add_objective(&mut self, name: &str, loss: f64) {
+        let sum = self.objectives.entry(name.to_owned()).or_default();
+        *sum = (sum.0 + loss, sum.1 + 1);
+    }
+
     /// Adds the sums of `other`.
     pub fn merge(&mut self, other: &Self) {
         for (stage, (loss, tokens)) in &other.stages {
             let sum = self.stages.entry(*stage).or_default();
             *sum = (sum.0 + loss, sum.1 + tokens);
+        }
+        for (name, (loss, questions)) in &other.objectives {
+            let sum = self.objectives.entry(name.clone()).or_default();
+            *sum = (sum.0 + loss, sum.1 + questions);
         }
     }
 
@@ -43,6 +56,14 @@ impl Tally {
     pub fn stage_loss(&self) -> BTreeMap<u8, f64> {
         self.stages.iter().map(|(stage, (loss, tokens))| (*stage, loss / *tokens as f64)).collect()
     }
+
+    /// Computes the mean loss of each objective over the questions that it applied to; objectives without questions are
+    /// left out.
+    #[must_use]
+    pub fn objective_loss(&self) -> BTreeMap<String, f64> {
+        let mean = |(name, (loss, questions)): (&String, &(f64, u64))| (name.clone(), loss / *questions as f64);
+        self.objectives.iter().map(mean).collect()
+    }
 }
 
 #[cfg(test)]
@@ -59,5 +80,18 @@ mod tests {
         assert_eq!((one.loss(), one.tokens()), (3.0, 3));
         assert_eq!(one.stage_loss(), BTreeMap::from([(1, 2.0), (2, 5.0)]));
         assert_eq!(Tally::default().loss(), 0.0);
+    }
+
+    #[test]
+    fn every_question_of_an_objective_counts_equally() {
+        let (mut one, mut other) = (Tally::default(), Tally::default());
+        assert_eq!(serde_json::to_string(&one).expect("JSON"), "{\"stages\":{}}", "as before there were objectives");
+        one.add_objective("dpo", 3.0);
+        other.add_objective("dpo", 1.0);
+        other.add_objective("pair", 5.0);
+        one.merge(&other);
+        assert_eq!(one.objective_loss(), BTreeMap::from([("dpo".to_owned(), 2.0), ("pair".to_owned(), 5.0)]));
+        let again: Tally = serde_json::from_str(&serde_json::to_string(&one).expect("JSON")).expect("the same");
+        assert_eq!(again, one);
     }
 }

@@ -1,5 +1,7 @@
 //! One optimiser step: loss over all supervised tokens of the micro-batches, gradient clipping, parameter update.
 
+use burn::tensor::Gradients;
+use stepwise_objectives::NotFinite;
 use stepwise_vlm::batch::Batch;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
@@ -7,6 +9,7 @@ use stepwise_vlm::pipeline::VlmPipeline;
 use crate::batches::examples::MicroBatch;
 use crate::device::{DeviceFailure, caught};
 use crate::log::Tally;
+use crate::objective::{StepTotals, Weighing};
 use crate::optim::adamw::AdamW;
 use crate::optim::gradients::GradientSum;
 use crate::optim::joined::JoinedGradients;
@@ -31,7 +34,7 @@ pub enum StepError {
         cause(what, *value, names)
     )]
     NotFinite {
-        /// Quantity: the loss or the gradient's norm.
+        /// Quantity: the loss, a score of an option or the gradient's norm.
         what: &'static str,
         /// Value of the quantity.
         value: f64,
@@ -83,9 +86,9 @@ pub struct StepOptions {
     pub gradient_checkpointing: bool,
 }
 
-/// Takes one optimiser step over `micro_batches` and changes the parameters of `pipeline` in place. The loss is the
-/// weighted sum over all supervised tokens divided by their number, so that the split into micro-batches does not
-/// matter. Gradients are clipped like `torch.nn.utils.clip_grad_norm_`.
+/// Takes one optimiser step over `micro_batches` and changes the parameters of `pipeline` in place. The cross-entropy is the
+/// weighted sum over all supervised tokens divided by their number, and each objective is the mean over all questions that
+/// it applies to, so that the split into micro-batches does not matter. Gradients are clipped like `torch.nn.utils.clip_grad_norm_`.
 ///
 /// # Errors
 /// When the loss or the gradient norm is not finite, or the device fails.
@@ -109,8 +112,7 @@ fn gradients(
     micro_batches: &[MicroBatch],
     options: StepOptions,
 ) -> Result<(Stepped, JoinedGradients), StepError> {
-    let tokens: usize = micro_batches.iter().map(|micro| micro.batch.layout.predictions.len()).sum();
-    let share = 1.0 / tokens.max(1) as f64;
+    let totals = totals(micro_batches);
     let pass = |index: usize| Pass::training(options.dropout_key.wrapping_add(index as u64));
 
     let mut tally = Tally::default();
@@ -119,11 +121,14 @@ fn gradients(
     let mut lost = Vec::new();
     for (index, micro) in micro_batches.iter().enumerate() {
         let MicroBatch { batch, stages, .. } = micro;
-        let (terms, parts) = pipeline.gradients(batch, share, options.gradient_checkpointing, &pass(index));
-        if terms.iter().any(|term| !term.is_finite()) {
+        let (terms, parts) = micro_gradients(pipeline, micro, (&totals, options), &pass(index), &mut tally)?;
+        // Options that are only scored have no stage.
+        let scored = batch.layout.predictions.iter().zip(terms);
+        let supervised: Vec<_> = scored.filter(|(prediction, _)| prediction.sequence < stages.len()).collect();
+        if supervised.iter().any(|(_, term)| !term.is_finite()) {
             lost.push(micro);
         }
-        for (prediction, term) in batch.layout.predictions.iter().zip(terms) {
+        for (prediction, term) in supervised {
             tally.add(stages[prediction.sequence], f64::from(term));
         }
         parts.iter().for_each(|part| gradients.add(&mut pipeline.model, part));
@@ -140,6 +145,51 @@ fn gradients(
     }
     gradients.clip(grad_norm, options.max_grad_norm);
     Ok((Stepped { tally, grad_norm }, gradients))
+}
+
+/// Numbers of supervised tokens and of questions of each objective, over all micro-batches.
+fn totals(micro_batches: &[MicroBatch]) -> StepTotals {
+    let mut totals = StepTotals::default();
+    for micro in micro_batches {
+        match &micro.scored {
+            Some(scored) => scored.count(&micro.batch.layout, &mut totals),
+            None => totals.tokens += micro.batch.layout.predictions.len(),
+        }
+    }
+    totals
+}
+
+/// Negative log-likelihoods of all predictions of a micro-batch, and the gradients of its part of the step's loss. Adds the
+/// losses of its objectives to `tally`.
+fn micro_gradients(
+    pipeline: &VlmPipeline,
+    micro: &MicroBatch,
+    (totals, options): (&StepTotals, StepOptions),
+    pass: &Pass,
+    tally: &mut Tally,
+) -> Result<(Vec<f32>, Vec<Gradients>), StepError> {
+    let Some(scored) = &micro.scored else {
+        let share = 1.0 / totals.tokens.max(1) as f64;
+        return Ok(pipeline.gradients(&micro.batch, share, options.gradient_checkpointing, pass));
+    };
+    let mut failed = None;
+    let mut weigh = |logprobs: &[f32]| match scored.weigh(&micro.batch.layout, logprobs, totals) {
+        Ok(Weighing { weights, losses }) => {
+            losses.into_iter().for_each(|(name, loss)| tally.add_objective(name, loss));
+            weights
+        }
+        Err(error) => {
+            failed = Some(error);
+            vec![0.0; logprobs.len()]
+        }
+    };
+    let found = pipeline.reweighted_gradients(&micro.batch, &mut weigh, options.gradient_checkpointing, pass);
+    match failed {
+        None => Ok(found),
+        Some((example, NotFinite { what, value, .. })) => {
+            Err(StepError::NotFinite { what, value, names: vec![micro.names[example].clone()] })
+        }
+    }
 }
 
 /// Names of the examples whose loss or gradient is not finite when computed alone, because in a batch one example can
@@ -191,7 +241,7 @@ mod tests {
     fn together(pipeline: &VlmPipeline, examples: Vec<EncodableExample>, names: &[&str]) -> MicroBatch {
         let batch = Batch::new(&pipeline.processor, &examples, true).expect("they are encoded");
         let names = names.iter().map(|name| (*name).to_owned()).collect();
-        MicroBatch { batch, stages: vec![1; examples.len()], names, examples }
+        MicroBatch { batch, stages: vec![1; examples.len()], names, examples, scored: None }
     }
 
     /// Takes a step, returns its error, and checks that no parameter changed.

@@ -8,23 +8,34 @@ use stepwise_data::case::Case;
 use stepwise_data::check::{Fingerprints, image_warnings};
 use stepwise_data::near_duplicates::Fingerprint;
 use stepwise_data::parallel;
+use stepwise_data::problem::Problem;
 
 use super::leaks;
-use crate::cases::{CaseImages, Cases, CasesError};
+use crate::cases::{CaseImages, Cases, CasesError, LeakRule};
 use crate::progress::Progress;
 
 /// Number of cases for each thread between two reports of progress.
 const CASES_AT_ONCE: usize = 8;
+
+/// Result of a look at all images. Empty for synthetic images.
+#[derive(Clone, Debug, Default)]
+pub struct LookedAt {
+    /// Fingerprints of the images of the training cases, then of the evaluation cases.
+    pub fingerprints: Fingerprints,
+    /// Evaluation images that are near-duplicates of training images, one problem for each; empty unless they are
+    /// allowed.
+    pub leaks: Vec<Problem>,
+}
 
 /// Decodes every image of the training and evaluation cases once, on all CPU threads, warns about images with few grey
 /// levels, and compares the images of the two sides. Synthetic images are left out.
 ///
 /// # Errors
 /// When an image is missing, damaged or refused, or differs from the recorded one; the error names the first one. When
-/// evaluation images are near-duplicates of training images; the error names all of them.
-pub fn check(cases: &Cases, progress: &mut dyn Progress) -> Result<(), CasesError> {
+/// evaluation images are near-duplicates of training images and `rule` refuses them; the error names all of them.
+pub fn check(cases: &Cases, rule: LeakRule, progress: &mut dyn Progress) -> Result<LookedAt, CasesError> {
     if matches!(cases.pictures, CaseImages::Drawn { .. }) {
-        return Ok(());
+        return Ok(LookedAt::default());
     }
     let all: Vec<&Case> = cases.train.iter().chain(&cases.eval).collect();
     let look = |case: &&Case| {
@@ -44,5 +55,6 @@ pub fn check(cases: &Cases, progress: &mut dyn Progress) -> Result<(), CasesErro
     for warning in image_warnings(all.iter().copied().zip(&fingerprints)) {
         progress.warning(&warning);
     }
-    leaks::compare(cases, &fingerprints)
+    let leaks = rule.apply(leaks::compare(cases, &fingerprints))?;
+    Ok(LookedAt { fingerprints, leaks })
 }

@@ -11,7 +11,7 @@ use stepwise_recipe::{Freeze, PhaseRecipe, Recipe};
 
 use stepwise_benchmark::perturb::trainable::teaches_to_decline;
 
-use crate::batches::augment::{AugmentedQuestion, Augmenter};
+use crate::batches::augment::{AugmentedQuestion, Augmenter, PAIR};
 use crate::optim::part_rates::Rates;
 
 /// Counts of the training examples of a run, by phase.
@@ -93,10 +93,19 @@ impl PlanSummary {
 const EXPECTED: f64 = 5.0;
 
 impl PlanSummary {
-    /// Returns warnings about conditions of `augment` that apply to no training example although at least five are
-    /// expected: one line for each phase that has such conditions, empty if no phase has any.
+    /// Returns warnings about pairs, and conditions of `augment`, that apply to no training example although at least five
+    /// are expected: at most a line for pairs and one for conditions in each phase.
     #[must_use]
     pub fn idle(&self, recipe: &Recipe) -> Vec<String> {
+        let without_pairs = |(plan_summary, phase): (&PhaseSummary, &PhaseRecipe)| {
+            let pairs = phase.examples.pairs?;
+            let is_idle =
+                pairs.share * plan_summary.examples() as f64 >= EXPECTED && !plan_summary.conditions.contains_key(PAIR);
+            is_idle.then(|| {
+                let name = &plan_summary.name;
+                format!("{name}: no question makes a pair -> no other patient is asked the same with another answer: remove `pairs`")
+            })
+        };
         let of_phase = |(plan_summary, phase): (&PhaseSummary, &PhaseRecipe)| {
             let idle = phase.examples.augment.conditions.iter().filter(|one| {
                 one.share * plan_summary.examples() as f64 >= EXPECTED
@@ -113,7 +122,8 @@ impl PlanSummary {
             (!kinds.is_empty())
                 .then(|| format!("{}: no training example gets {} -> {help}", plan_summary.name, kinds.join(", ")))
         };
-        self.phases.iter().zip(&recipe.curriculum.phase).filter_map(of_phase).collect()
+        let phases = || self.phases.iter().zip(&recipe.curriculum.phase);
+        phases().filter_map(without_pairs).chain(phases().filter_map(of_phase)).collect()
     }
 }
 
@@ -127,22 +137,23 @@ pub fn steps<'a>(
     (0..run_plan.total).map(move |done| {
         let place = run_plan.at(done);
         let phase = &recipe.curriculum.phase[place.phase];
-        let example = |sample: SampleIndex| {
-            let AugmentedQuestion { context, condition, is_blank, .. } = augmenter.asked(place, sample);
+        let planned = |sample: SampleIndex| {
             let (case, item) = (&cases[sample.case], &cases[sample.case].chain[sample.item]);
-            PlannedExample {
-                case: sample.case,
-                case_id: &case.case_id,
-                question: &item.id,
-                stage: item.stage,
-                replayed: !phase.stages.contains(&item.stage),
-                condition,
-                context,
-                is_blank,
-            }
+            let example =
+                move |AugmentedQuestion { context, condition, is_blank, .. }: AugmentedQuestion| PlannedExample {
+                    case: sample.case,
+                    case_id: &case.case_id,
+                    question: &item.id,
+                    stage: item.stage,
+                    replayed: !phase.stages.contains(&item.stage),
+                    condition,
+                    context,
+                    is_blank,
+                };
+            augmenter.all(place, sample).into_iter().map(example).collect::<Vec<_>>()
         };
         let learning_rate = Rates::at(recipe, place, (done, run_plan.planned)).named(recipe, phase);
-        let examples = run_plan.samples(place).into_iter().map(example).collect();
+        let examples = run_plan.samples(place).into_iter().flat_map(planned).collect();
         PlannedStep { epoch: place.epochs_before as usize + 1, learning_rate, examples }
     })
 }
@@ -190,5 +201,25 @@ mod tests {
             "s1: no training example gets premise_false -> they do not apply to the questions of the phase's stages"
         );
         assert!(idle(&cases, "{ blank = 0.0001 }").is_empty(), "by chance");
+    }
+
+    #[test]
+    fn pairs_are_counted_and_their_absence_is_named() {
+        let recipe = recipe_on(8, "[curriculum]\npairs = { share = 1.0 }\n");
+        let summary = |cases: &[Case]| {
+            let run_plan = RunPlan::new(&recipe, cases).expect("a course");
+            PlanSummary::new(&recipe, cases, &run_plan)
+        };
+        let cases = synthetic(40);
+        let questions: usize = cases.iter().map(|case| case.chain.len()).sum();
+        let of_cases = summary(&cases);
+        let pairs = of_cases.phases[0].conditions[PAIR];
+        assert!(pairs.is_multiple_of(2) && pairs > questions, "{pairs} examples of {questions} questions");
+        assert!(of_cases.phases[0].examples() > questions && of_cases.idle(&recipe).is_empty());
+        // One patient has no other patient's images.
+        let mut alone = cases;
+        alone.iter_mut().for_each(|case| case.group_id = "patient".to_owned());
+        let said = summary(&alone).idle(&recipe);
+        assert!(said[0].contains("no question makes a pair -> "), "{said:?}");
     }
 }

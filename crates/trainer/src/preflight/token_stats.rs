@@ -192,23 +192,25 @@ impl Part {
             let place = run_plan.at(step);
             let plan = run_plan.micro_batches(place, recipe.train.per_device_train_batch_size);
             for (micro_batch, samples) in plan.iter().enumerate() {
-                let together: Vec<_> = samples.iter().map(|sample| examples.without_pixels(place, *sample)).collect();
+                let together: Vec<_> =
+                    samples.iter().flat_map(|sample| examples.without_pixels(place, *sample)).collect();
                 // No length limit here, because the error names the longest example of the whole run.
                 let packed = MicroBatch::new(processor, &together, recipe.train.share_prefix, usize::MAX)?;
                 let layout = &packed.batch.layout;
                 part.tiles.extend(packed.batch.distinct_tiles());
-                for (index, name) in packed.names.iter().enumerate() {
+                for (index, built) in together.iter().enumerate().take(packed.names.len()) {
                     let tokens = layout.lengths[index];
                     let of = |prediction: &&stepwise_vlm::packed_sequences::Prediction| prediction.sequence == index;
                     let supervised = layout.predictions.iter().filter(of).count();
-                    let grids = together[index].example.grids();
+                    let grids = built.example.grids();
                     let image = grids.iter().map(|grid| processor.image_tokens(*grid)).sum();
                     part.examples.push((place.phase, Counts { tokens, supervised, image }));
-                    let longest =
-                        part.too_long.as_ref().map_or(recipe.cutoff_len.min(positions), |(longest, _)| *longest);
-                    if tokens > longest {
-                        part.too_long = Some((tokens, name.clone()));
-                    }
+                }
+                // Options that are only scored count, too.
+                let mut longest = part.too_long.as_ref().map_or(recipe.cutoff_len.min(positions), |(most, _)| *most);
+                while let Some((name, tokens)) = packed.too_long(longest) {
+                    longest = tokens;
+                    part.too_long = Some((tokens, name.to_owned()));
                 }
                 let largest = part.largest.entry(place.phase).or_default();
                 if layout.rows() > largest.rows {

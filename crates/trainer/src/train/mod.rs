@@ -24,8 +24,9 @@ pub use error::TrainError;
 pub use prepare::PreparedRun;
 pub use resume::prompt_digest;
 
+use crate::batches::examples::MicroBatch;
 use crate::batches::prefetch::{BatchSource, Prefetcher};
-use crate::cases::Cases;
+use crate::cases::{Cases, LeakRule};
 use crate::checkpoint::{Delivered, RunFolder, StepLoss, TrainerState};
 use crate::device::{Adapter, DeviceMemory, training_remedy};
 use crate::environment::peak_memory_mib;
@@ -35,6 +36,7 @@ use crate::frozen::FrozenDigests;
 use crate::interrupt::Interrupt;
 use crate::learner::Learner;
 use crate::log::{Pace, RunLog, StepLine};
+use crate::objective::ReferenceScores;
 use crate::optim::part_rates::Rates;
 use crate::optim::step::{StepError, StepOptions, step};
 use crate::progress::Progress;
@@ -67,6 +69,8 @@ pub struct TrainOptions<'a> {
     pub base_answers: Option<&'a Path>,
     /// Renderer of the run's report.
     pub render: Renderer,
+    /// What happens where a patient or an image is on two sides of the split.
+    pub leaks: LeakRule,
 }
 
 /// Result of a run.
@@ -103,6 +107,7 @@ struct Run<'a> {
     pace: Pace,
     evaluator: EpochEvaluator,
     frozen: FrozenDigests,
+    references: ReferenceScores,
     state: TrainerState,
     /// Optimiser steps of the newest checkpoint; 0 without one.
     saved: u64,
@@ -214,10 +219,10 @@ impl Run<'_> {
         let pending = batches.take()?;
         self.stopwatch.waited += waiting.elapsed().as_secs_f64();
         let (share, cutoff_len) = (recipe.train.share_prefix, recipe.cutoff_len);
-        let made = pending.into_iter().map(|batch| batch.finish(&self.learner.pipeline, share, cutoff_len));
+        let (pipeline, references) = (&self.learner.pipeline, &mut self.references);
+        let made = pending.into_iter().map(|batch| batch.finish(pipeline, references, share, cutoff_len));
         let micro_batches = made.collect::<Result<Vec<_>, _>>()?;
-        let lengths = micro_batches.iter().flat_map(|micro| &micro.batch.layout.lengths);
-        self.stopwatch.tokens += lengths.sum::<usize>() as u64;
+        self.stopwatch.tokens += micro_batches.iter().map(MicroBatch::tokens).sum::<usize>() as u64;
         let phase = &recipe.curriculum.phase[position.phase];
         let rates = Rates::at(recipe, position, (done, self.run_plan.planned));
         let options = StepOptions {
@@ -294,6 +299,7 @@ impl Run<'_> {
             remaining_time,
             phase: phase.to_owned(),
             stage_loss: tally.stage_loss(),
+            objective_loss: tally.objective_loss(),
             supervised_tokens: tally.tokens(),
             grad_norm,
             wait_for_data: waited / seconds,

@@ -4,6 +4,7 @@ use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_recipe::{Freeze, Recipe};
 
 use super::begun::Begun;
+use super::resume::Inspected;
 use super::{Finished, Run, TrainError, TrainOptions};
 use crate::cases::Cases;
 use crate::checkpoint::RunFolder;
@@ -15,9 +16,10 @@ use crate::learner::Learner;
 use crate::preflight::Preflight;
 use crate::preflight::dry_run::dry_run;
 use crate::preflight::freeze_groups::FreezeGroup;
-use crate::preflight::images;
+use crate::preflight::images::{self, LookedAt};
 use crate::preflight::token_stats::LargestBatch;
 use crate::progress::Progress;
+use crate::trained::Trained;
 
 /// A run that is ready to train: inputs are read and checked, and a resumed run is restored.
 pub struct PreparedRun<'a> {
@@ -33,21 +35,28 @@ impl<'a> PreparedRun<'a> {
     ///
     /// # Errors
     /// When the cases or the model cannot be loaded, an image is damaged or refused, a patient or an image is on both
-    /// sides of the split, a phase has no questions, a training example cannot be encoded or is longer than
-    /// `cutoff_len`, the folder is occupied, or the checkpoint belongs to another recipe or other inputs.
+    /// sides of the split (unless [`TrainOptions::leaks`] allows it), a phase has no questions, a training example cannot
+    /// be encoded or is longer than `cutoff_len`, the folder is occupied, or the checkpoint belongs to another recipe or
+    /// other inputs.
     pub fn new(options: &TrainOptions<'a>, progress: &mut dyn Progress) -> Result<Self, TrainError> {
         let recipe = options.recipe;
         // What was trained so far is compared first: other data or another model may not even load.
         let begun = if options.resume { Begun::find(recipe, progress)? } else { None };
-        let cases = Cases::open(&recipe.data)?;
+        let mut cases = Cases::open_with(&recipe.data, options.leaks)?;
         cases.warnings.iter().for_each(|line| progress.warning(line));
         let inputs = Inputs::of(recipe, &cases, recipe_suite(recipe)?.as_ref(), progress);
         if let Some(begun) = &begun {
             begun.compare(&inputs, progress)?;
         }
         let run_plan = RunPlan::new(recipe, &cases.train)?;
-        images::check(&cases, progress)?;
+        let LookedAt { fingerprints, leaks } = images::check(&cases, options.leaks, progress)?;
+        let mut trained = Trained::of(&cases, &fingerprints);
+        let has_leaks = !cases.leaks.is_empty() || !leaks.is_empty();
+        let of_eval = fingerprints.get(cases.train.len()..).unwrap_or_default();
+        trained.leaks = has_leaks.then(|| trained.seen_with(&cases, of_eval)).flatten().map(|seen| seen.sentence());
+        trained.leaks.iter().for_each(|sentence| progress.warning(sentence));
         let mut learner = Learner::new(recipe, &options.device, progress)?;
+        cases.set_box_grids(&learner.pipeline.processor).iter().for_each(|line| progress.warning(line));
         let free = options.adapter.and_then(|adapter| adapter.free);
         let preflight = Preflight::new(recipe, &cases, &run_plan, &mut learner, free, progress)?;
         let planned = run_plan.clone();
@@ -55,7 +64,8 @@ impl<'a> PreparedRun<'a> {
             Some(begun) => begun,
             None => Begun { folder: RunFolder::open(&recipe.output_dir, options.resume)?, checkpoint: None },
         };
-        let run = Run::open(options, (cases, &inputs), run_plan, learner, begun, progress)?;
+        let of_run = Inspected { cases, inputs, trained };
+        let run = Run::open(options, of_run, run_plan, learner, begun, progress)?;
         Ok(Self { run, preflight, planned })
     }
 

@@ -22,7 +22,9 @@ use crate::frozen::FrozenDigests;
 use crate::inputs::{INPUTS_FILE, Inputs};
 use crate::learner::Learner;
 use crate::log::{Pace, Resumed, RunLog};
+use crate::objective::ReferenceScores;
 use crate::progress::Progress;
+use crate::trained::{TRAINED_FILE, Trained};
 
 /// Returns the digest of everything that turns a case into tokens and pixels: prompt version, tokenizer, template,
 /// pixel pipeline. Checkpoints record it.
@@ -31,12 +33,21 @@ pub fn prompt_digest(pipeline: &VlmPipeline) -> String {
     format!("{PROMPT_VERSION}:{}", pipeline.processor.digest())
 }
 
+/// Cases of a run, and what was found out about them.
+pub(super) struct Inspected {
+    pub cases: Cases,
+    /// Digests of everything that the recipe names.
+    pub inputs: Inputs,
+    /// Record of the training cases.
+    pub trained: Trained,
+}
+
 impl<'a> Run<'a> {
     /// Opens the run, and restores its checkpoint if it has one. Files of the run are changed only after all inputs have
     /// been checked.
     pub(super) fn open(
         options: &TrainOptions<'a>,
-        (cases, inputs): (Cases, &Inputs),
+        Inspected { cases, inputs, trained }: Inspected,
         mut run_plan: RunPlan,
         mut learner: Learner,
         Begun { folder, checkpoint }: Begun,
@@ -56,7 +67,7 @@ impl<'a> Run<'a> {
         if recipe_suite(recipe)?.is_some() {
             earlier_results(recipe, &run_plan, &state).check(folder.root())?;
         }
-        let evaluator = EpochEvaluator::open(
+        let mut evaluator = EpochEvaluator::open(
             recipe,
             folder.root(),
             &state.prompt_digest,
@@ -65,6 +76,7 @@ impl<'a> Run<'a> {
             options.base_answers,
             options.render,
         )?;
+        evaluator.set_leaks(trained.leaks.clone());
         folder.write_recipe(options.recipe_text, recipe)?;
         let resumed = options.resume.then_some(Resumed { step: done, untested: state.untested });
         let tensorboard = !recipe.train.report_to.is_empty();
@@ -76,6 +88,7 @@ impl<'a> Run<'a> {
             let path = path.display().to_string();
             move |error| TrainError::File { path, error }
         };
+        trained.write(folder.root()).map_err(file(&folder.root().join(TRAINED_FILE)))?;
         let log = RunLog::open(folder.root(), tensorboard, resumed).map_err(file(&folder.log()))?;
         let seeds = [("seed".to_owned(), recipe.seed)].into_iter().collect();
         let mut digests = inputs.by_key();
@@ -94,6 +107,7 @@ impl<'a> Run<'a> {
             log,
             pace: Pace::start(),
             evaluator,
+            references: ReferenceScores::default(),
             saved: done,
             state,
             stopwatch: Stopwatch::start(),

@@ -113,6 +113,7 @@ impl Kind {
             condition: None,
             weight: 1.0,
             attack: None,
+            scoring: None,
             name: family.to_owned(),
         });
         let training: Vec<TrainingExample> = training.collect();

@@ -46,11 +46,21 @@ context = "gold"
 
 #[test]
 fn the_dry_run_takes_the_largest_micro_batch() {
-    let recipe = recipe("");
+    takes_the_largest(&recipe(""));
+}
+
+/// Pairs add training examples, and options that are scored add rows.
+#[test]
+fn the_dry_run_takes_the_largest_micro_batch_of_pairs_and_options() {
+    let more = "pairs = { share = 0.6 }\nobjective = { pair = {}, dpo = {}, contrast = {}, masked_kl = {} }\n";
+    takes_the_largest(&recipe(more));
+}
+
+fn takes_the_largest(recipe: &Recipe) {
     let cases = Cases::open(&recipe.data).expect("cases");
-    let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
-    let mut learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
-    let preparation = Preflight::new(&recipe, &cases, &run_plan, &mut learner, None, &mut ()).expect("measured");
+    let run_plan = RunPlan::new(recipe, &cases.train).expect("a course");
+    let mut learner = Learner::new(recipe, &Device::flex(), &mut ()).expect("a learner");
+    let preparation = Preflight::new(recipe, &cases, &run_plan, &mut learner, None, &mut ()).expect("measured");
     let largest = preparation.token_stats.largest();
 
     let source = BatchSource {

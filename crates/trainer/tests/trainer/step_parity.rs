@@ -21,7 +21,15 @@ const PREFIX: &str = "base_model.model.";
 /// Returns a recorded conversation as a training example.
 fn training_example(pipeline: &VlmPipeline, name: &str) -> TrainingExample {
     let example = example(pipeline, name);
-    TrainingExample { example, stage: 1, condition: None, weight: 1.0, attack: None, name: name.to_owned() }
+    TrainingExample {
+        example,
+        stage: 1,
+        condition: None,
+        weight: 1.0,
+        attack: None,
+        scoring: None,
+        name: name.to_owned(),
+    }
 }
 
 /// Returns the conversation with a recorded name as a training example.

@@ -43,6 +43,7 @@ pub(in crate::convert) static TABLE: Table = Table {
         ("pure_bf16", bf16),
         ("disable_gradient_checkpointing", no_checkpointing),
         ("train_on_prompt", prompt_too),
+        ("image_do_pan_and_scan", pan_and_scan),
         ("val_size", |value, _| Fate::ignored_if(value.number() == Some(0.0), SPLITS)),
         ("ignore_pad_token_for_loss", |value, _| Fate::ignored_if(value.flag() == Some(true), ANSWERS)),
     ],
@@ -68,11 +69,7 @@ pub(in crate::convert) static TABLE: Table = Table {
             keys: &["resize_vocab", "add_tokens", "add_special_tokens", "new_special_tokens_config"],
         },
         Group { why: TOKENIZER, changes: false, keys: &["init_special_tokens"] },
-        Group {
-            why: PIXELS,
-            changes: true,
-            keys: &["image_max_pixels", "image_min_pixels", "image_do_pan_and_scan", "crop_to_patches"],
-        },
+        Group { why: PIXELS, changes: true, keys: &["image_max_pixels", "image_min_pixels", "crop_to_patches"] },
         Group {
             why: OTHER_MEDIA,
             changes: false,

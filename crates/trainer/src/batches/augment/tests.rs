@@ -386,3 +386,36 @@ fn half_of_the_questions_with_evidence_ask_for_its_box() {
     assert!((located - with_evidence / 2.0).abs() < bound, "{located} of {with_evidence}");
     assert!(marked > with_evidence / 4.0, "{marked} of {with_evidence}");
 }
+
+#[test]
+fn both_examples_of_a_pair_have_equal_words_and_other_answers_and_images() {
+    let cases = cases();
+    let recipe = recipe("pairs = { share = 0.5 }\ncontext = \"gold\"\naugment = { hint_minus = 0.5 }\n");
+    let augmenter = Augmenter::new(&recipe, &cases);
+    let place = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
+    let (mut pairs, mut single) = (0, 0);
+    for (index, case) in cases.iter().enumerate() {
+        for item in 0..case.chain.len() {
+            let sample = SampleIndex { case: index, item };
+            let all = augmenter.all(place, sample);
+            assert_eq!(shown(&augmenter.asked(place, sample)), shown(&all[0]));
+            let [first, second] = &all[..] else {
+                single += 1;
+                continue;
+            };
+            pairs += 1;
+            let ((question, answer), (again, other)) = (words(&cases, first), words(&cases, second));
+            assert_eq!(question, again);
+            assert_ne!(answer, other);
+            assert!(!question.contains("Known so far"), "no context");
+            let partner = &cases[second.perturbed.shown_case(index)];
+            assert!(partner.group_id != case.group_id && partner.modality == case.modality);
+            assert_eq!(first.perturbed.shown_case(index), index);
+            // The partner's own question has the answer.
+            let same = |theirs: &&Item| fold(&theirs.question) == fold(&case.chain[item].question);
+            let theirs: Vec<String> = partner.chain.iter().filter(same).map(|item| gold_text(partner, item)).collect();
+            assert!(theirs.contains(&other), "{theirs:?} have no {other}");
+        }
+    }
+    assert!(pairs > 50 && single > pairs / 2, "{pairs} pairs, {single} others");
+}

@@ -43,6 +43,10 @@ const PER_LEARNING_VALUE: u64 = 5;
 /// Values AdamW keeps per parameter value frozen in this phase: the two moments.
 const PER_RESTING_VALUE: u64 = 2;
 
+/// Settings with which an image has more than one tile, each with the advice to switch it off.
+const ONE_TILE: [(&str, &str); 2] =
+    [("do_image_splitting", "set `do_image_splitting = false`"), ("do_pan_and_scan", "set `do_pan_and_scan = false`")];
+
 /// One use of memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryUse {
@@ -259,9 +263,11 @@ impl Needs {
                 what: "kept by the image encoder",
                 bytes: of_tiles,
                 advice: match vision.image_size {
-                    Some(side) => (most > (side as u64).pow(2)
-                        && config.image_options().contains(&"do_image_splitting"))
-                    .then_some("set `do_image_splitting = false`"),
+                    Some(side) if most > (side as u64).pow(2) => {
+                        let own = |(option, _): &&(&str, &str)| config.image_options().contains(option);
+                        ONE_TILE.iter().find(own).map(|(_, advice)| *advice)
+                    }
+                    Some(_) => None,
                     None => Some("lower `image_max_pixels`"),
                 },
             },

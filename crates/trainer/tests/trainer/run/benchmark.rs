@@ -2,6 +2,7 @@
 
 use stepwise_benchmark::store;
 use stepwise_trainer::checkpoint::source::ModelSource;
+use stepwise_vlm::images::processor::ImageOptions;
 
 use super::*;
 
@@ -45,7 +46,7 @@ fn full_fine_tuning_leaves_a_model_folder_that_loads() {
     let (finished, _) = run(&transfer_recipe(&place, "full", full), Stop::Never, false);
     let source = ModelSource::find(&finished.folder, None).expect("a model");
     assert_eq!(source.base.as_deref(), Some(place.model.as_path()));
-    source.load(&Device::flex(), None).expect("loads");
+    source.load(&Device::flex(), ImageOptions::default()).expect("loads");
     transferred_from_the_base(&place.path("full"));
 }
 

@@ -2,6 +2,7 @@
 
 use stepwise_trainer::checkpoint::source::ModelSource;
 use stepwise_trainer::learner::Learner;
+use stepwise_vlm::images::processor::ImageOptions;
 
 use super::*;
 
@@ -103,6 +104,7 @@ fn image_splitting_is_taken_from_the_run() {
         for path in [&place.path("run"), &checkpoint, &elsewhere] {
             let source = ModelSource::find(path, None).expect("a model source");
             let splits = |stated| {
+                let stated = ImageOptions { do_image_splitting: stated, ..ImageOptions::default() };
                 let loaded = source.load(&Device::flex(), stated);
                 loaded.map(|pipeline| pipeline.processor.image_splitting()).map_err(|error| error.to_string())
             };

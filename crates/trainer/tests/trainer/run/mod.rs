@@ -14,6 +14,7 @@ use serde_json::Value;
 use stepwise_testing::cases::synthetic;
 use stepwise_testing::files::{assert_files_in, assert_same_contents, assert_same_files, contents, json};
 use stepwise_testing::recipe::recipe;
+use stepwise_trainer::cases::LeakRule;
 use stepwise_trainer::checkpoint;
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::log::StepLine;
@@ -182,6 +183,7 @@ fn attempt(text: &str, stop: Stop, resume: bool) -> (Result<Finished, TrainError
         resume,
         base_answers: None,
         render: stepwise_report::render,
+        leaks: LeakRule::Refuse,
     };
     let finished = PreparedRun::new(&options, &mut watch).and_then(|run| run.train(&mut watch, &interrupt));
     (finished, watch.losses)

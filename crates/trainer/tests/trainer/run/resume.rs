@@ -1,6 +1,7 @@
 //! A resumed run equals an uninterrupted one.
 
 use stepwise_trainer::checkpoint::source::ModelSource;
+use stepwise_vlm::images::processor::ImageOptions;
 
 use super::*;
 
@@ -92,6 +93,38 @@ fn a_resumed_run_of_another_adapter_is_bit_identical() {
         let name = checkpoint::name(finished.global_step);
         assert_same_files(&kept.join(&name), &place.path(kind).join(&name));
         let source = ModelSource::find(&place.path(kind), None).expect("a model");
-        source.load(&Device::flex(), None).expect("loads");
+        source.load(&Device::flex(), ImageOptions::default()).expect("loads");
     }
+}
+
+/// Pairs, whose draws depend on the epoch, and all objectives: scores of the reference are cached in one process, and
+/// computed again in the other.
+#[test]
+fn a_resumed_run_with_pairs_and_objectives_is_bit_identical() {
+    let place = Workplace::new();
+    let run_folder = place.path("run");
+    let phases = "[curriculum]\npairs = { share = 0.5 }\naugment = { hint_minus = 0.3, hint_plus = 0.2 }\n\
+        [[curriculum.phase]]\nstages = [1, 2]\nnum_train_epochs = 1\n\
+        objective = { dpo = {}, unlikelihood = {}, consistency = {}, product_of_experts = { prior = \"base\" } }\n\
+        [[curriculum.phase]]\nstages = [3, 4]\nnum_train_epochs = 1\n\
+        [objective]\npair = { beta = 0.2 }\nconditional_preference = { weight = 0.5 }\ncontrast = {}\nmasked_kl = {}\n\
+        simpo = { rejected = \"named\" }\nexpected_reward = {}\n";
+    let tuning = "[lora]\nr = 2\nlora_dropout = 0.1";
+    let text = place.recipe_of("run", tuning, "save_steps = 0", phases, "none");
+    let (finished, losses) = run(&text, Stop::Never, false);
+    let kept = place.set_aside("run");
+    let last = losses.last().expect("steps").0;
+    let (resumed, parted) = run_in_parts(&text, &[Stop::After(3), Stop::After(last - 2), Stop::Never], false);
+    assert_eq!(resumed.global_step, finished.global_step);
+    assert_eq!(parted, losses);
+    let name = checkpoint::name(last);
+    assert_same_files(&kept.join(&name), &run_folder.join(&name));
+    let lines = log(&run_folder);
+    let named = |phase: &str| {
+        let of_phase = lines.iter().filter(|line| line["phase"] == phase && line["objective_loss"].is_object());
+        let names = of_phase.flat_map(|line| line["objective_loss"].as_object().expect("losses").keys().cloned());
+        names.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(named("s12"), "consistency dpo product_of_experts unlikelihood");
+    assert_eq!(named("s34"), "conditional_preference contrast expected_reward masked_kl pair simpo");
 }
