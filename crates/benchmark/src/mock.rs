@@ -351,14 +351,10 @@ impl LinearModel {
     }
 }
 
-/// Converts an image into a grid of one tile without resizing: shape `[1, 3, height, width]`, values in `0..=1`, all
-/// red ones first, then green and blue.
+/// Converts an image into a grid of one tile, see [`PixelGrid::of_image`].
 #[must_use]
 pub fn grid(picture: &RgbImage) -> PixelGrid {
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let values =
-        (0..3).flat_map(|channel| picture.pixels().map(move |pixel| f32::from(pixel.0[channel]) / 255.0)).collect();
-    PixelGrid { shape: vec![1, 3, height, width], cut: [0, 0], margins: [0, 0], values }
+    PixelGrid::of_image(picture)
 }
 
 impl Model for LinearModel {

@@ -36,6 +36,32 @@ pub struct PixelGrid {
     pub values: Vec<f32>,
 }
 
+impl PixelGrid {
+    /// Converts an image into a grid of one tile without resizing: shape `[1, 3, height, width]`, values in `0..=1`, all
+    /// red ones first, then green and blue.
+    #[must_use]
+    pub fn of_image(picture: &RgbImage) -> Self {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let values =
+            (0..3).flat_map(|channel| picture.pixels().map(move |pixel| f32::from(pixel.0[channel]) / 255.0)).collect();
+        Self { shape: vec![1, 3, height, width], cut: [0, 0], margins: [0, 0], values }
+    }
+
+    /// Converts a grid of one tile into an image, with values rounded to 8 bits. None for several tiles, or where shape
+    /// and values disagree.
+    #[must_use]
+    pub fn to_image(&self) -> Option<RgbImage> {
+        let &[1, 3, height, width] = self.shape.as_slice() else { return None };
+        let area = height * width;
+        if self.values.len() != 3 * area {
+            return None;
+        }
+        let byte = |place: usize, channel: usize| (self.values[channel * area + place] * 255.0).round() as u8;
+        let bytes = (0..area).flat_map(|place| [0, 1, 2].map(|channel| byte(place, channel))).collect();
+        RgbImage::from_raw(width.try_into().ok()?, height.try_into().ok()?, bytes)
+    }
+}
+
 /// Kind of response that a query requests: scores of given texts, or a generated text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
@@ -81,6 +107,8 @@ pub enum Response {
     Options(Vec<OptionLikelihood>),
     /// Generated text without special tokens.
     Text(String),
+    /// No response: the request failed for good. The question is counted as not asked, and never judged.
+    Missing,
 }
 
 /// Loss that an attack optimises; a larger loss means further from the answer it concerns. An attack raises the loss of
@@ -130,12 +158,18 @@ impl ModelError {
 
 /// A model that can be evaluated: it answers queries and, where attacks are made on it, gives pixel gradients.
 pub trait Model {
+    /// Returns whether [`Model::pixel_gradients`] gives gradients; true by default. Attacks that need gradients are not
+    /// made on a model without them, such as a served one, also where it gives a pixel grid.
+    fn has_gradients(&self) -> bool {
+        true
+    }
+
     /// Answers all queries: returns one response each, in the same order. Queries about one case are adjacent, so that
     /// the shared prefix with the image can be computed once.
     ///
     /// # Errors
     /// [`ModelError::Failed`] when the model fails, [`ModelError::Stopped`] when it was asked to stop. An unusual
-    /// answer is a [`Response::Text`] and not an error.
+    /// answer is a [`Response::Text`] and not an error, and a single request that failed is a [`Response::Missing`].
     fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError>;
 
     /// Returns the pixels that an attack may change: the query's first image, resized and tiled, before normalisation.

@@ -2,6 +2,7 @@
 //! can be compared.
 
 use serde::{Deserialize, Serialize};
+use stepwise_data::box_format::BoxFormat;
 
 use crate::model::OptionLikelihood;
 use crate::perturb::Named;
@@ -16,6 +17,11 @@ pub struct Outcome {
     /// asked again. Empty for outcomes from another tool.
     #[serde(default)]
     pub key: String,
+    /// Digest of what the model was asked, whichever model it was: conversation, options in the order shown, images and
+    /// changes to them. An earlier response that the question repeats is left out, so answers of two models to one
+    /// question have one digest. Empty for outcomes from another tool and of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub asked: String,
     /// Id of the case.
     pub case_id: String,
     /// Id of the group (patient) that intervals and tests are clustered by.
@@ -84,6 +90,9 @@ pub struct Outcome {
     /// options were scored.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub parser: String,
+    /// Unit of the coordinates of boxes in `gold` and `reply`; percent for other answers, which have no boxes.
+    #[serde(default, skip_serializing_if = "BoxFormat::is_percent")]
+    pub box_format: BoxFormat,
     /// Agreement of boxes: the sum of the overlaps (intersection over union) of matched boxes over the larger of the
     /// numbers of right and given boxes, 0 to 1. `None` for other answers and where unparsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

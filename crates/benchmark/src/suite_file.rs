@@ -93,6 +93,22 @@ impl Suite {
         Self::load(&resolved(name).map_err(|error| SuiteError::Content(vec![format!("{}: {error}", name.display())]))?)
     }
 
+    /// Returns the TOML text of the suite that a user names, see [`Suite::named`].
+    ///
+    /// # Errors
+    /// [`SuiteError::Read`] when the file cannot be read; [`SuiteError::Content`] when the path cannot be resolved.
+    pub fn text_of(name: &Path) -> Result<String, SuiteError> {
+        match name.to_str() {
+            Some("fast") => Ok(FAST.to_owned()),
+            Some("full") => Ok(FULL.to_owned()),
+            _ => {
+                let content = |error| SuiteError::Content(vec![format!("{}: {error}", name.display())]);
+                let path = resolved(name).map_err(content)?;
+                bounded::text(&path).map_err(|source| SuiteError::Read { path, source })
+            }
+        }
+    }
+
     /// Returns the built-in suite for the evaluation after every epoch.
     ///
     /// # Panics

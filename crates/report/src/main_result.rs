@@ -104,14 +104,14 @@ fn note(input: &ReportInput<'_>) -> String {
     input.warning.map_or_else(String::new, note)
 }
 
-/// Renders one main metric. `note` and `warning` are markup; the note is shown with a gain only.
+/// Renders one main metric. `note` and `warning` are markup.
 fn hero(input: &ReportInput<'_>, last: &Summary, claim: &Claim, [note, warning]: [&str; 2]) -> String {
     let Claim { id, name, about } = claim;
     let metric = last.metrics.get(*id);
     let Some((gain, base)) = metric.and_then(|metric| metric.gain_vs_base.zip(metric.base)) else {
         let estimate = metric.map(|metric| metric.estimate);
         return format!(
-            "<div class=\"hero\"><p class=\"what\">{name} of the base</p><p class=\"big\">{}</p>{warning}<p class=\"about\">On {}. {about}</p></div>",
+            "<div class=\"hero\"><p class=\"what\">{name} of the base</p><p class=\"big\">{}</p>{note}{warning}<p class=\"about\">On {}. {about}</p></div>",
             share(estimate),
             plural(estimate.map_or(0, |estimate| estimate.n), "item"),
         );

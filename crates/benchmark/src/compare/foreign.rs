@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
+use stepwise_data::box_format::BoxFormat;
 
 use crate::model::Response;
 use crate::outcome::Outcome;
@@ -139,6 +140,7 @@ fn judge(line: Line, suite: &Suite, plan: Option<&Plan<'_>>) -> Result<Outcome, 
 fn bare(verdict: Verdict, [case_id, item_id, condition]: [String; 3], group_id: String, stage: u8) -> Outcome {
     Outcome {
         key: String::new(),
+        asked: String::new(),
         case_id,
         group_id,
         item_id,
@@ -163,6 +165,7 @@ fn bare(verdict: Verdict, [case_id, item_id, condition]: [String; 3], group_id: 
         scoring: String::new(),
         reply: None,
         parser: String::new(),
+        box_format: BoxFormat::default(),
         iou: None,
         measure: None,
         parents: Vec::new(),
@@ -207,6 +210,7 @@ pub fn fill(outcomes: &mut [Outcome], from: &[Outcome]) {
         if let Some(question) = question {
             outcome.gold.clone_from(&question.gold);
             outcome.chance = question.chance;
+            outcome.box_format = question.box_format;
             outcome.sentence.clone_from(&question.sentence);
         }
     }

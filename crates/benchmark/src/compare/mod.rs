@@ -173,7 +173,7 @@ fn key(outcome: &Outcome) -> Key<'_> {
 ///
 /// # Errors
 /// [`CompareError::NothingInCommon`] when the two sides answered no question in common. [`CompareError::Disagree`] when
-/// they disagree about the right answer, the group or the stage of a question, or when two versions of the scoring or
+/// they disagree about the right answer, the unit of boxes, the group or the stage of a question, or when two versions of the scoring or
 /// of the parser decided their answers.
 ///
 /// # Panics
@@ -267,7 +267,7 @@ fn condition_pair(condition: &ConditionSummary) -> Option<ConditionPair> {
     })
 }
 
-/// Checks that both sides have the same right answer, group and stage for the same question, and that one version of
+/// Checks that both sides were asked the same and have the same right answer, group and stage, and that one version of
 /// the scoring or of the parser decided both answers.
 fn agree(a: &[Outcome], b: &[Outcome]) -> Result<(), CompareError> {
     let theirs: BTreeMap<Key<'_>, &Outcome> = b.iter().map(|outcome| (key(outcome), outcome)).collect();
@@ -275,14 +275,22 @@ fn agree(a: &[Outcome], b: &[Outcome]) -> Result<(), CompareError> {
     for mine in a {
         let Some(other) = theirs.get(&key(mine)) else { continue };
         let mut fields: Vec<(&str, String, String)> = vec![
+            ("box_format", mine.box_format.to_string(), other.box_format.to_string()),
             ("gold", mine.gold.clone(), other.gold.clone()),
             ("group_id", mine.group_id.clone(), other.group_id.clone()),
             ("stage", mine.stage.to_string(), other.stage.to_string()),
         ];
+        if !mine.asked.is_empty() && !other.asked.is_empty() {
+            fields.push(("asked", mine.asked.clone(), other.asked.clone()));
+        }
         for (field, version) in [("scoring", scoring as fn(&Outcome) -> Option<&str>), ("parser", parser)] {
             if let (Some(own), Some(theirs)) = (version(mine), version(other)) {
                 fields.push((field, own.to_owned(), theirs.to_owned()));
             }
+        }
+        if mine.box_format != other.box_format {
+            // Instruction and right boxes differ for this reason.
+            fields.retain(|(field, ..)| !["gold", "asked"].contains(field));
         }
         for (field, own, theirs) in fields.into_iter().filter(|(_, own, theirs)| own != theirs) {
             let (case, item, condition) = key(mine);
@@ -298,7 +306,9 @@ fn agree(a: &[Outcome], b: &[Outcome]) -> Result<(), CompareError> {
     let message = |(field, (place, count)): (&str, (String, usize))| {
         let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
         let advice = match field {
+            "box_format" => "evaluate both with one unit of boxes: state `box_format` in both recipes",
             "scoring" | "parser" => "evaluate both again with one version of Stepwise",
+            "asked" => "the two models were asked different questions: evaluate both on the same cases and images",
             _ => "compare outcomes of the same cases under the same suite",
         };
         format!("{place}{more} -> {advice}")

@@ -12,6 +12,11 @@ pub trait Attack: Debug + Send + Sync {
     /// equal keys are attacked together.
     fn key(&self) -> String;
 
+    /// Returns whether the attack follows pixel gradients; true by default, false for noise.
+    fn needs_gradients(&self) -> bool {
+        true
+    }
+
     /// Returns the gradient source of the attack; the evaluated model by default.
     fn gradient_source(&self) -> GradientSource {
         GradientSource::Model

@@ -69,6 +69,9 @@ pub(crate) fn attack<'a>(
         };
         let query = &queries[number];
         let grid = match (query.images.first(), who(attack.gradient_source(), model, surrogate)) {
+            (_, Some(gradient_source)) if attack.needs_gradients() && !gradient_source.has_gradients() => {
+                Err(NO_GRADIENTS)
+            }
             (Some(QueryImage::Image(picture)), Some(gradient_source)) => {
                 // The pixels depend on the image only, and all items of a case share the image.
                 let grid = match grids.entry((attack.gradient_source(), Arc::as_ptr(picture))) {
@@ -152,7 +155,7 @@ impl Made {
             Response::Options(scores) => {
                 raised(&self.objective, self.attack_goal, &prompt.options, scores).and_then(finite)
             }
-            Response::Text(_) => None,
+            Response::Text(_) | Response::Missing => None,
         };
         AttackTrace { losses: self.losses.into_iter().map(finite).collect(), reached }
     }

@@ -15,8 +15,9 @@ use crate::runner::judge::outcome;
 use crate::runner::options::Options;
 use crate::runner::outcomes::Run;
 use crate::runner::pieces::{DECODED_AT_ONCE, pieces};
-use crate::runner::prepare::{PendingQuery, prepare};
+use crate::runner::prepare::{ModelDigests, PendingQuery, prepare};
 use crate::runner::recall::Said;
+use crate::runner::unanswerable::NO_RESPONSE;
 use crate::score::{self, letters};
 
 /// Questions of some cases that wait for a response. The questions in `recalling` repeat earlier answers, so
@@ -41,7 +42,9 @@ impl CaseBatch {
         options: &Options<'_>,
         run: &mut Run,
     ) {
-        let asked = match prepare(plan, entry, perturbed, options, &self.said) {
+        let surrogate = options.surrogate.as_ref().map(|surrogate| surrogate.key);
+        let digests = ModelDigests { model: options.model, surrogate };
+        let asked = match prepare(plan, entry, perturbed, digests, &self.said) {
             Ok(asked) => asked,
             Err(reason) => return run.cannot_be_asked(entry, reason),
         };
@@ -52,7 +55,7 @@ impl CaseBatch {
         let (condition, question) = (plan.condition(entry).id.clone(), plan.stored_question(entry).to_owned());
         let (case, _) = plan.item(entry);
         let (modality, dataset) = (case.modality.clone(), case.source.dataset.clone());
-        run.outcomes.push(Outcome { condition, question, modality, dataset, ..outcome.clone() });
+        run.outcomes.push(Outcome { condition, question, modality, dataset, asked: asked.asked, ..outcome.clone() });
         run.reused += 1;
     }
 
@@ -79,13 +82,14 @@ impl CaseBatch {
     ) -> Result<(), RunError> {
         for part in parts(plan, std::mem::take(&mut self.waiting)) {
             let answered = answer(plan, gallery, model, options, &part, run)?;
-            answered.iter().for_each(|(entry, outcome)| self.said.hear(plan, *entry, outcome));
-            run.keep(plan, answered, options)?;
+            answered.missing.iter().for_each(|entry| self.said.miss(plan, *entry));
+            answered.outcomes.iter().for_each(|(entry, outcome)| self.said.hear(plan, *entry, outcome));
+            run.keep(plan, answered.outcomes, options)?;
         }
         self.recall(plan, options, run);
         for part in parts(plan, self.waiting) {
             let answered = answer(plan, gallery, model, options, &part, run)?;
-            run.keep(plan, answered, options)?;
+            run.keep(plan, answered.outcomes, options)?;
         }
         run.keep(plan, Vec::new(), options)
     }
@@ -118,7 +122,16 @@ fn parts(plan: &Plan<'_>, waiting: Vec<PendingQuery>) -> impl Iterator<Item = Ve
     })
 }
 
-/// Answers all of `batch` in one call of the model. Entries whose attack cannot be made are counted in `run`.
+/// Answers to a part of a batch.
+#[derive(Default)]
+struct Answered {
+    outcomes: Vec<(PlanEntry, Outcome)>,
+    /// Entries without a response; they are counted in the run already.
+    missing: Vec<PlanEntry>,
+}
+
+/// Answers all of `batch` in one call of the model. Entries whose attack cannot be made and entries without a response
+/// are counted in `run`.
 fn answer(
     plan: &Plan<'_>,
     gallery: &mut Gallery<'_>,
@@ -126,7 +139,7 @@ fn answer(
     options: &mut Options<'_>,
     batch: &[PendingQuery],
     run: &mut Run,
-) -> Result<Vec<(PlanEntry, Outcome)>, RunError> {
+) -> Result<Answered, RunError> {
     // Small images of earlier questions are kept for these.
     gallery.make_room(DECODED_AT_ONCE / 4);
     let mut queries = Vec::with_capacity(batch.len());
@@ -165,24 +178,31 @@ fn answer(
         asked.push((waiting, made));
     }
     if sent.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Answered::default());
     }
     let replies = model.reply(&sent)?;
     if replies.len() != sent.len() {
         return Err(ModelError::new(format!("{} responses to {} queries", replies.len(), sent.len())).into());
     }
     let mut rest = replies.as_slice();
-    let mut outcomes = Vec::with_capacity(asked.len());
+    let mut answered = Answered::default();
     for (asked, made) in asked {
         let (own, after) = rest.split_at(1 + asked.others.len());
         rest = after;
+        // One order of the options without a response leaves nothing to average.
+        if own.contains(&Response::Missing) {
+            run.cannot_be_asked(asked.entry, NO_RESPONSE);
+            answered.missing.push(asked.entry);
+            continue;
+        }
         let perturbed = &asked.perturbed;
         let trace = made.map(|made| made.trace(&asked.prompt, &own[0]));
         let outcome =
             Outcome { attack: trace, ..outcome(plan, asked.entry, perturbed, &asked.prompt, &merged(asked, own)) };
-        outcomes.push((asked.entry, Outcome { key: asked.key.clone(), ..outcome }));
+        let (key, digest) = (asked.key.clone(), asked.asked.clone());
+        answered.outcomes.push((asked.entry, Outcome { key, asked: digest, ..outcome }));
     }
-    Ok(outcomes)
+    Ok(answered)
 }
 
 /// Combines the responses to all orders of an entry's options into one response.

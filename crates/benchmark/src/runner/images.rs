@@ -49,11 +49,14 @@ impl<'a> Gallery<'a> {
         self.made.clear();
     }
 
-    /// Drops all images that are kept in memory when they take more than `most` bytes together. Mean colours stay.
-    pub(super) fn make_room(&mut self, most: u64) {
-        if self.made.values().map(|picture| picture.as_raw().len() as u64).sum::<u64>() > most {
+    /// Drops all images that are kept in memory when they take more than `most` bytes together, and returns whether it
+    /// did. Mean colours stay.
+    pub fn make_room(&mut self, most: u64) -> bool {
+        let is_full = self.made.values().map(|picture| picture.as_raw().len() as u64).sum::<u64>() > most;
+        if is_full {
             self.clear();
         }
+        is_full
     }
 
     /// Returns the images shown for the case with index `case` under a perturbation, before its attack, in the order of

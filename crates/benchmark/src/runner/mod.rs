@@ -9,23 +9,22 @@ mod options;
 mod outcomes;
 mod pieces;
 mod prepare;
+mod questions;
 pub(crate) mod recall;
 mod shown;
 mod unanswerable;
 
-use std::collections::BTreeMap;
-
 pub use error::RunError;
 pub use images::{Gallery, Images, load, pictures};
-pub use judge::judged;
+pub use judge::{judged, reread};
 pub use options::{Options, RunProgress, Surrogate};
 pub use outcomes::Run;
 pub use pieces::DECODED_AT_ONCE;
+pub use questions::{Question, each_question, noisy};
 pub use shown::shown_prompt;
-pub use unanswerable::{NO_GRADIENTS, NO_PICTURE, NO_REPLY, NO_SURROGATE};
+pub use unanswerable::{NO_GRADIENTS, NO_PICTURE, NO_REPLY, NO_RESPONSE, NO_SURROGATE};
 
 use crate::model::Model;
-use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::runner::batch::CaseBatch;
 
@@ -44,7 +43,7 @@ pub fn run(
     mut options: Options<'_>,
 ) -> Result<Run, RunError> {
     let mut gallery = Gallery::new(plan.pool.cases(), images);
-    let mut run = Run { unanswerable: vec![BTreeMap::new(); plan.suite.conditions.len()], ..Run::default() };
+    let mut run = Run::new(plan);
     let mut batch = CaseBatch::default();
     let mut planned = 0;
     let mut cases = plan.entries.chunk_by(|a, b| a.case == b.case).peekable();
@@ -65,8 +64,6 @@ pub fn run(
             planned = 0;
         }
     }
-    let place =
-        |outcome: &Outcome| plan.suite.conditions.iter().position(|condition| condition.id == outcome.condition);
-    run.outcomes.sort_by(|a, b| (&a.case_id, &a.item_id, place(a)).cmp(&(&b.case_id, &b.item_id, place(b))));
+    run.sort(plan);
     Ok(run)
 }

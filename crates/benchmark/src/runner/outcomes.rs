@@ -18,11 +18,23 @@ pub struct Run {
     pub reused: usize,
     /// For each condition of the suite, the number of planned items that could not be asked, by reason:
     /// [`NO_GRADIENTS`](super::NO_GRADIENTS), [`NO_PICTURE`](super::NO_PICTURE), [`NO_SURROGATE`](super::NO_SURROGATE)
-    /// or [`NO_REPLY`](super::NO_REPLY).
+    /// [`NO_RESPONSE`](super::NO_RESPONSE) or [`NO_REPLY`](super::NO_REPLY).
     pub unanswerable: Vec<BTreeMap<&'static str, usize>>,
 }
 
 impl Run {
+    /// Creates the result of a run of `plan` without outcomes.
+    pub(super) fn new(plan: &Plan<'_>) -> Self {
+        Self { unanswerable: vec![BTreeMap::new(); plan.suite.conditions.len()], ..Self::default() }
+    }
+
+    /// Sorts the outcomes by case id, item id and position of the condition in the suite.
+    pub(super) fn sort(&mut self, plan: &Plan<'_>) {
+        let place =
+            |outcome: &Outcome| plan.suite.conditions.iter().position(|condition| condition.id == outcome.condition);
+        self.outcomes.sort_by(|a, b| (&a.case_id, &a.item_id, place(a)).cmp(&(&b.case_id, &b.item_id, place(b))));
+    }
+
     /// Adds answered entries and reports progress, also without new entries.
     ///
     /// # Errors

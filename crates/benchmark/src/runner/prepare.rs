@@ -6,8 +6,8 @@ use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
 
 use crate::perturb::{Attack, GradientSource, Perturbed, ShownImages};
 use crate::plan::{Plan, PlanEntry};
-use crate::runner::options::Options;
 use crate::runner::recall::Said;
+use crate::runner::shown::shown_prompt;
 use crate::runner::unanswerable::NO_SURROGATE;
 use crate::score::parse::PARSER_VERSION;
 use crate::score::{self, SCORING_VERSION, Scoring, letters};
@@ -18,6 +18,8 @@ pub(super) struct PendingQuery {
     pub entry: PlanEntry,
     /// Key of the outcome, see [`Outcome::key`](crate::outcome::Outcome::key).
     pub key: String,
+    /// Digest of the question without the model, see [`Outcome::asked`](crate::outcome::Outcome::asked).
+    pub asked: String,
     /// Prompt with the options in the order of the condition.
     pub prompt: Prompt,
     /// Further orders of the options with their prompts; empty unless [`Scoring::Letter`] averages over orders.
@@ -26,17 +28,42 @@ pub(super) struct PendingQuery {
     pub perturbed: Perturbed,
 }
 
+/// Digests of the models that decide an outcome.
+#[derive(Clone, Copy)]
+pub(super) struct ModelDigests<'a> {
+    /// Digest of the evaluated model, see [`Options::model`](crate::runner::Options::model).
+    pub model: &'a str,
+    /// Digest of the model that transfer attacks are made on; None without one.
+    pub surrogate: Option<&'a str>,
+}
+
+/// Hash of texts, each with its length, so that no two lists of texts have the same bytes.
+#[derive(Default)]
+struct TextHash(Sha256);
+
+impl TextHash {
+    fn add(&mut self, part: &str) {
+        self.0.update((part.len() as u64).to_le_bytes());
+        self.0.update(part.as_bytes());
+    }
+
+    fn hex(self) -> String {
+        format!("{:x}", self.0.finalize())
+    }
+}
+
 /// Builds the prompts and the outcome key of a perturbed entry. `said` holds the model's earlier answers, which some
 /// conditions show again. The key is a SHA-256 digest of everything that determines the outcome.
 ///
 /// # Errors
 /// The reason why the entry cannot be asked: [`NO_SURROGATE`](crate::runner::NO_SURROGATE) without a surrogate for a
-/// transfer attack, or [`NO_REPLY`](crate::runner::NO_REPLY) where an earlier answer is missing or empty.
+/// transfer attack, [`NO_RESPONSE`](crate::runner::NO_RESPONSE) where an earlier response is missing, or
+/// [`NO_REPLY`](crate::runner::NO_REPLY) where it is empty.
 pub(super) fn prepare(
     plan: &Plan<'_>,
     entry: PlanEntry,
     perturbed: Perturbed,
-    options: &Options<'_>,
+    digests: ModelDigests<'_>,
     said: &Said,
 ) -> Result<PendingQuery, &'static str> {
     let (case, item) = plan.item(entry);
@@ -65,21 +92,22 @@ pub(super) fn prepare(
         }
         pictures => (pictures.key(), Vec::new()),
     };
-    let attack = perturbed.attack.as_ref().map(|attack| attack_key(plan, entry, &**attack, options)).transpose()?;
-    let mut hash = Sha256::new();
-    let mut add = |part: &str| {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
-    };
+    let attack = perturbed.attack.as_ref().map(|attack| attack_key(plan, entry, &**attack, digests)).transpose()?;
     let attack = attack.unwrap_or_default();
-    for part in [options.model, PARSER_VERSION, SCORING_VERSION, &case.case_id, &item.id, &edit, &attack] {
+    let images: Vec<(&str, &str)> = sources
+        .into_iter()
+        .chain([shown_case])
+        .flat_map(|case| case.images.iter().map(|image| (image.sha256.as_str(), case.case_id.as_str())))
+        .collect();
+    let asked = asked(plan, entry, &perturbed, &images, &edit);
+    let mut hash = TextHash::default();
+    let mut add = |part: &str| hash.add(part);
+    for part in [digests.model, PARSER_VERSION, SCORING_VERSION, &case.case_id, &item.id, &edit, &attack] {
         add(part);
     }
-    for shown_case in sources.into_iter().chain([shown_case]) {
-        for image in &shown_case.images {
-            add(&image.sha256);
-            add(if image.sha256.is_empty() { &shown_case.case_id } else { "" });
-        }
+    for (sha256, case_id) in images {
+        add(sha256);
+        add(if sha256.is_empty() { case_id } else { "" });
     }
     for prompt in std::iter::once(&prompt).chain(others.iter().map(|(_, prompt)| prompt)) {
         add(&format!(
@@ -92,8 +120,31 @@ pub(super) fn prepare(
     add(&format!("{:?} {:?} {:?} {:?} {:?}", item.answer, perturbed.named, item.stage, item.category, item.parents));
     add(perturbed.sentence.as_deref().unwrap_or_default());
     add(&format!("{:?} {:?}", case.group_id, score::boxes::gold(case, gold_regions(&item.answer))));
-    Ok(PendingQuery { entry, key: format!("{:x}", hash.finalize()), prompt, others, perturbed })
+    Ok(PendingQuery { entry, key: hash.hex(), asked, prompt, others, perturbed })
 }
+
+/// Digest of a question without the model. `images` are the shown images as SHA-256 and id of their case, and `edit` is
+/// the key of the change to them. An image without a recorded digest counts by its case.
+fn asked(plan: &Plan<'_>, entry: PlanEntry, perturbed: &Perturbed, images: &[(&str, &str)], edit: &str) -> String {
+    let (case, item) = plan.item(entry);
+    let prompt = shown_prompt(plan, entry, perturbed, "");
+    let rng = plan.suite.rng();
+    let mut hash = TextHash::default();
+    for part in [case.case_id.as_str(), &item.id, edit, perturbed.sentence.as_deref().unwrap_or_default()] {
+        hash.add(part);
+    }
+    for (sha256, case_id) in images {
+        hash.add(if sha256.len() == SHA256_DIGITS { sha256 } else { case_id });
+    }
+    if let Some(attack) = &perturbed.attack {
+        hash.add(&format!("{} {} {}", attack.key(), rng.seed, rng.version));
+    }
+    hash.add(&format!("{:?} {:?} {:?}", prompt.conversation, prompt.options, prompt.stored));
+    hash.hex()
+}
+
+/// Length of a recorded SHA-256; synthetic cases have a name in its place.
+const SHA256_DIGITS: usize = 64;
 
 /// Key of everything that determines the attacked pixels apart from images and prompt. Random starts are
 /// drawn per item.
@@ -101,11 +152,11 @@ fn attack_key(
     plan: &Plan<'_>,
     entry: PlanEntry,
     attack: &dyn Attack,
-    options: &Options<'_>,
+    digests: ModelDigests<'_>,
 ) -> Result<String, &'static str> {
-    let gradient_source = match (attack.gradient_source(), &options.surrogate) {
+    let gradient_source = match (attack.gradient_source(), digests.surrogate) {
         (GradientSource::Model, _) => "",
-        (GradientSource::Surrogate, Some(surrogate)) => surrogate.key,
+        (GradientSource::Surrogate, Some(surrogate)) => surrogate,
         (GradientSource::Surrogate, None) => return Err(NO_SURROGATE),
     };
     let (case, item) = plan.item(entry);

@@ -1,6 +1,6 @@
 //! The model's answers to the clean questions of a case, for conditions that show them again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use stepwise_data::case::{Case, Item};
 use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
@@ -8,12 +8,13 @@ use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
 use crate::outcome::Outcome;
 use crate::perturb::Recall;
 use crate::plan::{Plan, PlanEntry};
-use crate::runner::unanswerable::NO_REPLY;
+use crate::runner::unanswerable::{NO_REPLY, NO_RESPONSE};
 
 /// The model's clean outcomes by index of the case and index of the item, for conditions that show earlier answers.
 #[derive(Debug, Default)]
 pub struct Said {
     outcomes: HashMap<(usize, usize), Outcome>,
+    missing: HashSet<(usize, usize)>,
 }
 
 impl Said {
@@ -24,11 +25,19 @@ impl Said {
         }
     }
 
+    /// Notes that the clean question of `entry` has no response. Entries of other conditions are ignored.
+    pub fn miss(&mut self, plan: &Plan<'_>, entry: PlanEntry) {
+        if plan.condition(entry).kind == "clean" {
+            self.missing.insert((entry.case, entry.item));
+        }
+    }
+
     /// Builds the prompt of `item` in `frame` with the earlier answers that `recall` names. `entry` identifies the case
     /// and, for a rebuttal, the item whose own answer is shown.
     ///
     /// # Errors
-    /// [`NO_REPLY`] when an earlier answer is missing or empty.
+    /// [`NO_RESPONSE`] when an earlier response is missing ([`Said::miss`]), else [`NO_REPLY`] when an earlier answer is
+    /// unknown or empty.
     ///
     /// # Panics
     /// When `recall` names an answer that the context of `frame` lacks.
@@ -40,6 +49,9 @@ impl Said {
         frame: PromptOptions,
         recall: &Recall,
     ) -> Result<Prompt, &'static str> {
+        if recall.items(entry.item).iter().any(|item| self.missing.contains(&(entry.case, *item))) {
+            return Err(NO_RESPONSE);
+        }
         let answer = |parent| self.answer(entry.case, parent);
         recalled((case, item), frame, recall, answer, |first| self.reply(entry, first)).ok_or(NO_REPLY)
     }
@@ -84,7 +96,7 @@ pub(super) fn recalled(
         Recall::Rebuttal(text) => {
             let first = prompt(case, item, &frame);
             let reply = reply(&first)?;
-            Some(first.once_more(item, frame.answer_form, &reply, text))
+            Some(first.once_more(case, item, frame.answer_form, &reply, text))
         }
     }
 }

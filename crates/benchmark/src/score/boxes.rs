@@ -1,32 +1,17 @@
-//! Boxes in percent of the image's sides, and the agreement of two sets of boxes.
+//! Right boxes on the grid of answers, and the agreement of two sets of boxes.
 
 use stepwise_data::case::Case;
-use stepwise_data::prompt::BOX_GRID;
 
-/// Returns the bounds `[left, top, right, bottom]` of the gold regions with these ids, in percent of the sides of their
-/// images. Scaling the axes does not change intersection over union, so comparing in percent equals comparing in
-/// pixels. Ids without a region or an image are left out.
+pub use stepwise_data::box_grid::iou;
+
+/// Returns the bounds `[left, top, right, bottom]` of the gold regions with these ids, in coordinates of the grids of their
+/// images ([`Image::box_grid`](stepwise_data::case::Image::box_grid)), not rounded. Scaling the axes does not change
+/// intersection over union, so comparing on a grid equals comparing in pixels of the image. Ids without a region or an image
+/// are left out.
 #[must_use]
 pub fn gold(case: &Case, ids: &[String]) -> Vec<[f64; 4]> {
-    ids.iter()
-        .filter_map(|id| {
-            let region = case.regions.iter().find(|region| region.id == *id)?;
-            let image = case.images.iter().find(|image| image.id == region.image)?;
-            let (width, height) = (f64::from(image.width), f64::from(image.height));
-            let [x0, y0, x1, y1] = region.shape.bounds();
-            Some([x0 / width, y0 / height, x1 / width, y1 / height].map(|side| side * BOX_GRID))
-        })
-        .collect()
-}
-
-/// Computes the intersection over union, 0 to 1, of two boxes `[left, top, right, bottom]` in one unit; 0 where the
-/// union is empty.
-#[must_use]
-pub fn iou(a: [f64; 4], b: [f64; 4]) -> f64 {
-    let area = |[x0, y0, x1, y1]: [f64; 4]| (x1 - x0).max(0.0) * (y1 - y0).max(0.0);
-    let shared = area([a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]);
-    let union = area(a) + area(b) - shared;
-    if union > 0.0 { shared / union } else { 0.0 }
+    let found = ids.iter().filter_map(|id| case.region_on_image(id));
+    found.map(|(region, image)| image.box_grid.exact(region.shape.bounds(), [image.width, image.height])).collect()
 }
 
 /// Matches the boxes `found` in a response to the right boxes `gold` greedily one to one, best pair first; each box is
@@ -55,13 +40,6 @@ pub fn matched(found: &[[f64; 4]], gold: &[[f64; 4]]) -> Vec<f64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn overlap_of_known_boxes() {
-        assert_eq!(iou([0.0, 0.0, 2.0, 2.0], [1.0, 0.0, 3.0, 2.0]), 1.0 / 3.0);
-        assert_eq!(iou([0.0, 0.0, 1.0, 1.0], [2.0, 2.0, 3.0, 3.0]), 0.0);
-        assert_eq!(iou([1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]), 0.0);
-    }
 
     #[test]
     fn one_found_box_serves_one_gold_box() {

@@ -52,7 +52,7 @@ pub fn measure(case: &Case, item: &Item, reply: &Response) -> Option<Measure> {
     Some(match &item.answer {
         Answer::Choice { .. } | Answer::Yesno { .. } => return None,
         Answer::Box { gold, .. } => {
-            let found = parse::boxes(text).unwrap_or_default();
+            let found = parse::boxes(text, case.box_limits()).unwrap_or_default();
             Measure::Boxes { overlaps: overlaps(&found, &boxes::gold(case, gold)), found: found.len() }
         }
         Answer::Number { gold, unit, .. } => {

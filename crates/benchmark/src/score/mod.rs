@@ -22,8 +22,10 @@ use stepwise_data::case::{Answer, Case, Item};
 use stepwise_data::prompt::{AnswerForm, Prompt};
 
 use crate::model::{OptionLikelihood, Request, Response};
+use flexible::FlexibleAnswer;
 
 pub mod boxes;
+pub mod flexible;
 pub mod letters;
 pub mod parse;
 pub mod words;
@@ -51,6 +53,16 @@ pub enum Scoring {
 }
 
 impl Scoring {
+    /// Returns the name of the method in suite files and on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Loglikelihood => "loglikelihood",
+            Self::Letter => "letter",
+            Self::Generate => "generate",
+        }
+    }
+
     /// Returns a description of the method in words for the report.
     #[must_use]
     pub fn describe(self) -> &'static str {
@@ -129,14 +141,15 @@ pub fn chance(answer: &Answer, prompt: &Prompt) -> f64 {
 
 /// Judges the response `reply` to `prompt`, which was made from `item` of `case` with the answer form `form`. Option
 /// scores are decided by the largest log-likelihood, the first among equals, and texts are read by the strict parser. A
-/// response that is no answer of the expected kind is unparsed; so are option scores that are NaN or whose number
-/// differs from the number of options.
+/// response that is no answer of the expected kind is unparsed; so are a missing response, which a run never judges,
+/// and option scores that are NaN or whose number differs from the number of options.
 ///
 /// # Panics
 /// When `prompt` names an option that the item lacks.
 #[must_use]
 pub fn judge(case: &Case, item: &Item, prompt: &Prompt, form: AnswerForm, reply: &Response) -> Judged {
     match reply {
+        Response::Missing => Judged::UNPARSED,
         Response::Options(scores) => chosen(item, prompt, most_likely(scores, prompt.options.len())),
         Response::Text(text) => match &item.answer {
             Answer::Choice { .. } | Answer::Yesno { .. } => {
@@ -150,7 +163,7 @@ pub fn judge(case: &Case, item: &Item, prompt: &Prompt, form: AnswerForm, reply:
                 folded if folded.is_empty() => Judged::UNPARSED,
                 folded => generated(text_is_right(text, gold, aliases), folded),
             },
-            Answer::Box { gold, iou_ok } => parse::boxes(text).map_or(Judged::UNPARSED, |found| {
+            Answer::Box { gold, iou_ok } => parse::boxes(text, case.box_limits()).map_or(Judged::UNPARSED, |found| {
                 let gold = boxes::gold(case, gold);
                 let matched = boxes::matched(&found, &gold);
                 let mean = matched.iter().sum::<f64>() / found.len().max(gold.len()) as f64;
@@ -158,6 +171,29 @@ pub fn judge(case: &Case, item: &Item, prompt: &Prompt, form: AnswerForm, reply:
                 Judged { iou: Some(mean), ..generated(right, format!("{found:?}")) }
             }),
         },
+    }
+}
+
+/// Judges the generated text `reply` like [`judge`], but by the flexible reading in [`flexible`], which finds the answer
+/// within a chatty response. Returns the verdict with the text as the strict parser would read it; None in place of the
+/// text where the reading finds no answer or an option.
+///
+/// # Panics
+/// When `prompt` names an option that the item lacks.
+#[must_use]
+pub fn judge_flexibly(
+    case: &Case,
+    item: &Item,
+    prompt: &Prompt,
+    form: AnswerForm,
+    reply: &str,
+) -> (Judged, Option<String>) {
+    match flexible::read(reply, prompt, &item.answer, form, case.box_limits()) {
+        None => (Judged::UNPARSED, None),
+        Some(FlexibleAnswer::Option(place)) => (chosen(item, prompt, Some(place)), None),
+        Some(FlexibleAnswer::Text(text)) => {
+            (judge(case, item, prompt, form, &Response::Text(text.clone())), Some(text))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use stepwise_data::answer_text::canonical;
 use stepwise_data::case::Answer;
-use stepwise_data::prompt::{AnswerForm, BOX_GRID, Prompt, letter};
+use stepwise_data::prompt::{AnswerForm, Prompt, letter};
 
 use super::fold;
 
@@ -26,10 +26,12 @@ pub fn number(reply: &str, unit: Option<&str>) -> Option<f64> {
     decimal(rest)
 }
 
-/// Parses one or several boxes, each `[left, top, right, bottom]` in percent of the image's sides, with only spaces and
-/// commas between them. None where the response is anything else, or where a box is off the image or has no area.
+/// Parses one or several boxes, each `[left, top, right, bottom]` on the grid of the image, with only spaces and commas
+/// between them. `limits` are the largest coordinates across and down
+/// ([`Case::box_limits`](stepwise_data::case::Case::box_limits)). None where the response is anything else, or where a box is
+/// off the image or has no area.
 #[must_use]
-pub fn boxes(reply: &str) -> Option<Vec<[f64; 4]>> {
+pub fn boxes(reply: &str, limits: [u32; 2]) -> Option<Vec<[f64; 4]>> {
     let reply = canonical(reply);
     let mut rest = reply.trim();
     rest = rest.strip_suffix('.').unwrap_or(rest);
@@ -38,8 +40,9 @@ pub fn boxes(reply: &str) -> Option<Vec<[f64; 4]>> {
         let (inside, after) = rest.strip_prefix('[')?.split_once(']')?;
         let sides: Vec<f64> = inside.split(',').map(|side| decimal(side.trim())).collect::<Option<_>>()?;
         let [left, top, right, bottom] = <[f64; 4]>::try_from(sides).ok()?;
-        let on_grid = [left, top, right, bottom].iter().all(|side| (0.0..=BOX_GRID).contains(side));
-        if !on_grid || left >= right || top >= bottom {
+        let [most_right, most_down] = limits.map(f64::from);
+        let is_off = left < 0.0 || top < 0.0 || right > most_right || bottom > most_down;
+        if is_off || left >= right || top >= bottom {
             return None;
         }
         found.push([left, top, right, bottom]);
@@ -110,7 +113,8 @@ mod tests {
     }
 
     #[test]
-    fn a_box_is_four_ordered_percents_and_nothing_else() {
+    fn a_box_is_four_ordered_coordinates_on_the_grid_and_nothing_else() {
+        let boxes = |reply| super::boxes(reply, [100, 100]);
         assert_eq!(boxes("[10, 10, 30, 50]"), Some(vec![[10.0, 10.0, 30.0, 50.0]]));
         assert_eq!(boxes("[1,2,3,4], [5, 6, 7, 8.5]").map(|found| found.len()), Some(2));
         for reply in [
@@ -125,6 +129,9 @@ mod tests {
         ] {
             assert_eq!(boxes(reply), None, "{reply}");
         }
+        let on_pixels = |reply| super::boxes(reply, [84, 1000]);
+        assert_eq!(on_pixels("[0, 0, 84, 1000]"), Some(vec![[0.0, 0.0, 84.0, 1000.0]]));
+        assert_eq!([on_pixels("[0, 0, 85, 5]"), on_pixels("[0, 0, 5, 1001]")], [None, None]);
     }
 
     #[test]
@@ -169,13 +176,13 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_a_model_says_can_crash_the_parser(reply in "\\PC{0,60}") {
-            let _ = (number(&reply, Some("mm")), boxes(&reply));
+            let _ = (number(&reply, Some("mm")), boxes(&reply, [100, 100]));
         }
 
         #[test]
         fn what_the_prompt_writes_the_parser_reads(x in 0.0f64..90.0, y in 0.0f64..90.0, w in 2.0f64..10.0, h in 2.0f64..10.0) {
             let text = box_text([x, y, x + w, y + h], 100, 100);
-            prop_assert_eq!(boxes(&text), Some(vec![[x.round(), y.round(), (x + w).round(), (y + h).round()]]));
+            prop_assert_eq!(boxes(&text, [100, 100]), Some(vec![[x.round(), y.round(), (x + w).round(), (y + h).round()]]));
         }
     }
 }

@@ -11,9 +11,13 @@ use stepwise_benchmark::stats::paired::mcnemar_exact;
 use stepwise_benchmark::store;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
+use stepwise_data::box_format::BoxFormat;
+use stepwise_data::box_grid::BoxGrid;
 use stepwise_data::case::Case;
+use stepwise_data::synth::SynthOptions;
 use stepwise_testing::benchmark::constructed::{BALANCED, Looker, cases, evaluate};
 use stepwise_testing::benchmark::suite::suite_of;
+use stepwise_testing::cases::synthetic_with;
 
 fn suite() -> Suite {
     suite_of("seed = 5\nprimary = [\"hint_minus\", \"blank\"]", &["clean", "hint_minus", "blank"])
@@ -184,8 +188,9 @@ fn replies_of_another_tool_give_the_outcomes_of_our_own_run() {
     for (number, own) in own.iter().enumerate() {
         let path = file(&format!("replies-{number}"), &elsewhere_lines(own));
         let read = foreign::read(&path, &suite, Some(&plan)).expect("sound");
-        let without_keys: Vec<Outcome> = own.iter().map(|own| Outcome { key: String::new(), ..own.clone() }).collect();
-        assert_eq!(read, without_keys);
+        // Another tool names neither the model nor a digest of the question.
+        let unnamed = |own: &Outcome| Outcome { key: String::new(), asked: String::new(), ..own.clone() };
+        assert_eq!(read, own.iter().map(unnamed).collect::<Vec<_>>());
         // Stepwise's own outcome lines are read unchanged, with or without cases.
         let path = file(&format!("own-{number}"), "");
         store::write(&path, own).expect("written");
@@ -321,4 +326,47 @@ not JSON
         said.contains(":1: reply: cannot be judged without its case -> give the cases with `--cases FILE`"),
         "{said}"
     );
+}
+
+/// Cases with boxes in `format`, of images that are resized to a size of their own.
+fn boxes_in(format: BoxFormat) -> Vec<Case> {
+    let mut cases = synthetic_with(6, &SynthOptions { image_size: 64, ..SynthOptions::default() });
+    cases.iter_mut().for_each(|case| {
+        case.set_box_grid(|width, height| BoxGrid::new(format, [width * 3 / 2, height * 7 / 5]));
+    });
+    cases
+}
+
+#[test]
+fn right_boxes_are_right_in_every_unit() {
+    let suite = suite_of("seed = 5", &["clean", "flip"]);
+    for format in BoxFormat::ALL {
+        let cases = boxes_in(format);
+        let plan = Plan::new(&suite, &cases);
+        // The oracle sees the regions as they are after a flip.
+        let found = evaluate(&plan, &mut Planted::knowing(&plan, Oracle)).outcomes;
+        let boxes: Vec<&Outcome> = found.iter().filter(|outcome| outcome.iou.is_some()).collect();
+        assert!(boxes.len() > 6 && boxes.iter().any(|outcome| outcome.condition == "flip"), "{}", boxes.len());
+        let wrong = boxes.iter().find(|outcome| !outcome.is_right() || outcome.box_format != format);
+        assert!(wrong.is_none(), "{format}: {wrong:?}");
+        let others = found.iter().filter(|outcome| outcome.iou.is_none());
+        assert!(others.into_iter().all(|outcome| outcome.box_format == BoxFormat::Percent), "{format}");
+    }
+}
+
+#[test]
+fn outcomes_with_boxes_in_different_units_are_not_compared() {
+    let suite = suite_of("seed = 5", &["clean"]);
+    let [percent, per_mille, pixels] = BoxFormat::ALL.map(|format| outcomes(&suite, &boxes_in(format), Oracle));
+    assert_eq!(compared(&suite, &per_mille, &per_mille).b.alone, 0);
+    for (other, name) in [(&per_mille, "per_mille"), (&pixels, "pixels")] {
+        let error = compare(&suite, side("a", &percent), side("b", other), &[]).expect_err("refused").to_string();
+        assert!(error.contains(&format!("box_format: is `percent` in A and `{name}` in B")), "{error}");
+        assert!(error.contains(" -> evaluate both with one unit of boxes") && error.lines().count() == 1, "{error}");
+        // Without questions for boxes, the units do not matter.
+        let without = |outcomes: &[Outcome]| -> Vec<Outcome> {
+            outcomes.iter().filter(|outcome| !outcome.gold.starts_with('[')).cloned().collect()
+        };
+        assert!(compare(&suite, side("a", &without(&percent)), side("b", &without(other)), &[]).is_ok());
+    }
 }

@@ -7,19 +7,20 @@ use stepwise_data::taxonomy::AnswerType;
 
 use super::input::CasesInput;
 use super::legend::short;
+use super::prompts;
 use crate::markup::{escape, plural};
 
 /// Deepest level that is indented further than its parent.
 const DEEPEST: usize = 5;
 
-/// Renders the chain of a case, which is the shown case number `shown`.
-pub fn tree(input: &CasesInput<'_>, case: &Case, shown: usize) -> String {
+/// Renders the chain of a case, which has an index in the data set and is the shown case number `shown`.
+pub fn tree(input: &CasesInput<'_>, (case, index): (&Case, usize), shown: usize) -> String {
     stages(case)
         .into_iter()
         .map(|(stage, items)| {
             let list: String = ordered(case, &items)
                 .into_iter()
-                .map(|(place, depth)| question(input, case, shown, place, depth))
+                .map(|(place, depth)| question(input, (case, index), shown, place, depth))
                 .collect();
             format!("<h4>{}</h4><ol class=\"items\">{list}</ol>", escape(&input.stage(stage)))
         })
@@ -74,7 +75,7 @@ fn ordered(case: &Case, items: &[usize]) -> Vec<(usize, usize)> {
     order
 }
 
-fn question(input: &CasesInput<'_>, case: &Case, shown: usize, place: usize, depth: usize) -> String {
+fn question(input: &CasesInput<'_>, (case, index): (&Case, usize), shown: usize, place: usize, depth: usize) -> String {
     let item = &case.chain[place];
     let regions = |ids: &[String]| -> Vec<usize> {
         ids.iter().filter_map(|id| case.regions.iter().position(|region| region.id == *id)).collect()
@@ -94,12 +95,13 @@ fn question(input: &CasesInput<'_>, case: &Case, shown: usize, place: usize, dep
     facts.extend(extras(item));
     format!(
         "<li id=\"c{shown}i{place}\" class=\"d{}\"><div class=\"item{lights}\"{focus}><p class=\"ask\"><b>{}</b> {}</p>\
-         {}<p class=\"about\">{}</p></div></li>",
+         {}<p class=\"about\">{}</p>{}</div></li>",
         depth.min(DEEPEST),
         escape(&item.id),
         escape(&item.question),
         answer(case, item),
         facts.join(" \u{b7} "),
+        prompts::folded(input, index, place),
     )
 }
 

@@ -13,7 +13,7 @@ use crate::markup::escape;
 /// Renders the case at `index` of the data set, which is number `shown`, from 0, of the shown cases.
 pub fn figure(input: &CasesInput<'_>, shown: usize, index: usize) -> String {
     let case = &input.dataset.cases[index];
-    let (views, switches, chain) = match case.source.credentialed {
+    let (views, switches, chain) = match input.is_closed(case) {
         true => {
             let remark =
                 "<p class=\"closed\">Access to this data set needs credentials: images and texts are not shown.</p>";
@@ -22,7 +22,7 @@ pub fn figure(input: &CasesInput<'_>, shown: usize, index: usize) -> String {
         false => {
             let mut notes = vec![None; case.regions.len()];
             let views: String = case.images.iter().map(|image| view(input, case, shown, image, &mut notes)).collect();
-            (views, legend::switches(case, shown, &notes), chain::tree(input, case, shown))
+            (views, legend::switches(case, shown, &notes), chain::tree(input, (case, index), shown))
         }
     };
     format!(

@@ -31,7 +31,7 @@ pub fn section(input: &CasesInput<'_>) -> Option<ReportSection> {
 pub fn shareable(input: &CasesInput<'_>, problem: &Problem) -> Problem {
     let case = problem.row.and_then(|row| input.dataset.cases.get(row - 1));
     match case {
-        Some(case) if case.source.credentialed => Problem {
+        Some(case) if input.is_closed(case) => Problem {
             what: "a problem".to_owned(),
             advice: "run `stepwise check`, which prints it".to_owned(),
             ..problem.clone()

@@ -6,6 +6,8 @@ use stepwise_data::dataset::Dataset;
 use stepwise_data::problem::Problem;
 use stepwise_data::taxonomy::Taxonomy;
 
+use super::prompts::Prompts;
+
 /// Data set to draw, and what was found in it.
 pub struct CasesInput<'a> {
     /// Title of the page, as plain text.
@@ -22,6 +24,10 @@ pub struct CasesInput<'a> {
     pub near: &'a [NearImage],
     /// Indices of the cases to show, in order.
     pub shown: &'a [usize],
+    /// Prompts under the model of a recipe; None without a recipe.
+    pub prompts: Option<&'a Prompts>,
+    /// Whether images and texts of credentialed data sets are shown.
+    pub shows_credentialed: bool,
     /// Description of the shown cases, as plain text, for example `All 8 cases`.
     pub selection: &'a str,
 }
@@ -42,8 +48,13 @@ impl CasesInput<'_> {
         self.taxonomy.stage(number).map_or_else(|| number.to_string(), |stage| format!("{number} {}", stage.name))
     }
 
+    /// Returns whether images and texts of a case must not be shown, because its data set needs credentials.
+    pub(super) fn is_closed(&self, case: &Case) -> bool {
+        case.source.credentialed && !self.shows_credentialed
+    }
+
     /// Returns all cases that texts may be shown of.
     pub(super) fn open_cases(&self) -> impl Iterator<Item = &Case> {
-        self.dataset.cases.iter().filter(|case| !case.source.credentialed)
+        self.dataset.cases.iter().filter(|case| !self.is_closed(case))
     }
 }

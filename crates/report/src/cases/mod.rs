@@ -10,6 +10,7 @@ mod labels;
 mod legend;
 mod near;
 mod picture;
+mod prompts;
 mod regions;
 mod sizes;
 
@@ -21,11 +22,12 @@ use super::page::Page;
 use super::section::ReportSection;
 
 pub use input::CasesInput;
+pub use prompts::Prompts;
 
 const STYLE: &str = include_str!("style.css");
 
 /// Sections with the numbers of all cases, in page order.
-const NUMBERS: [fn(&CasesInput<'_>) -> Option<ReportSection>; 9] = [
+const NUMBERS: [fn(&CasesInput<'_>) -> Option<ReportSection>; 10] = [
     findings::section,
     counts::splits,
     counts::stages,
@@ -33,6 +35,7 @@ const NUMBERS: [fn(&CasesInput<'_>) -> Option<ReportSection>; 9] = [
     counts::answers,
     counts::modalities,
     balance::section,
+    prompts::section,
     sizes::section,
     near::section,
 ];
@@ -128,4 +131,5 @@ const METHOD: &str = "<li><b>Guessing and majority.</b> Accuracy that is possibl
     half-open. Outlines of masks follow the sides of the pixels in the mask file.</li>\
     <li><b>Images.</b> Images with a side above 768 pixels are shown smaller; images with a side above 256 pixels are \
     embedded as JPEG. Training reads the files themselves.</li>\
-    <li><b>Credentialed data sets.</b> The page shows neither images nor texts of their cases, because it can be passed on.</li>";
+    <li><b>Credentialed data sets.</b> The page shows neither images nor texts of their cases, because it can be passed on, \
+    unless <code>--show-credentialed</code> is given.</li>";

@@ -12,7 +12,7 @@ pub fn section(input: &CasesInput<'_>) -> Option<ReportSection> {
     }
     let cases = &input.dataset.cases;
     let rows = input.near.iter().map(|found| {
-        let change = found.transform.map_or_else(|| "none".to_owned(), |transform| transform.to_string());
+        let change = found.change.map_or_else(|| "none".to_owned(), |change| change.to_string());
         [
             Cell::text(cases[found.earlier].case_id.as_str()),
             Cell::text(cases[found.case].case_id.as_str()),

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{FilterType, resize};
 use image::{DynamicImage, ImageFormat, RgbImage};
-use stepwise_data::case::Image;
+use stepwise_data::case::{Image, Pixels};
 use stepwise_data::dataset::{Dataset, image_path};
 use stepwise_data::image::{decode_stored, read_file, sha256_hex};
 
@@ -22,7 +22,7 @@ const QUALITY: u8 = 90;
 pub struct Picture {
     /// Data URI.
     pub uri: String,
-    /// What the file contains and which changes decoding makes, in words.
+    /// What the file contains, which changes decoding makes, and how an import made the pixels, in words.
     pub pixels: String,
 }
 
@@ -45,6 +45,7 @@ pub fn embedded(dataset: &Dataset, image: &Image) -> Result<Picture, String> {
     let (picture, scaled) = readable(picture);
     let mut words = vec![stored.describe()];
     words.extend(stored.changes());
+    words.extend(image.pixels.iter().flat_map(Pixels::describe));
     words.extend(scaled);
     let uri = encoded(picture).map_err(|error| format!("{}: {error}", image.path))?;
     Ok(Picture { uri, pixels: words.join("; ") })

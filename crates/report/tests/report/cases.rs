@@ -58,7 +58,7 @@ fn page(folder: &Path, cases: &[Value]) -> String {
     let findings = check(&dataset, &CheckOptions { files: Files::Contents, ..CheckOptions::default() });
     let shown: Vec<usize> = (0..dataset.cases.len()).collect();
     let near: Vec<NearImage> =
-        (1..shown.len()).map(|case| NearImage { earlier: 0, case, image: 0, transform: None }).collect();
+        (1..shown.len()).map(|case| NearImage { earlier: 0, case, image: 0, change: None }).collect();
     let report = render(&CasesInput {
         title: "data/<mine>",
         dataset: &dataset,
@@ -67,6 +67,8 @@ fn page(folder: &Path, cases: &[Value]) -> String {
         findings: &findings,
         near: &near,
         shown: &shown,
+        prompts: None,
+        shows_credentialed: false,
         selection: "All cases",
     });
     report.html.replace(&folder.display().to_string(), "FOLDER")

@@ -39,6 +39,10 @@ impl Attack for RandomSign {
         format!("random_sign:{}", self.eps)
     }
 
+    fn needs_gradients(&self) -> bool {
+        false
+    }
+
     fn attack(
         &self,
         targets: &[AttackTarget],
