@@ -1,6 +1,6 @@
 """The reference: the same work with PyTorch, transformers, PEFT and TRL. See README.md beside it.
 
-    python reference.py train|sft|eval|vision --work WORK --conversations FILE.jsonl [--json OUT] ...
+    python reference.py train|sft|eval|vision|family-train|family-eval --work WORK --conversations FILE.jsonl [--json OUT] ...
 """
 
 import argparse
@@ -8,7 +8,14 @@ import importlib
 import os
 from pathlib import Path
 
-MODULES = {"train": "train", "sft": "sft", "eval": "evaluate", "vision": "vision"}
+MODULES = {
+    "train": "train",
+    "sft": "sft",
+    "eval": "evaluate",
+    "vision": "vision",
+    "family-train": "family",
+    "family-eval": "family",
+}
 
 
 def main() -> None:
@@ -52,6 +59,8 @@ def parser() -> argparse.ArgumentParser:
     sft.add_argument("--no-gradient-checkpointing", action="store_true", help="TRL's default is to recompute")
     evaluate = commands.add_parser("eval", parents=[common], help="option log-likelihood")
     evaluate.add_argument("--mode", choices=("loop", "past"), default="loop")
+    commands.add_parser("family-train", parents=[common, training], help="a careful loop, models of other families")
+    commands.add_parser("family-eval", parents=[common], help="option log-likelihood, models of other families")
     vision = commands.add_parser("vision", parents=[common], help="the vision tower's forward pass")
     vision.add_argument("--tiles", type=int, default=4)
     vision.add_argument("--steps", type=int, default=20)

@@ -52,7 +52,7 @@ impl Heartbeat {
         Self { shared }
     }
 
-    /// Reports `done` of `total` units of `task`.
+    /// Reports `done` of `total` units of `task`; with a total of 0, `done` rows of an unknown number.
     pub fn advance(&self, task: &str, done: u64, total: u64) {
         let mut work = self.shared.lock();
         if work.task != task {
@@ -106,6 +106,9 @@ impl Work {
     fn line(&self) -> String {
         let Self { task, done, total, first, began, .. } = self;
         let time = began.elapsed();
+        if *total == 0 && *done > 0 {
+            return format!("working: {task}, {done} rows read, {} so far", clock(time));
+        }
         if *total == 0 {
             return format!("working: {task}, {} so far", clock(time));
         }
@@ -135,6 +138,8 @@ mod tests {
         });
         let next = || written.recv_timeout(Duration::from_secs(20)).expect("a line");
         assert_eq!(next(), "working: importing, 0:00:00 so far");
+        beat.advance("importing", 7, 0);
+        while !next().starts_with("working: importing, 7 rows read, 0:0") {}
         beat.advance("benchmark base", 100, 400);
         while next().contains("importing") {}
         beat.advance("benchmark base", 200, 400);

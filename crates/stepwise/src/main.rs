@@ -47,8 +47,12 @@ enum Command {
     Convert(commands::convert::Args),
     /// Fine-tune with a recipe, and benchmark the model against its base after every epoch.
     Train(commands::train::Args),
-    /// Benchmark a run, a checkpoint, a PEFT folder or a model against its base.
+    /// Benchmark a run, a checkpoint, a PEFT folder or a model against its base, or a served model.
     Eval(commands::eval::Args),
+    /// Write the questions of a suite as a pack of requests, which any model can answer elsewhere.
+    Questions(commands::questions::Args),
+    /// Make outcomes from the replies to a pack of questions.
+    Score(commands::score::Args),
     /// Compare two runs, checkpoints or outcome files on the questions that both answered.
     Compare(commands::compare::Args),
     /// Run the arms of a study, here or on a cluster, and compare them.
@@ -97,6 +101,8 @@ fn run(command: Command) -> CommandResult {
         Command::Convert(args) => commands::convert::run(&args),
         Command::Train(args) => commands::train::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
+        Command::Questions(args) => commands::questions::run(&args),
+        Command::Score(args) => commands::score::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
         Command::Study(command) => commands::study::run(&command),
         Command::Ask(args) => commands::ask::run(&args),

@@ -8,22 +8,24 @@ use crate::workspace::{Member, Workspace};
 
 /// Place of each crate: row from the top, first column, and number of columns, so that all arrows are straight. Crates
 /// that are not listed are drawn below, as tools.
-const PLACES: [(&str, usize, usize, usize); 12] = [
-    ("stepwise", 0, 0, 8),
+const PLACES: [(&str, usize, usize, usize); 14] = [
+    ("stepwise", 0, 0, 10),
     ("study", 1, 0, 6),
-    ("datasets", 1, 6, 2),
-    ("trainer", 2, 0, 6),
-    ("curriculum", 3, 2, 2),
-    ("report", 3, 4, 2),
-    ("recipe", 4, 2, 2),
+    ("served", 1, 6, 2),
+    ("datasets", 1, 8, 2),
+    ("trainer", 2, 0, 4),
+    ("report", 2, 4, 2),
+    ("curriculum", 3, 2, 4),
+    ("recipe", 4, 2, 4),
     ("vlm", 5, 0, 3),
-    ("benchmark", 5, 3, 3),
+    ("objectives", 5, 3, 2),
+    ("benchmark", 5, 5, 3),
     ("ops", 6, 0, 2),
     ("config", 6, 4, 2),
-    ("data", 7, 0, 8),
+    ("data", 7, 0, 10),
 ];
 
-const COLUMNS: usize = 8;
+const COLUMNS: usize = 10;
 const COLUMN_WIDTH: f64 = 122.0;
 const MARGIN: f64 = 16.0;
 /// Space between two boxes of a row.

@@ -7,6 +7,7 @@ use serde_json::json;
 use stepwise_data::conversation::{Conversation, Part, Role};
 use stepwise_data::image::load_image;
 use stepwise_vlm::batch::EncodableExample;
+use stepwise_vlm::images::processor::ImageOptions;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 
@@ -63,7 +64,8 @@ pub fn run(args: &Args) -> CommandResult {
         let advice = "name a PEFT folder, or a whole model as --model_name_or_path";
         return Err(Failure::input(format!("--adapter {}: the folder has no adapter -> {advice}", folder.display())));
     }
-    let pipeline = source.load(&chosen.device, args.do_image_splitting).map_err(Failure::input)?;
+    let stated = ImageOptions { do_image_splitting: args.do_image_splitting, ..ImageOptions::default() };
+    let pipeline = source.load(&chosen.device, stated).map_err(Failure::input)?;
     let example = example(&pipeline, args)?;
     source::announce(&source);
     let prompt = pipeline.encode(&example, true).map_err(Failure::input)?;

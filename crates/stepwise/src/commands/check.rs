@@ -13,12 +13,14 @@ use stepwise_data::io::encoding::without_mark;
 use stepwise_data::problem::{Problem, Problems};
 use stepwise_data::taxonomy::Taxonomy;
 use stepwise_recipe::{Recipe, RecipeError};
-use stepwise_trainer::cases::Cases;
+use stepwise_trainer::cases::{Cases, LeakRule};
 use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
 use stepwise_trainer::learner::Learner;
-use stepwise_trainer::preflight::{Preflight, images};
+use stepwise_trainer::preflight::Preflight;
+use stepwise_trainer::preflight::images::{self, LookedAt};
 use stepwise_trainer::progress::Progress as _;
 
+use crate::commands::split::leak_rule;
 use crate::exit::{CommandResult, Failure};
 use crate::heartbeat::Heartbeat;
 use crate::progress::ConsoleProgress;
@@ -39,6 +41,9 @@ pub struct Args {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Only warn where a patient or an image is on two sides of the split.
+    #[arg(long)]
+    allow_leaks: bool,
     /// Overrides a value of the recipe, such as `lora.r=32`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
@@ -69,7 +74,12 @@ pub fn run(args: &Args) -> CommandResult {
         _ => Files::Contents,
     };
     let _heartbeat = Heartbeat::start(format!("checking {}", args.path.display()));
-    let (dataset, Findings { problems, warnings }) = check_file(&args.path, &CheckOptions { taxonomy, files });
+    let (dataset, Findings { problems, mut warnings }) = check_file(&args.path, &CheckOptions { taxonomy, files });
+    let (leaks, problems): (Vec<Problem>, Vec<Problem>) =
+        problems.into_iter().partition(|problem| args.allow_leaks && problem.is_leak);
+    if !leaks.is_empty() {
+        warnings.extend(Problems(leaks).to_string().lines().map(str::to_owned));
+    }
     let found = dataset.as_ref().map(summary);
     if args.json {
         let listed: Vec<_> = problems.iter().map(as_json).collect();
@@ -125,7 +135,8 @@ fn recipe(args: &Args) -> CommandResult {
     }
     let mut progress = ConsoleProgress::new("loading cases and model");
     let found = match Recipe::load(&args.path, &args.overrides) {
-        Ok(recipe) => preflight(&recipe, &mut progress).map_err(|failure| (told(args, &failure), failure)),
+        Ok(recipe) => preflight(&recipe, leak_rule(args.allow_leaks), &mut progress)
+            .map_err(|failure| (told(args, &failure), failure)),
         Err(error) => Err((unread(args, &error), Failure::input(error))),
     };
     let memory_warning = found.as_ref().ok().and_then(preflight_tables::warning);
@@ -151,15 +162,20 @@ fn recipe(args: &Args) -> CommandResult {
 }
 
 /// Loads the cases and the model of a recipe, and measures the run.
-fn preflight(recipe: &Recipe, progress: &mut ConsoleProgress) -> Result<Preflight, Failure> {
-    let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
+fn preflight(recipe: &Recipe, rule: LeakRule, progress: &mut ConsoleProgress) -> Result<Preflight, Failure> {
+    let mut cases = Cases::open_with(&recipe.data, rule).map_err(Failure::input)?;
     cases.warnings.iter().for_each(|line| progress.warning(line));
     let run_plan = RunPlan::new(recipe, &cases.train).map_err(Failure::input)?;
     let suite = recipe_suite(recipe).map_err(Failure::input)?;
     check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;
     let chosen = device::choose(Some("cpu"))?;
-    images::check(&cases, progress).map_err(Failure::input)?;
+    let LookedAt { leaks, .. } = images::check(&cases, rule, progress).map_err(Failure::input)?;
+    let leaks: Vec<Problem> = cases.leaks.iter().cloned().chain(leaks).collect();
+    if !leaks.is_empty() {
+        Problems(leaks).to_string().lines().for_each(|line| progress.warning(line));
+    }
     let mut learner = Learner::new(recipe, &chosen.device, progress).map_err(Failure::input)?;
+    cases.set_box_grids(&learner.pipeline.processor).iter().for_each(|line| progress.warning(line));
     Preflight::new(recipe, &cases, &run_plan, &mut learner, None, progress).map_err(Failure::input)
 }
 

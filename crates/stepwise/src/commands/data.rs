@@ -1,8 +1,10 @@
-//! `stepwise data`: imports data sets, generates synthetic cases, and shows cases.
+//! `stepwise data`: imports data sets, generates synthetic cases, shows cases, and divides them anew.
 
 mod page;
+mod prompts;
 mod selection;
 mod show;
+mod split;
 
 use std::path::PathBuf;
 
@@ -22,6 +24,8 @@ pub enum Command {
     Synth(SynthArgs),
     /// Print a case, or write a page with images, regions, questions and right answers of many cases.
     Show(show::Args),
+    /// Divide the cases into train, validation and test anew, so that answers common in training are rare in the test side.
+    Split(split::Args),
 }
 
 /// Arguments of `data synth`.
@@ -51,6 +55,7 @@ pub fn run(command: &Command) -> CommandResult {
         Command::Import(args) => data_import::run(args),
         Command::Synth(args) => draw(args),
         Command::Show(args) => show::run(args),
+        Command::Split(args) => split::run(args),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use stepwise_datasets::{
-    CASES, Columns, FORMATS, Format, FormatOptions, IMPORTERS, ImportOptions, SplitChoice, detect, format,
-    import_cases, import_format, importer,
+    CASES, Columns, DrawnOn, FORMATS, Format, FormatOptions, IMPORTERS, ImportOptions, Intensity, PixelOptions, Plane,
+    Slices, SplitChoice, WindowChoice, detect, format, import_cases, import_format_observed, importer,
 };
 
 use crate::exit::{CommandResult, Failure};
@@ -19,8 +19,8 @@ const TABLE: &str = "table";
 /// Arguments of `data import`.
 #[derive(clap::Args)]
 pub struct ImportArgs {
-    /// Data set or layout: auto (recognised by its files), cases (completes case records), table (any CSV, TSV, JSON Lines or JSON array with named
-    /// columns), a layout of docs/import.md, or cxr, brain-mri, bccd.
+    /// Data set or layout: auto (recognised by its files), cases (completes case records), table (any CSV, TSV, JSON Lines, JSON array or Parquet
+    /// file with named columns), a layout of docs/import.md, or cxr, brain-mri, bccd.
     #[arg(value_name = "FORMAT", value_parser = names())]
     name: String,
     /// Folder or file of the data set, as published.
@@ -57,8 +57,45 @@ pub struct ImportArgs {
     /// Licence of the images.
     #[arg(long)]
     licence: Option<String>,
+    /// Mark all cases as credentialed: pages and reports then show neither their images nor their texts.
+    #[arg(long)]
+    credentialed: bool,
     #[command(flatten)]
     columns: ColumnArgs,
+    #[command(flatten)]
+    pixels: PixelArgs,
+}
+
+/// Choices about pixels.
+#[derive(clap::Args)]
+struct PixelArgs {
+    /// How values of more than 8 bits become grey levels: LOW:HIGH, 12bit (0:4095), min-max (each image or volume by its
+    /// own values) or window:CENTRE/WIDTH. By default 16 bits are scaled over their whole range, images that fill less than
+    /// an eighth of it are refused, and DICOM uses its own window.
+    #[arg(long, value_name = "MAPPING", allow_hyphen_values = true)]
+    intensity: Option<Intensity>,
+    /// Number added to the values of 16-bit PNG and TIFF files before `--intensity`, such as -32768.
+    #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true, requires = "intensity")]
+    offset: i64,
+    /// DICOM: number of the file's window, from 1, or CENTRE/WIDTH; NIfTI: CENTRE/WIDTH.
+    #[arg(long, value_name = "N|CENTRE/WIDTH", allow_hyphen_values = true)]
+    window: Option<WindowChoice>,
+    /// Frame of DICOM files with several, or volume of NIfTI files with several, from 1.
+    #[arg(long, value_name = "N")]
+    frame: Option<u32>,
+    /// NIfTI: plane of the slices: axial, coronal or sagittal.
+    #[arg(long, value_name = "PLANE", default_value = "axial")]
+    plane: Plane,
+    /// NIfTI: labelled (slices on which a class is), all, or indices from 0 along the stored axis, such as 40,60.
+    #[arg(long, value_name = "SLICES", default_value = "labelled")]
+    slices: Slices,
+    /// Images with an EXIF orientation: regions were drawn on the pixels as stored, or on the image as shown. By default the
+    /// size in the annotation decides where it can, and the import stops where it cannot.
+    #[arg(long, value_name = "stored|shown")]
+    exif: Option<DrawnOn>,
+    /// Label maps: file with a line `VALUE NAME` for each class.
+    #[arg(long, value_name = "FILE")]
+    classes: Option<PathBuf>,
 }
 
 /// Columns of the format `table`.
@@ -92,64 +129,68 @@ fn names() -> Vec<&'static str> {
 ///
 /// [`Failure::Input`] when the data set is not recognised, cannot be read or is faulty, or the folder cannot be written.
 pub fn run(args: &ImportArgs) -> CommandResult {
+    let name = chosen(&args.name, args.src.as_deref())?;
     if args.print_map {
-        let map = chosen(&args.name, args.src.as_deref())?.map();
-        say!("{}", map.trim_end());
+        say!("{}", known_format(name)?.map().trim_end());
         return Ok(());
     }
-    let options = options(args)?;
-    if let (Some(src), Some(out), Some(importer)) = (&args.src, &args.out, importer(&args.name)) {
-        if options != (FormatOptions { seed: args.seed, ..FormatOptions::default() }) {
-            let what = "takes no other option than --seed -> leave the others out";
-            return Err(Failure::input(format!("{}: {what}", args.name)));
-        }
-        let _heartbeat = Heartbeat::start(format!("importing {} from {}", args.name, src.display()));
-        let report = (importer.run)(src, out, &ImportOptions { seed: args.seed }).map_err(Failure::input)?;
-        report.skipped.iter().for_each(|reason| tell!("note: {reason}"));
-        report.warnings.iter().for_each(|line| tell!("warning: {line}"));
-        say!("{} cases, {} questions, {} regions in {}", report.cases, report.items, report.regions, out.display());
-        return Ok(());
-    }
+    let options = options(args, name)?;
     let (Some(src), Some(out)) = (&args.src, &args.out) else {
         return Err(Failure::input(
             "data import: SRC and OUT are missing -> give the data set's folder and the folder to write",
         ));
     };
-    let _heartbeat = Heartbeat::start(format!("importing {} from {}", args.name, src.display()));
-    let imported = match args.name.as_str() {
-        CASES => import_cases(src, out, &options),
-        name => import_format(chosen(name, Some(src))?, src, out, &options),
+    let task = format!("importing {name} from {}", src.display());
+    let heartbeat = Heartbeat::start(task.clone());
+    let report = match (name, importer(name)) {
+        (_, Some(importer)) => {
+            if options != (FormatOptions { seed: args.seed, ..FormatOptions::default() }) {
+                let what = "takes no other option than --seed -> leave the others out";
+                return Err(Failure::input(format!("{name}: {what}")));
+            }
+            (importer.run)(src, out, &ImportOptions { seed: args.seed }).map_err(Failure::input)?.report
+        }
+        (CASES, _) => import_cases(src, out, &options).map_err(Failure::input)?,
+        _ => {
+            let progress = |rows: usize| heartbeat.advance(&task, rows as u64, 0);
+            import_format_observed(known_format(name)?, src, out, &options, &progress).map_err(Failure::input)?
+        }
     };
-    let report = imported.map_err(Failure::input)?;
     report.lines().iter().for_each(|line| say!("{line}"));
     say!("written to {}", out.display());
     Ok(())
 }
 
-/// Returns the format of this name, or the one that the files of `src` show.
-fn chosen(name: &str, src: Option<&Path>) -> Result<&'static dyn Format, Failure> {
-    match (name, src) {
-        (AUTO, Some(src)) => {
-            let found = detect(src).map_err(Failure::input)?;
-            tell!("{}: taken for {}, by {}", src.display(), found.format.name(), found.evidence.join(" and "));
-            Ok(found.format)
-        }
-        (AUTO, None) => {
-            Err(Failure::input("data import auto --print-map: SRC is missing -> name the format, or give the folder"))
-        }
-        _ => format(name).ok_or_else(|| {
-            Failure::input(format!("{name}: has no category map -> name a format of `stepwise data import --help`"))
-        }),
+/// Returns the name of a format or importer: `name`, or for `auto` the one that the files of `src` show.
+fn chosen<'a>(name: &'a str, src: Option<&Path>) -> Result<&'a str, Failure> {
+    if name != AUTO {
+        return Ok(name);
     }
+    let Some(src) = src else {
+        let what = "SRC is missing -> name the format, or give the folder";
+        return Err(Failure::input(format!("data import auto --print-map: {what}")));
+    };
+    let found = detect(src).map_err(Failure::input)?;
+    tell!("{}: taken for {}, by {}", src.display(), found.name, found.evidence.join(" and "));
+    found.others.iter().for_each(|other| tell!("it could have been {other}"));
+    Ok(found.name)
 }
 
-fn options(args: &ImportArgs) -> Result<FormatOptions, Failure> {
+/// Returns the format of this name.
+fn known_format(name: &str) -> Result<&'static dyn Format, Failure> {
+    format(name).ok_or_else(|| {
+        Failure::input(format!("{name}: has no category map -> name a format of `stepwise data import --help`"))
+    })
+}
+
+/// Returns the options of an import by the format or importer `name`.
+fn options(args: &ImportArgs, name: &str) -> Result<FormatOptions, Failure> {
     let columns = &args.columns;
     let (split, split_column) = match args.split.as_deref() {
         None => (SplitChoice::Default, None),
         Some("published") => (SplitChoice::Published, None),
         Some("new") => (SplitChoice::New, None),
-        Some(column) if args.name == TABLE => (SplitChoice::Default, Some(column.to_owned())),
+        Some(column) if name == TABLE => (SplitChoice::Default, Some(column.to_owned())),
         Some(other) => {
             let advice = "write published or new; a column is for the format table";
             return Err(Failure::input(format!("--split {other}: is no split -> {advice}")));
@@ -164,6 +205,7 @@ fn options(args: &ImportArgs) -> Result<FormatOptions, Failure> {
         exhaustive: args.exhaustive,
         modality: args.modality.clone(),
         licence: args.licence.clone(),
+        credentialed: args.credentialed,
         columns: Columns {
             image: columns.image.clone(),
             question: columns.question.clone(),
@@ -172,5 +214,15 @@ fn options(args: &ImportArgs) -> Result<FormatOptions, Failure> {
             group: columns.group.clone(),
             split: split_column,
         },
+        pixels: PixelOptions {
+            intensity: args.pixels.intensity,
+            offset: args.pixels.offset,
+            window: args.pixels.window,
+            frame: args.pixels.frame,
+            plane: args.pixels.plane,
+            slices: args.pixels.slices.clone(),
+            exif: args.pixels.exif,
+        },
+        classes: args.pixels.classes.clone(),
     })
 }

@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> CommandResult {
         return Err(Failure::input(problem));
     }
     let chosen = device::choose(Some("cpu"))?;
-    let mut pipeline = source.load(&chosen.device, None).map_err(Failure::input)?;
+    let mut pipeline = source.load(&chosen.device, ImageOptions::default()).map_err(Failure::input)?;
     let before = answers(&pipeline)?;
     folder::make(&args.out)?;
     source::announce(&source);
@@ -85,7 +85,7 @@ pub fn run(args: &Args) -> CommandResult {
     // A merged folder is complete; the processor of a PEFT folder is loaded from the base.
     let note = (own_options && args.format == "peft").then(|| options_note(&options));
     write_card(&args.out, &args.format, &source.model, note.as_deref())?;
-    let after = answers(&again.load(&chosen.device, None).map_err(Failure::run)?)?;
+    let after = answers(&again.load(&chosen.device, ImageOptions::default()).map_err(Failure::run)?)?;
     let difference = largest_difference(&before, &after);
     if difference > tolerance {
         let problem = format!(
@@ -145,14 +145,16 @@ fn options_note(options: &ImageOptions) -> String {
         Some(false) => "False".to_owned(),
         None => value.to_string(),
     };
-    let set: Vec<String> = options
-        .stated()
-        .iter()
-        .map(|(name, value)| format!("`processor.image_processor.{name} = {}`", python(value)))
-        .collect();
+    let set = options.stated().into_iter().map(|(name, value)| match name {
+        // `Gemma3Processor` replaces the value of its image processor by false.
+        "do_pan_and_scan" => format!("pass `{name}={}` to the processor", python(&value)),
+        "box_format" => "ask for boxes in this unit".to_owned(),
+        _ => format!("set `processor.image_processor.{name} = {}`", python(&value)),
+    });
+    let set: Vec<String> = set.collect();
     format!(
         "The adapter was trained with {}, unlike the settings of its base. Stepwise reads them from this folder; in \
-         transformers, set {}.",
+         transformers, {}.",
         stated.join(" and "),
         set.join(" and ")
     )

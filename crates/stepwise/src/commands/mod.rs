@@ -1,5 +1,6 @@
 //! Commands, one file or folder each, and what several of them share.
 
+mod answered;
 pub mod ask;
 pub mod check;
 pub mod compare;
@@ -15,7 +16,9 @@ pub mod man;
 pub mod new_model;
 mod plan;
 pub mod preview;
+pub mod questions;
 pub mod schema;
+pub mod score;
 mod split;
 pub mod study;
 pub mod train;

@@ -11,6 +11,7 @@ use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::train::{Finished, PreparedRun, TrainError, TrainOptions};
 
 use super::plan;
+use super::split::leak_rule;
 use crate::device;
 use crate::exit::{CommandResult, Failure};
 use crate::lost_claim::leave;
@@ -32,6 +33,9 @@ pub struct Args {
     /// with its step, as a table (`.csv`) or a page with charts (`.html`).
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "resume")]
     plan: Option<Option<PathBuf>>,
+    /// Train although a patient or an image is on two sides of the split; the report says so.
+    #[arg(long)]
+    allow_leaks: bool,
     /// Device: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is usable.
     #[arg(long)]
     device: Option<String>,
@@ -47,7 +51,7 @@ pub struct Args {
 pub fn run(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
     if let Some(file) = &args.plan {
-        return plan::run(&recipe, &args.recipe, file.as_deref());
+        return plan::run(&recipe, &args.recipe, file.as_deref(), leak_rule(args.allow_leaks));
     }
     let recipe_text = bounded::text(&args.recipe).map_err(|error| {
         Failure::input(format!("{}: {error} -> check that the file is readable", args.recipe.display()))
@@ -75,6 +79,7 @@ pub fn run(args: &Args) -> CommandResult {
         resume: args.resume,
         base_answers: None,
         render: stepwise_report::render,
+        leaks: leak_rule(args.allow_leaks),
     };
     let failure = |error| match error {
         TrainError::Stopped { .. } | TrainError::File { .. } | TrainError::Device { .. } => Failure::run(error),
@@ -121,6 +126,7 @@ fn resuming(args: &Args) -> String {
     let mut words = vec!["stepwise train".to_owned(), quoted(&args.recipe)];
     words.extend(args.overrides.iter().map(|written| format!("--set {}", quoted_word(written))));
     words.extend(args.device.iter().map(|device| format!("--device {}", quoted_word(device))));
+    words.extend(args.allow_leaks.then(|| "--allow-leaks".to_owned()));
     words.push("--resume".to_owned());
     words.join(" ")
 }

@@ -173,7 +173,12 @@ fn one_mistake_in_a_whole_file_is_one_line() {
     of_one.iter_mut().for_each(|case| case["group_id"] = "p1".into());
     let lines = |cases: &[Value]| cases.iter().map(|case| format!("{case}\n")).collect::<String>();
     let split = said(lines(&of_one));
-    assert!(split.contains("group \"p1\" is in train (row 1), test (row 3) and validation (row 8) -> keep"), "{split}");
+    assert!(
+        split.contains(
+            "group \"p1\" is in train (row 1 and 7 more), test (row 3) and validation (row 8 and 2 more) -> keep"
+        ),
+        "{split}"
+    );
     let mut unknown = cases.clone();
     unknown.iter_mut().for_each(|case| case["chain"][0]["category"] = "99".into());
     let category = said(lines(&unknown));

@@ -23,6 +23,32 @@ fn a_case_is_shown_with_its_regions_and_answers() {
     assert!(third.stdout.starts_with("synth-1-000002 (") && third.stdout != first.stdout, "{}", third.stdout);
 }
 
+#[test]
+fn a_split_with_changing_priors_keeps_groups_whole_and_names_itself() {
+    let place = Workplace::empty();
+    place.done("data synth cases --cases 120 --seed 1 --image-size 64");
+    insta::assert_snapshot!(place.done("data split cases --changing-priors").shown());
+    place.done("check cases/cases-changing-priors.jsonl");
+    let text = place.read("cases/cases-changing-priors.jsonl");
+    assert_eq!(text.lines().count(), 120);
+    assert!(text.lines().all(|line| line.contains("-cp\"")), "every case names the split");
+    place.done("data split cases --changing-priors --out cases/again.jsonl");
+    assert_eq!(place.read("cases/again.jsonl"), text, "equal seeds give equal splits");
+    place.done("data split cases/again.jsonl --changing-priors --out cases/more.jsonl --seed 1 --shares 0.5,0,0.5");
+    assert!(!place.read("cases/more.jsonl").contains("-cp-cp"));
+    insta::assert_snapshot!(
+        [
+            "data split cases --changing-priors",
+            "data split cases --changing-priors --out other.jsonl",
+            "data split cases --changing-priors --out cases/x.jsonl --shares 0.5,0.6",
+            "data split cases --changing-priors --out cases/x.jsonl --shares 0.5,0.6,0.1",
+            "data split cases",
+        ]
+        .map(|command| place.refused(command))
+        .join("\n")
+    );
+}
+
 /// Writes series of brain slices with the file names of the published data set and images of synthetic cases. The
 /// images are PNG files named `.jpg`, because readers go by the content.
 fn slices(place: &Workplace) {
@@ -48,6 +74,13 @@ fn an_import_says_what_it_made_and_what_it_left_out() {
     place.write("src/glioma/99.txt", "2 0.5 0.5 0.1 0.1\n");
     insta::assert_snapshot!(place.done("data import brain-mri src out").shown());
     place.done("check out");
+    let found = place.done("data import auto src found");
+    assert!(
+        found.stderr.contains("src: taken for brain-mri, by pituitary/ and meningioma/ and glioma/"),
+        "{}",
+        found.stderr
+    );
+    stepwise_testing::files::assert_same_files(&place.path("out"), &place.path("found"));
     place.write("src/glioma/1.txt", "0 0.5 0.5 0.1 0.1\n2 0.5 0.5 0.1\n");
     place.write("src/glioma/11.txt", "");
     insta::assert_snapshot!(place.refused("data import brain-mri src other"));

@@ -107,3 +107,37 @@ fn a_page_that_cannot_be_made_is_refused() {
     assert_eq!(place.read("old.html"), "mine");
     assert!(!place.path("new.html").exists());
 }
+
+#[test]
+fn prompts_and_lengths_are_shown_under_the_model_of_a_recipe() {
+    let place = Workplace::new();
+    place.done("data synth cases --cases 4 --seed 1 --image-size 64");
+    assert!(!{
+        place.done("data show cases --html plain.html");
+        place.read("plain.html").contains("<summary>prompt</summary>")
+    });
+    place.done("data show cases --html page.html --recipe recipe.toml");
+    let page = place.read("page.html");
+    let questions = place.read("cases/cases.jsonl").matches("\"question\":").count();
+    assert_eq!(page.matches("<summary>prompt</summary>").count(), questions);
+    assert!(page.contains("id=\"tokens\"") && page.contains("&lt;image&gt; x ") && page.contains("[["));
+    let said = place.refused("data show cases --html other.html --recipe absent.toml");
+    assert!(said.contains("absent.toml"), "{said}");
+}
+
+#[test]
+fn credentialed_cases_are_shown_only_on_request() {
+    let place = cases();
+    let marked = |line: &str| {
+        let mut case: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        case["source"]["credentialed"] = true.into();
+        format!("{case}\n")
+    };
+    let text = place.read("cases/cases.jsonl");
+    place.write("cases/cases.jsonl", text.lines().map(marked).collect::<String>());
+    place.done("data show cases --html page.html");
+    let page = place.read("page.html");
+    assert!(!page.contains("<img ") && page.contains("credentialed"));
+    place.done("data show cases --html open.html --show-credentialed");
+    assert_eq!(place.read("open.html").matches("<img src=\"data:image/png;base64,").count(), 12);
+}

@@ -69,3 +69,40 @@ fn a_run_is_evaluated_and_compared_when_its_training_cases_are_gone() {
     place.done("eval run --suite suite.toml --max-cases 1");
     place.done("eval run --suite suite.toml --max-cases 1 --split test");
 }
+
+#[test]
+fn a_set_of_one_case_is_evaluated() {
+    let place = with("test");
+    let text = place.read("ext/cases.jsonl");
+    place.write("ext/cases.jsonl", text.lines().next().expect("a case"));
+    for suite in ["fast", "full"] {
+        // Conditions that need other cases, such as exchanged images, are left out.
+        let line = format!("eval run --data ext --split test --suite {suite} --no-cache --json");
+        let summary = place.done(&line).json();
+        assert_eq!(summary["cases"], 1, "{suite}");
+    }
+    place.done("eval run --data ext --split test --ceiling --json");
+    let cases = "synth = { cases = 24, seed = 2, image_size = 64 }";
+    place.edit("recipe.toml", "ext.toml", cases, "dataset = \"ext\"\neval_split = \"test\"");
+    place.done("preview ext.toml --suite fast --n 1");
+}
+
+#[test]
+fn a_set_with_text_answers_alone_is_evaluated() {
+    let place = with("test");
+    let text = place.read("ext/cases.jsonl");
+    let as_text = |line: &str| {
+        let mut case: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        for item in case["chain"].as_array_mut().expect("items") {
+            let gold = format!("finding {}", item["id"].as_str().expect("an id"));
+            item["answer"] = serde_json::json!({"type": "text", "gold": [gold]});
+            let fields = item.as_object_mut().expect("an item");
+            fields.remove("confusable");
+            fields.remove("laterality");
+        }
+        format!("{case}\n")
+    };
+    place.write("ext/cases.jsonl", text.lines().map(as_text).collect::<String>());
+    let summary = place.done("eval run --data ext --split test --max-cases 3 --no-cache --json").json();
+    assert_eq!(summary["cases"], 3);
+}

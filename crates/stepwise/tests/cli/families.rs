@@ -133,3 +133,113 @@ fn images_may_be_limited_where_the_family_takes_any_size() {
     let refused = place.refused("train recipe.toml --set image_max_pixels=5 --set image_min_pixels=6");
     assert!(refused.contains("`image_min_pixels` is more than `image_max_pixels`"), "{refused}");
 }
+
+/// Images are square here. With these settings of the folder, they have two crops.
+fn gemma_with_crops() -> Workplace {
+    let place = place("gemma3");
+    let mut settings: Value = serde_json::from_str(&place.read("model/preprocessor_config.json")).expect("JSON");
+    settings["pan_and_scan_min_ratio_to_activate"] = 1.0.into();
+    settings["pan_and_scan_min_crop_size"] = 16.into();
+    place.write("model/preprocessor_config.json", settings.to_string());
+    place
+}
+
+#[test]
+fn crops_are_shown_where_the_recipe_or_the_folder_says_so() {
+    let place = gemma_with_crops();
+    let images = |more: &str| {
+        let said = place.done(&format!("preview recipe.toml {more}")).stdout;
+        said.matches("<start_of_image>").count()
+    };
+    let (one, all) = (images(""), images("--set do_pan_and_scan=true"));
+    assert!(one > 0 && all == 3 * one, "{all} squares of {one} images");
+    let settings = place.read("model/preprocessor_config.json");
+    let of_folder = settings.replace(r#""do_pan_and_scan":null"#, r#""do_pan_and_scan":true"#);
+    place.write("model/preprocessor_config.json", of_folder);
+    assert_eq!((images(""), images("--set do_pan_and_scan=false")), (all, one));
+    let refused = self::place("qwen2_5_vl").refused("train recipe.toml --set do_pan_and_scan=true");
+    assert!(refused.contains("`do_pan_and_scan` has no effect on Qwen2-VL and Qwen2.5-VL"), "{refused}");
+}
+
+/// A run with crops is evaluated, continued and exported with crops.
+#[test]
+fn crops_of_a_run_go_with_it() {
+    let place = gemma_with_crops();
+    place.done(&format!("train recipe.toml {SHORT} --set do_pan_and_scan=true"));
+    let outcomes = place.read("run/benchmark/epoch-1/outcomes.jsonl");
+    assert!(outcomes.contains("\"fgsm\"") && outcomes.contains("\"transfer\""), "attacks are made on crops");
+    let run = likelihoods(&place, "run");
+    for format in ["peft", "merged"] {
+        place.done(&format!("export run {format} --format {format}"));
+        let exported = likelihoods(&place, format);
+        let apart = exported.iter().zip(&run).map(|(one, other)| (one - other).abs()).fold(0.0, f64::max);
+        assert!(apart <= 1e-4, "{format}: {exported:?} instead of {run:?}");
+    }
+    assert!(place.read("peft/README.md").contains("pass `do_pan_and_scan=True` to the processor"));
+    let again = "check recipe.toml --set adapter_name_or_path=peft";
+    let note = "peft: the adapter was trained with `do_pan_and_scan = true`, unlike the base model: ";
+    assert!(place.done(again).stderr.contains(note));
+    let warning = "warning: peft: the adapter was trained with `do_pan_and_scan = true`, and the recipe has \
+                   `do_pan_and_scan = false` -> ";
+    assert!(place.done(&format!("{again} --set do_pan_and_scan=false")).stderr.contains(warning));
+}
+
+/// Cases of which some for evaluation ask for a box.
+const BOXED: &str = "--set data.synth.seed=1 --set benchmark.max_cases=9";
+
+/// Boxes are asked for in the unit with which a family was trained, unless the recipe states another one.
+#[test]
+fn boxes_are_asked_for_in_the_unit_of_the_family() {
+    let units = ["in percent", "from 0 to 1000", "in pixels"];
+    for (family, unit) in [
+        ("smolvlm", units[0]),
+        ("gemma3", units[0]),
+        ("llava", units[0]),
+        ("llava_next", units[0]),
+        ("qwen2_vl", units[1]),
+        ("qwen3_vl", units[1]),
+        ("internvl", units[1]),
+        ("qwen2_5_vl", units[2]),
+    ] {
+        let place = place(family);
+        let asked = |more: &str| {
+            let asked = |line: String| {
+                let said = place.done(&format!("preview recipe.toml {line} {more}")).stdout;
+                // Some tokenizers show no blanks.
+                let bare = |text: &str| text.replace(' ', "");
+                let words = |unit: &str| bare(&format!("Answer with [left, top, right, bottom] {unit}."));
+                let found = units.map(|unit| bare(&said).contains(&words(unit)));
+                assert_eq!(found.into_iter().filter(|found| *found).count(), 1, "{family} {line} {more}: {said}");
+                units[found.iter().position(|found| *found).expect("one")]
+            };
+            let [trained, evaluated] =
+                ["".to_owned(), format!("--suite suite.toml --condition clean --n 200 {BOXED}")].map(asked);
+            assert_eq!(trained, evaluated, "{family} {more}");
+            trained
+        };
+        assert_eq!(asked(""), unit, "{family}");
+        assert_eq!(asked("--set box_format=per_mille"), units[1], "{family}");
+    }
+    let refused = place("llava").refused("train recipe.toml --set box_format=pixels");
+    assert!(refused.contains("boxes cannot be given in pixels of the resized image by LLaVA-1.5"), "{refused}");
+}
+
+/// The unit of boxes of a run is the unit of its evaluation and of its exports, and results in two units are not compared.
+#[test]
+fn the_unit_of_boxes_of_a_run_goes_with_it() {
+    let place = place("smolvlm");
+    place.done(&format!("train recipe.toml {SHORT} {BOXED}"));
+    place.done(&format!("train recipe.toml {SHORT} {BOXED} --set output_dir=fine --set box_format=per_mille"));
+    place.done("export fine peft --format peft");
+    assert!(place.read("peft/preprocessor_config.json").contains(r#""box_format": "per_mille""#));
+    let unit = r#""box_format":"per_mille""#;
+    let outcomes = |path: &str, out: &str| {
+        place.done(&format!("eval {path} --out {out} --max-cases 9 --no-cache --suite suite.toml"));
+        place.read(&format!("{out}/tuned/outcomes.jsonl"))
+    };
+    assert!(!outcomes("run", "a").contains(unit));
+    assert!(outcomes("fine", "b").contains(unit));
+    assert!(outcomes("peft", "c").contains(unit));
+    let refused = place.refused("compare a b --suite suite.toml");
+    assert!(refused.contains("box_format: is `percent` in A and `per_mille` in B"), "{refused}");
+}

@@ -90,3 +90,27 @@ fn every_command_refuses_narrow_16_bit_images_and_cut_files() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+#[test]
+fn imports_map_sixteen_bits_as_the_options_say() {
+    let place = Workplace::new();
+    let [(_, deep, _), _] = refused_images();
+    place.write("src/deep.png", &deep);
+    place.write("src/t.csv", b"file,question,answer\ndeep.png,Which?,x\n".as_slice());
+    let import = "data import table src/t.csv";
+    let columns = "--image file --question question --answer answer --rest 25";
+    let said = place.refused(&format!("{import} out {columns}"));
+    assert!(said.contains("--intensity 12bit"), "{said}");
+    for (out, options) in [
+        ("a", "--intensity 12bit"),
+        ("b", "--intensity -100:4000"),
+        ("c", "--intensity window:40/400 --offset -1024"),
+        ("d", "--intensity min-max"),
+    ] {
+        let said = place.done(&format!("{import} {out} {columns} {options}")).stdout;
+        assert!(said.contains("16 bits mapped to 8 by"), "{said}");
+        place.done(&format!("check {out}"));
+    }
+    let said = place.refused(&format!("{import} e {columns} --intensity 9"));
+    assert!(said.contains("LOW:HIGH, 12bit, min-max or window:CENTRE/WIDTH"), "{said}");
+}

@@ -1,5 +1,5 @@
 //! Patients and images on both sides of the split: every command that uses cases refuses them, in one folder and across
-//! folders, and `eval` warns.
+//! folders, unless `--allow-leaks` is given, and reports then say so.
 
 use std::fs;
 use std::io::Cursor;
@@ -183,7 +183,7 @@ fn a_mirrored_rotated_or_inverted_training_image_is_refused() {
 }
 
 #[test]
-fn evaluation_of_training_images_warns() {
+fn evaluation_of_training_images_needs_a_flag() {
     let place = Workplace::with_run();
     let line = "eval run --data a --no-cache --max-cases 1";
     for (folder, seed) in [("a", 2), ("b", 3)] {
@@ -197,15 +197,76 @@ fn evaluation_of_training_images_warns() {
         "eval_split = \"validation\"\n\n[data.synth]\ncases = 24\nseed = 2\nimage_size = 64\n",
         "eval_split = \"validation\"\ndataset = \"b\"\n",
     );
+    // An earlier version recorded nothing in the folder of the run, so the training data are read.
+    fs::remove_file(place.path("run/trained.jsonl")).expect("removed");
     assert!(!place.done(line).stderr.contains("training data"));
     let text = place.read("b/cases.jsonl");
     let cases: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let path = cases[of(&cases, "train")]["images"][0]["path"].as_str().expect("a path");
     let picture = load_image(&place.path("b").join(path)).expect("decodes");
     put(&place, "a", "copy.jpg", &jpeg(&picture), true);
-    let said = place.done(line).stderr;
+    let said = place.refused(line);
+    assert!(
+        said.contains("1 of ") && said.contains("such as a/cases.jsonl:") && said.contains("--allow-leaks"),
+        "{said}"
+    );
+    let said = place.done(&format!("{line} --allow-leaks --out out")).stderr;
     assert!(said.contains("warning: 1 of ") && said.contains("such as a/cases.jsonl:"), "{said}");
+    assert!(place.read("out/report.html").contains("evaluated cases share a patient or an image"));
     fs::remove_dir_all(place.path("b")).expect("removed");
     let said = place.done(line).stderr;
     assert!(said.contains("warning: evaluated images are not compared with those of the training: "), "{said}");
+}
+
+#[test]
+fn a_run_with_leaks_says_so_and_records_what_it_was_trained_on() {
+    let place = furnished();
+    let (_, picture) = trained(&place);
+    put(&place, "b", "copy.jpg", &jpeg(&picture), false);
+    place.refused("train both.toml");
+    place.done("check both.toml --allow-leaks");
+    place.done("train both.toml --plan --allow-leaks");
+    let said = place.done("train both.toml --allow-leaks").stderr;
+    assert!(said.contains(" evaluated cases share a patient or an image"), "{said}");
+    assert!(place.read("run/report.html").contains("evaluated cases share a patient or an image"));
+    // The record suffices: the training data are gone.
+    place.done("data synth c --cases 24 --seed 5 --image-size 64");
+    fs::rename(place.path("a"), place.path("a-moved")).expect("moved");
+    let line = "eval run --data c --no-cache --max-cases 1";
+    assert!(!place.done(line).stderr.contains("training data"));
+    put(&place, "c", "copy.jpg", &jpeg(&picture), false);
+    let said = place.refused(line);
+    assert!(said.contains("such as c/cases.jsonl:") && said.contains("with a/cases.jsonl:"), "{said}");
+}
+
+#[test]
+fn a_copy_that_was_rotated_cropped_or_written_on_is_refused() {
+    use image::imageops::{crop_imm, rotate90};
+    let place = furnished();
+    let (_, picture) = trained(&place);
+    let side = picture.width();
+    let cropped = crop_imm(&picture, side / 16, side / 16, side - side / 8, side - side / 8).to_image();
+    let mut written = rotate90(&picture);
+    (0..12)
+        .for_each(|x| (0..5).for_each(|y| written.put_pixel(2 + x, 2 + y, image::Rgb([255 * ((x + y) % 2) as u8; 3]))));
+    for (number, copy) in [cropped, written].into_iter().enumerate() {
+        put(&place, "b", &format!("copy-{number}"), &jpeg(&copy), false);
+        let said = place.refused("check both.toml");
+        assert!(said.contains("a near-duplicate image") && said.contains("is in train (a/cases.jsonl:"), "{said}");
+    }
+}
+
+#[test]
+fn a_group_on_two_sides_is_one_line_with_its_counts() {
+    let place = furnished();
+    let mut all = cases(&place, "b");
+    for case in &mut all {
+        case["group_id"] = json!("patient 1");
+    }
+    place.write("b/cases.jsonl", all.iter().map(|case| format!("{case}\n")).collect::<String>());
+    let ran = place.run("check b");
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    let said = ran.stdout;
+    assert_eq!(said.matches("patient 1").count(), 1, "{said}");
+    assert!(said.contains("group \"patient 1\" is in train (row ") && said.contains(" more)"), "{said}");
 }

@@ -27,6 +27,7 @@ mod export;
 mod help;
 mod hostile;
 mod images;
+mod import_resumed;
 mod installed;
 mod json;
 mod leaks;
@@ -39,9 +40,14 @@ mod pipe;
 mod preview;
 mod recipes;
 mod resume;
+mod served;
+#[allow(dead_code)]
+#[path = "../../../served/tests/served/stub.rs"]
+mod stub;
 mod study;
 mod study_report;
 mod suites;
 mod train;
+mod walks;
 #[cfg(feature = "wgpu")]
 mod wgpu;

@@ -4,23 +4,37 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 /// For each crate, the crates that it may depend on. In addition, tests may use [`TESTING`].
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 17] = [
     ("stepwise-config", &[]),
     ("stepwise-data", &[CONFIG]),
     ("stepwise-ops", &[]),
     ("stepwise-datasets", &[DATA]),
+    (OBJECTIVES, &[CONFIG]),
     ("stepwise-vlm", &[DATA, OPS]),
     ("stepwise-benchmark", &[CONFIG, DATA]),
-    ("stepwise-report", &[BENCHMARK, DATA]),
-    ("stepwise-recipe", &[BENCHMARK, CONFIG, DATA]),
+    ("stepwise-report", &[BENCHMARK, CURRICULUM, DATA]),
+    ("stepwise-served", &[BENCHMARK, DATA]),
+    ("stepwise-recipe", &[BENCHMARK, CONFIG, DATA, OBJECTIVES]),
     ("stepwise-curriculum", &[DATA, RECIPE]),
-    ("stepwise-trainer", &[BENCHMARK, CONFIG, CURRICULUM, DATA, RECIPE, REPORT, VLM]),
+    ("stepwise-trainer", &[BENCHMARK, CONFIG, CURRICULUM, DATA, OBJECTIVES, RECIPE, VLM]),
     ("stepwise-study", &[BENCHMARK, CONFIG, CURRICULUM, DATA, RECIPE, REPORT, TRAINER, VLM]),
     (
         "stepwise",
-        &[BENCHMARK, CONFIG, CURRICULUM, DATA, "stepwise-datasets", RECIPE, REPORT, "stepwise-study", TRAINER, VLM],
+        &[
+            BENCHMARK,
+            CONFIG,
+            CURRICULUM,
+            DATA,
+            "stepwise-datasets",
+            RECIPE,
+            REPORT,
+            "stepwise-served",
+            "stepwise-study",
+            TRAINER,
+            VLM,
+        ],
     ),
-    ("stepwise-fuzzed", &[DATA, RECIPE, TRAINER, VLM]),
+    ("stepwise-fuzzed", &[DATA, "stepwise-datasets", RECIPE, TRAINER, VLM]),
     (TESTING, &[BENCHMARK, DATA, RECIPE, VLM]),
     ("xtask", &[BENCHMARK, DATA, RECIPE]),
 ];
@@ -29,6 +43,7 @@ const BENCHMARK: &str = "stepwise-benchmark";
 const CONFIG: &str = "stepwise-config";
 const CURRICULUM: &str = "stepwise-curriculum";
 const DATA: &str = "stepwise-data";
+const OBJECTIVES: &str = "stepwise-objectives";
 const OPS: &str = "stepwise-ops";
 const RECIPE: &str = "stepwise-recipe";
 const REPORT: &str = "stepwise-report";
@@ -57,8 +72,8 @@ fn crates_use_each_other_as_drawn() {
             .iter()
             .filter_map(|dependency| Some((dependency["name"].as_str()?, dependency["kind"].as_str())))
             .filter(|(dependency, kind)| {
-                // Tests name the operations to choose their second backend.
-                let of_tests = *kind == Some("dev") && [TESTING, OPS].contains(dependency);
+                // Tests name the operations to choose their second backend, and render reports.
+                let of_tests = *kind == Some("dev") && [TESTING, OPS, REPORT].contains(dependency);
                 dependency.starts_with("stepwise") && !of_tests
             })
             .map(|(dependency, _)| dependency)
@@ -66,4 +81,41 @@ fn crates_use_each_other_as_drawn() {
         let stray: Vec<_> = used.difference(&allowed.iter().copied().collect()).copied().collect();
         assert!(stray.is_empty(), "{name} uses {stray:?}");
     }
+}
+
+/// Folders of the only crate that may use the network.
+const NETWORK: [&str; 1] = ["crates/served/"];
+
+#[test]
+fn one_crate_uses_the_network() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut files = Vec::new();
+    let mut folders = vec![root.join("crates")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => files.push(path),
+            }
+        }
+    }
+    let of_product = |path: &str| path.contains("/src/") || path.ends_with("Cargo.toml");
+    let mut users = BTreeSet::new();
+    for file in files {
+        let path = file.strip_prefix(&root).expect("below the root").display().to_string();
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let reaches = |line: &&str| {
+            ["std::net::Tcp", "std::net::Udp", "TcpStream", "TcpListener", "UdpSocket", "ToSocketAddrs", "ureq"]
+                .iter()
+                .any(|word| line.contains(word))
+        };
+        if of_product(&path) && code.iter().any(reaches) {
+            users.insert(path);
+        }
+    }
+    let stray: Vec<&String> =
+        users.iter().filter(|path| !NETWORK.iter().any(|folder| path.starts_with(folder))).collect();
+    assert!(stray.is_empty() && !users.is_empty(), "{stray:?} use the network -> only {NETWORK:?} may");
 }

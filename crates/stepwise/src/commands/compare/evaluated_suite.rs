@@ -1,9 +1,11 @@
 //! Suite with which stored outcomes were evaluated.
 
+use stepwise_benchmark::runner::NO_RESPONSE;
+use stepwise_benchmark::score::flexible::FLEXIBLE_VERSION;
 use stepwise_benchmark::score::parse::PARSER_VERSION;
 use stepwise_benchmark::score::{SCORING_VERSION, Scoring};
 use stepwise_benchmark::suite::{Suite, SuiteName};
-use stepwise_benchmark::summary::Summary;
+use stepwise_benchmark::summary::{ConditionSummary, Summary};
 use stepwise_data::prompt::AnswerForm;
 
 use super::side::SideSource;
@@ -18,7 +20,12 @@ pub struct EvaluatedSuite {
     max_cases: Option<usize>,
     /// Versions of the rules that decide among options and read generated text.
     versions: [String; 2],
+    /// Number of questions with an answer, and of questions without one because their request failed.
+    answered_and_missing: [usize; 2],
 }
+
+/// Largest share of questions without an answer that a comparison accepts unasked.
+const MOST_MISSING: f64 = 0.02;
 
 /// Names the versions that decided the answers.
 fn named([scoring, parser]: &[String; 2]) -> String {
@@ -29,11 +36,37 @@ fn named([scoring, parser]: &[String; 2]) -> String {
 impl From<Summary> for EvaluatedSuite {
     fn from(summary: Summary) -> Self {
         let versions = [summary.scoring_version, summary.parser];
-        Self { suite: summary.suite, scoring: summary.scoring, max_cases: summary.max_cases, versions }
+        let missing = |condition: &ConditionSummary| condition.skipped_by_reason.get(NO_RESPONSE).copied();
+        let answered_and_missing = [
+            summary.conditions.iter().map(|condition| condition.n).sum(),
+            summary.conditions.iter().filter_map(missing).sum(),
+        ];
+        let (suite, scoring, max_cases) = (summary.suite, summary.scoring, summary.max_cases);
+        Self { suite, scoring, max_cases, versions, answered_and_missing }
     }
 }
 
 impl EvaluatedSuite {
+    /// Returns whether replies were judged by the flexible reading.
+    fn is_flexible(&self) -> bool {
+        self.versions[1] == FLEXIBLE_VERSION
+    }
+
+    /// Returns what to say about questions without an answer; None where there are none.
+    pub fn missing(&self, name: &str) -> Option<String> {
+        let [answered, missing] = self.answered_and_missing;
+        let share = 100.0 * missing as f64 / (answered + missing).max(1) as f64;
+        (missing > 0)
+            .then(|| format!("{name}: {missing} questions ({share:.1} %) have no answer, because requests failed"))
+    }
+
+    /// Returns whether more questions have no answer than a comparison accepts: those that a server failed on may differ
+    /// from the others.
+    pub fn misses_too_many(&self) -> bool {
+        let [answered, missing] = self.answered_and_missing;
+        missing as f64 > MOST_MISSING * (answered + missing) as f64
+    }
+
     /// Returns what to say where another version of Stepwise decided the answers; None where it was this one.
     pub fn other_version(&self) -> Option<String> {
         let own = [SCORING_VERSION, PARSER_VERSION].map(str::to_owned);
@@ -56,9 +89,22 @@ impl EvaluatedSuite {
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when the versions of the scoring or the digests of the suites differ.
+/// [`Failure::Input`] when the scorings, their versions or the digests of the suites differ.
 pub fn same_suite(a: &SideSource, b: &SideSource) -> CommandResult {
     match (&a.evaluated_suite, &b.evaluated_suite) {
+        (Some(of_a), Some(of_b)) if of_a.is_flexible() != of_b.is_flexible() => Err(Failure::input(format!(
+            "{} and {}: one was read by the strict parser, the other by the flexible reading -> compare both by one reading: \
+             the folders, or the subfolders `flexible` of both",
+            a.name, b.name
+        ))),
+        (Some(of_a), Some(of_b)) if of_a.scoring != of_b.scoring => Err(Failure::input(format!(
+            "{} was scored by `{}`, {} by `{}` -> evaluate both with one scoring: `stepwise eval ... --scoring {}`",
+            a.name,
+            of_a.scoring.word(),
+            b.name,
+            of_b.scoring.word(),
+            if [of_a.scoring, of_b.scoring].contains(&Scoring::Generate) { "generate" } else { "letter" }
+        ))),
         (Some(of_a), Some(of_b)) if of_a.versions != of_b.versions => Err(Failure::input(format!(
             "{} was scored by {}, {} by {} -> evaluate both again with one version of stepwise",
             a.name,

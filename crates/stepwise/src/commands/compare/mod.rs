@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use stepwise_benchmark::compare::{Comparison, Side, compare, foreign};
+use stepwise_benchmark::compat::{self, CompatScore};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
@@ -16,6 +17,7 @@ use stepwise_data::check;
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::evaluation::suite::recipe_suite;
 
+use crate::commands::eval::compat_table;
 use crate::commands::split::SplitChoice;
 use crate::exit::{CommandResult, Failure};
 use crate::heartbeat::Heartbeat;
@@ -43,6 +45,12 @@ pub struct Args {
     /// Run whose base and epochs give the line of robust against clean accuracy; by default A; may be repeated.
     #[arg(long, value_name = "RUN")]
     reference: Vec<PathBuf>,
+    /// Compare although more than 2 % of the questions have no answer.
+    #[arg(long)]
+    allow_missing: bool,
+    /// Also score generated responses by published scoring rules, including their known faults; needs the cases.
+    #[arg(long)]
+    compat: bool,
     /// Format of the tables.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -69,6 +77,7 @@ pub fn run(args: &Args) -> CommandResult {
     let (a, b) = (SideSource::at(&args.a), SideSource::at(&args.b));
     let (a, b) = both(a, b)?;
     same_suite(&a, &b)?;
+    check_missing(args, [&a, &b])?;
     let suite = suite(args, [&a, &b])?;
     let cases = cases(args, [&a, &b])?;
     let uncapped = suite.uncapped();
@@ -99,13 +108,46 @@ pub fn run(args: &Args) -> CommandResult {
     let side_b =
         Side { checkpoint: b.checkpoint.as_deref(), outcomes: &of_b, history: b.history.as_ref(), name: &b.name };
     let comparison = compare(&suite, side_a, side_b, &reference).map_err(Failure::input)?;
+    let compat = match (args.compat, &plan) {
+        (false, _) => None,
+        (true, Some(plan)) => Some([&of_a, &of_b].map(|outcomes| compat::scores(plan, outcomes))),
+        (true, None) => {
+            let what = "--compat: published rules read the options of the questions, and no cases are given";
+            return Err(Failure::input(format!("{what} -> name them with `--cases FILE`")));
+        }
+    };
     [&a, &b].into_iter().filter_map(|side| side.note.as_ref()).for_each(|note| tell!("{note}"));
-    print(args, &comparison, [&a, &b])
+    print(args, &comparison, compat.as_ref(), [&a, &b])
 }
 
-fn print(args: &Args, comparison: &Comparison, sides: [&SideSource; 2]) -> CommandResult {
+/// Says how many questions have no answer, and refuses a comparison where these are too many, unless the command line
+/// allows it.
+fn check_missing(args: &Args, sides: [&SideSource; 2]) -> CommandResult {
+    for side in sides {
+        let Some(evaluated) = &side.evaluated_suite else { continue };
+        let Some(what) = evaluated.missing(&side.name) else { continue };
+        if evaluated.misses_too_many() && !args.allow_missing {
+            let advice = "evaluate it again, which asks these questions only, or compare with `--allow-missing`";
+            return Err(Failure::input(format!("{what} -> {advice}")));
+        }
+        tell!("warning: {what}");
+    }
+    Ok(())
+}
+
+/// Prints the comparison; `compat` has the scores of both sides by published rules, None if they were not asked for.
+fn print(
+    args: &Args,
+    comparison: &Comparison,
+    compat: Option<&[Vec<CompatScore>; 2]>,
+    sides: [&SideSource; 2],
+) -> CommandResult {
     if args.json {
-        say!("{}", serde_json::to_string_pretty(comparison).map_err(Failure::run)?);
+        let mut json = serde_json::to_value(comparison).map_err(Failure::run)?;
+        if let Some([a, b]) = compat {
+            json["compat"] = serde_json::json!({"a": a, "b": b});
+        }
+        say!("{}", serde_json::to_string_pretty(&json).map_err(Failure::run)?);
         return Ok(());
     }
     let write = match args.format {
@@ -113,7 +155,12 @@ fn print(args: &Args, comparison: &Comparison, sides: [&SideSource; 2]) -> Comma
         Format::Markdown => Table::markdown,
         Format::Latex => Table::latex,
     };
-    let tables: Vec<String> = tables::all(comparison, sides).iter().map(write).collect();
+    let of_rules = compat.into_iter().flatten().zip(["A", "B"]).map(|(scores, side)| {
+        let table = compat_table::table(scores);
+        Table { title: format!("{} of {side}", table.title), ..table }
+    });
+    let tables: Vec<String> =
+        tables::all(comparison, sides).into_iter().chain(of_rules).map(|table| write(&table)).collect();
     say!("{}", tables.join("\n").trim_end());
     Ok(())
 }

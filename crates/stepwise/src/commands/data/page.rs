@@ -7,6 +7,7 @@ use stepwise_data::problem::Problems;
 use stepwise_data::taxonomy::Taxonomy;
 use stepwise_report::cases::{CasesInput, render};
 
+use super::prompts::prompts;
 use super::selection::select;
 use super::show::Args;
 use crate::exit::{CommandResult, Failure};
@@ -17,7 +18,7 @@ use crate::heartbeat::Heartbeat;
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when `file` exists, the data set or taxonomy cannot be read, or no case is as asked for;
+/// [`Failure::Input`] when `file` exists, the data set, taxonomy or recipe cannot be read, or no case is as asked for;
 /// [`Failure::Run`] when the page cannot be written.
 pub fn write(args: &Args, file: &Path) -> CommandResult {
     if file.exists() {
@@ -38,6 +39,10 @@ pub fn write(args: &Args, file: &Path) -> CommandResult {
         one.split == other.split && one.group_id != other.group_id
     };
     let near = near_images(&placed, in_one_side, &fingerprints);
+    let prompts = match &args.recipe {
+        Some(recipe) => Some(prompts(recipe, &dataset, &selection.shown)?),
+        None => None,
+    };
     let report = render(&CasesInput {
         title: &args.data.display().to_string(),
         dataset: &dataset,
@@ -46,6 +51,8 @@ pub fn write(args: &Args, file: &Path) -> CommandResult {
         findings: &findings,
         near: &near,
         shown: &selection.shown,
+        prompts: prompts.as_ref(),
+        shows_credentialed: args.show_credentialed,
         selection: &selection.words,
     });
     folder::write(file, &report.html)?;

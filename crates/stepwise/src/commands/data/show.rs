@@ -33,6 +33,12 @@ pub struct Args {
     /// Show this many cases, drawn at random; by default all up to 200.
     #[arg(long, value_name = "N", requires = "html", value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: Option<u32>,
+    /// Also show every prompt as the model of this recipe sees it, and the lengths in tokens.
+    #[arg(long, value_name = "RECIPE", requires = "html")]
+    pub recipe: Option<PathBuf>,
+    /// Show images and texts of credentialed data sets, too; the page must then not be passed on.
+    #[arg(long, requires = "html")]
+    pub show_credentialed: bool,
     /// File of stages and categories; by default the 31 built-in categories.
     #[arg(long, value_name = "FILE", requires = "html")]
     pub taxonomy: Option<PathBuf>,

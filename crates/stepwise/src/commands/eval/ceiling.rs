@@ -6,6 +6,7 @@ use stepwise_data::case::Case;
 use stepwise_data::random::stream;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::evaluation::vectors::{VectorError, case_vectors};
+use stepwise_trainer::image_settings::of_recipe;
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_vlm::nn::parameter::Pass;
 
@@ -35,7 +36,7 @@ const SHOWN: usize = 60;
 pub fn run(args: &Args) -> CommandResult {
     let mut progress = ConsoleProgress::new("loading cases and model");
     let chosen = device::choose(args.device.as_deref())?;
-    let source = source::find(&args.path, args.base.as_deref())?;
+    let source = source::find(args.path(), args.base.as_deref())?;
     let recipe = source.recipe.as_ref().map(|path| Recipe::load(path, &[])).transpose().map_err(Failure::input)?;
     let (_, cases) = inputs::cases(args, recipe.as_ref())?;
     let mut read = cases.eval;
@@ -46,8 +47,8 @@ pub fn run(args: &Args) -> CommandResult {
     if let Some(out) = &args.out {
         folder::make(out)?;
     }
-    let splitting = recipe.as_ref().and_then(|recipe| recipe.do_image_splitting);
-    let pipeline = source.load(&chosen.device, splitting).map_err(Failure::input)?;
+    let images = recipe.as_ref().map(of_recipe).unwrap_or_default();
+    let pipeline = source.load(&chosen.device, images).map_err(Failure::input)?;
     source::announce(&source);
     let interrupt = Interrupt::listen(|| tell!("\nstopping; again to leave at once")).map_err(Failure::run)?;
     let vectors =
@@ -64,7 +65,7 @@ pub fn run(args: &Args) -> CommandResult {
     }
     match args.json {
         true => say!("{json}"),
-        false => say!("{}", table(&source::title(&args.path, &source), &found).text()),
+        false => say!("{}", table(&source::title(args.path(), &source), &found).text()),
     }
     Ok(())
 }

@@ -1,30 +1,60 @@
-//! Warning about evaluated cases that the run was trained on.
+//! Comparison of the evaluated cases with what the run was trained on.
+
+use std::path::Path;
 
 use stepwise_data::case::Split;
 use stepwise_recipe::Recipe;
-use stepwise_trainer::cases::Cases;
-use stepwise_trainer::preflight::leaks::{SeenCases, seen};
+use stepwise_trainer::cases::{Cases, LeakRule};
+use stepwise_trainer::trained::{SeenCases, Trained};
 
 use super::Args;
+use crate::exit::Failure;
 
-/// Warns when evaluated cases show images of the run's training data, or belong to its patients. The training split is
-/// evaluated without a warning where the command line asks for it.
-pub fn warn(args: &Args, recipe: &Recipe, cases: &Cases) {
-    let found = match &args.data {
-        None if args.split.map(Split::from) == Some(Split::Train) => None,
-        None => seen(cases, cases),
-        Some(_) => match Cases::open(&recipe.data) {
-            Ok(trained) => seen(&trained, cases),
-            Err(error) => {
-                return tell!("warning: evaluated images are not compared with those of the training: {error}");
-            }
-        },
+/// Looks for evaluated cases that show images of the run's training data, or belong to its patients. `recipe` is the
+/// recipe in the folder of the run, and its path. Returns a sentence for the report where there are any and
+/// `--allow-leaks` is given. The training split is evaluated without a comparison where the command line asks for it.
+///
+/// # Errors
+///
+/// [`Failure::Input`] where there are such cases, and `--allow-leaks` is not given.
+pub fn check(args: &Args, (recipe, path): (&Recipe, &Path), cases: &Cases) -> Result<Option<String>, Failure> {
+    if args.data.is_none() && args.split.map(Split::from) == Some(Split::Train) {
+        return Ok(None);
+    }
+    let Some(trained) = trained(args, recipe, path, cases) else { return Ok(None) };
+    let Some(found) = trained.seen(cases) else { return Ok(None) };
+    let SeenCases { count, total, first, trained } = &found;
+    if !args.allow_leaks {
+        return Err(Failure::input(format!(
+            "{count} of {total} evaluated cases share a patient or an image, equal or nearly equal, with the training data, such \
+             as {first} with {trained} -> evaluate cases that the run was not trained on, or go on with `--allow-leaks`, \
+             which the report then says"
+        )));
+    }
+    tell!("warning: {}, such as {first} with {trained}", found.sentence());
+    Ok(Some(found.sentence()))
+}
+
+/// What the run was trained on: from the record in its folder, or from its training data where the record lacks
+/// fingerprints of images. None, with a warning, where neither can be read.
+fn trained(args: &Args, recipe: &Recipe, path: &Path, cases: &Cases) -> Option<Trained> {
+    let recorded = match Trained::read(path.parent().unwrap_or(Path::new("."))) {
+        Ok(Some(trained)) if trained.is_complete() => return Some(trained),
+        Ok(recorded) => recorded,
+        Err(error) => {
+            tell!("warning: the record of the training images cannot be read: {error}");
+            None
+        }
     };
-    if let Some(SeenCases { count, first, trained }) = found {
-        tell!(
-            "warning: {count} of {} evaluated cases share a patient or an image, equal or nearly equal, with the training \
-             data, such as {first} with {trained} -> evaluate cases that the run was not trained on",
-            cases.eval.len()
-        );
+    let read = match args.data.is_none() {
+        true => return Some(Trained::of_files(cases)),
+        false => Cases::open_with(&recipe.data, LeakRule::Allow),
+    };
+    match read {
+        Ok(trained) => Some(Trained::of_files(&trained)),
+        Err(error) => {
+            tell!("warning: evaluated images are not compared with those of the training: {error}");
+            recorded
+        }
     }
 }

@@ -1,14 +1,17 @@
 //! `stepwise eval PATH`: runs the benchmark on a run, a checkpoint, a PEFT folder or a model, and compares it
-//! with its base.
+//! with its base; `stepwise eval --endpoint URL`: on a served model.
 
 mod ceiling;
-mod compat_table;
+pub mod compat_table;
+mod dry_run;
 mod evaluator;
 mod inputs;
 mod leaks;
 mod saved;
+mod served;
+mod served_args;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use stepwise_benchmark::compat;
@@ -21,9 +24,12 @@ use stepwise_trainer::device::Adapter;
 use stepwise_trainer::evaluation::cache::model_key;
 use stepwise_trainer::evaluation::evaluate::ModelUnderTest;
 use stepwise_trainer::evaluation::report::LoadedModels;
+use stepwise_trainer::image_settings::of_recipe;
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::preflight::texts::TextCheck;
 use stepwise_trainer::progress::Progress;
+use stepwise_vlm::images::processor::ImageOptions;
+use stepwise_vlm::model::Vlm;
 use stepwise_vlm::nn::parameter::Pass;
 
 use crate::commands::split::SplitChoice;
@@ -32,12 +38,14 @@ use crate::progress::ConsoleProgress;
 use crate::{device, folder, gains, source};
 use evaluator::Evaluator;
 use saved::SavedResults;
+use served_args::ServedArgs;
 
 /// Arguments of `eval`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Run, checkpoint, PEFT folder or model folder.
-    path: PathBuf,
+    #[arg(required_unless_present = "endpoint")]
+    path: Option<PathBuf>,
     /// Folder of the base model; by default the one that the adapter or run names.
     #[arg(long, value_name = "DIR")]
     base: Option<PathBuf>,
@@ -71,6 +79,10 @@ pub struct Args {
     /// user's cache folder. Above 1 GiB, the answers of the least recently used models are deleted.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// Evaluate although cases share a patient or an image, equal or nearly equal, with what the run was trained on; the
+    /// report says so.
+    #[arg(long)]
+    allow_leaks: bool,
     /// Use no answer cache.
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
@@ -80,10 +92,19 @@ pub struct Args {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    served: ServedArgs,
+}
+
+impl Args {
+    /// Returns the path of the model; empty with `--endpoint`, which needs none.
+    fn path(&self) -> &Path {
+        self.path.as_deref().unwrap_or(Path::new(""))
+    }
 }
 
 /// Parses a number of cases, at least 1.
-fn at_least_one(written: &str) -> Result<usize, String> {
+pub fn at_least_one(written: &str) -> Result<usize, String> {
     match written.parse() {
         Ok(0) => Err("is too small: write at least 1".to_owned()),
         Ok(count) => Ok(count),
@@ -106,33 +127,41 @@ enum ScoringChoice {
 /// [`Failure::Input`] when the model, the cases, the suite or stored outcomes cannot be used; [`Failure::Run`] when the
 /// evaluation fails or a file cannot be written; [`Failure::Interrupted`] when the user interrupts it.
 pub fn run(args: &Args) -> CommandResult {
+    if let (Some(endpoint), Some(name)) = (&args.served.endpoint, &args.served.model) {
+        return served::run(args, endpoint, name);
+    }
     if args.ceiling {
         return ceiling::run(args);
     }
     let mut progress = ConsoleProgress::new("loading cases and model");
     let chosen = device::choose(args.device.as_deref())?;
-    let source = source::find(&args.path, args.base.as_deref())?;
+    let source = source::find(args.path(), args.base.as_deref())?;
     let recipe = match &source.recipe {
         Some(path) => Some(Recipe::load(path, &[]).map_err(Failure::input)?),
         None => None,
     };
     let (data, mut cases) = inputs::cases(args, recipe.as_ref())?;
     cases.identify_pictures().map_err(Failure::input)?;
-    if let Some(recipe) = &recipe {
-        leaks::warn(args, recipe, &cases);
-    }
+    let leaks = match (&recipe, &source.recipe) {
+        (Some(recipe), Some(path)) => leaks::check(args, (recipe, path), &cases)?,
+        _ => None,
+    };
     let suite = inputs::suite(args, recipe.as_ref())?;
-    let splitting = recipe.as_ref().and_then(|recipe| recipe.do_image_splitting);
+    let images = recipe.as_ref().map(of_recipe).unwrap_or_default();
     // Made before the evaluation, so that no results are lost because the folder cannot be written.
     if let Some(out) = &args.out {
         folder::make(out)?;
     }
     let cache = inputs::cache(args)?;
-    let pipeline = source.load(&chosen.device, splitting).map_err(Failure::input)?;
+    let pipeline = source.load(&chosen.device, images).map_err(Failure::input)?;
+    cases.set_box_grids(&pipeline.processor).iter().for_each(|line| progress.warning(line));
     let other = match &source.base {
         Some(base) => {
             let base = source::find(base, None)?;
-            let pipeline = base.load(&chosen.device, splitting).map_err(Failure::input)?;
+            // A base of another family is shown images with its own settings. It is asked the same questions.
+            let own = Vlm::load_config(&base.model).map_err(Failure::input)?.image_options();
+            let images = ImageOptions { box_format: None, ..images.only(own) };
+            let pipeline = base.load(&chosen.device, images).map_err(Failure::input)?;
             Some((base, pipeline))
         }
         None => None,
@@ -178,12 +207,13 @@ pub fn run(args: &Args) -> CommandResult {
     let report = match &args.out {
         Some(out) => {
             let results = SavedResults {
-                path: &args.path,
+                path: args.path(),
                 source: &source,
                 data: &data,
                 device: &Adapter::label(&chosen.name, chosen.adapter.as_ref()),
                 plan: &plan,
                 images,
+                leaks: leaks.as_deref(),
             };
             Some(results.write(out, (&summary, &answers), of_base.as_ref(), models)?)
         }
@@ -193,7 +223,7 @@ pub fn run(args: &Args) -> CommandResult {
         say!("{}", serde_json::to_string_pretty(&summary).map_err(Failure::run)?);
         return Ok(());
     }
-    say!("{}", gains::text(&source::title(&args.path, &source), &summary));
+    say!("{}", gains::text(&source::title(args.path(), &source), &summary));
     if args.compat {
         say!("\n{}", compat_table::table(&summary.compat).text());
     }

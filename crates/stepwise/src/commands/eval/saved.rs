@@ -30,6 +30,8 @@ pub struct SavedResults<'a> {
     pub plan: &'a Plan<'a>,
     /// Images of the cases.
     pub images: &'a CaseImages,
+    /// Sentence about cases that the training contains in part; None where there are none.
+    pub leaks: Option<&'a str>,
 }
 
 impl SavedResults<'_> {
@@ -63,7 +65,7 @@ impl SavedResults<'_> {
             base: summary,
             tested: &[],
             delivered: None,
-            warning: None,
+            warning: self.leaks,
             training: None,
             model: None,
             forgetting: None,

@@ -10,13 +10,14 @@ use stepwise_curriculum::planned::PlannedStep;
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_recipe::Recipe;
 use stepwise_report::plan::{PlanInput, render};
-use stepwise_trainer::cases::Cases;
+use stepwise_trainer::cases::{Cases, LeakRule};
 use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
-use stepwise_trainer::image_splitting::ImageSplitting;
+use stepwise_trainer::image_settings::ImageSettings;
 use stepwise_trainer::preflight::leaks;
 use stepwise_trainer::preflight::plan_summary::{self, PlanSummary};
 use stepwise_trainer::preflight::schedule_notes;
 
+use crate::commands::split::warn;
 use crate::exit::{CommandResult, Failure};
 use crate::folder;
 use crate::heartbeat::Heartbeat;
@@ -29,29 +30,30 @@ enum Form {
     Page,
 }
 
-/// Prints the counts of training examples by phase, and writes the whole plan to `file` if one is given.
+/// Prints the counts of training examples by phase, and writes the whole plan to `file` if one is given. A patient or an
+/// image on two sides of the split is treated by `rule`.
 ///
 /// # Errors
 ///
 /// [`Failure::Input`] when the name of the file does not end in `.csv` or `.html`, or the suite, the cases or the run
 /// plan are invalid; [`Failure::Run`] when the file cannot be written.
-pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> CommandResult {
+pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>, rule: LeakRule) -> CommandResult {
     let file = file.map(|file| Ok::<_, Failure>((file, form(file)?))).transpose()?;
     let suite = recipe_suite(recipe).map_err(Failure::input)?;
     check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;
     let _heartbeat = Heartbeat::start("planning the training examples");
-    let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
-    leaks::check(&cases).map_err(Failure::input)?;
+    let cases = Cases::open_with(&recipe.data, rule).map_err(Failure::input)?;
+    let near = leaks::check(&cases, rule).map_err(Failure::input)?;
+    warn(cases.leaks.iter().chain(&near));
     let Cases { train: cases, warnings: of_cases, .. } = cases;
-    let splitting = ImageSplitting::of(recipe).map_err(Failure::input)?;
+    let images = ImageSettings::of(recipe).map_err(Failure::input)?;
     let run_plan = RunPlan::new(recipe, &cases).map_err(Failure::input)?;
     let plan_summary = PlanSummary::new(recipe, &cases, &run_plan);
     say!("{}", table::text(&plan_summary));
-    let of_splitting: Vec<String> = splitting.warning.into_iter().collect();
     let warnings =
-        [of_cases, of_splitting, plan_summary.idle(recipe), schedule_notes::warnings(recipe, &run_plan)].concat();
+        [of_cases, images.warnings, plan_summary.idle(recipe), schedule_notes::warnings(recipe, &run_plan)].concat();
     warnings.iter().for_each(|line| tell!("warning: {line}"));
-    let notes = splitting.note.into_iter().chain(schedule_notes::single_steps(recipe, &run_plan));
+    let notes = images.notes.into_iter().chain(schedule_notes::single_steps(recipe, &run_plan));
     notes.for_each(|line| tell!("{line}"));
     let Some((file, form)) = file else { return Ok(()) };
 

@@ -8,8 +8,7 @@ use stepwise_benchmark::suite::{Condition, Suite};
 use stepwise_recipe::Recipe;
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::evaluation::suite::recipe_suite;
-use stepwise_trainer::image_splitting::ImageSplitting;
-use stepwise_trainer::recipe_to_model::image_options;
+use stepwise_trainer::image_settings::ImageSettings;
 use stepwise_vlm::processor::Processor;
 
 use super::question::QuestionPrinter;
@@ -51,15 +50,16 @@ impl Choice {
 pub fn print(recipe: &Recipe, choice: &Choice, case: Option<usize>) -> CommandResult {
     let suite = suite(recipe, choice.suite.as_deref())?;
     let conditions = conditions(&suite, &choice.conditions)?;
-    let cases = Cases::for_evaluation(&recipe.data).map_err(Failure::input)?;
+    let mut cases = Cases::for_evaluation(&recipe.data).map_err(Failure::input)?;
     if let Some(number) = case.filter(|number| *number >= cases.eval.len()) {
         let count = cases.eval.len();
         let problem = format!("--case {number}: there are {count} evaluation cases -> give 0 to {}", count - 1);
         return Err(Failure::input(problem));
     }
     let mut processor = Processor::from_folder(&recipe.model_name_or_path).map_err(Failure::input)?;
-    let splitting = ImageSplitting::of(recipe).map_err(Failure::input)?.value;
-    processor.set_image_options(image_options(recipe, splitting)).map_err(Failure::input)?;
+    let options = ImageSettings::of(recipe).map_err(Failure::input)?.options;
+    processor.set_image_options(options).map_err(Failure::input)?;
+    cases.set_box_grids(&processor);
     if let Some(images) = &choice.images {
         folder::make(images)?;
     }

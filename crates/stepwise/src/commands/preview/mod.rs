@@ -3,7 +3,7 @@
 
 mod evaluation;
 mod question;
-mod tokens;
+pub mod tokens;
 mod training;
 
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> CommandResult {
     if args.evaluation.is_wanted() {
         evaluation::print(&recipe, &args.evaluation, args.case)
     } else {
-        let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
-        training::print(&recipe, &cases, args.case.unwrap_or(0))
+        let mut cases = Cases::open(&recipe.data).map_err(Failure::input)?;
+        training::print(&recipe, &mut cases, args.case.unwrap_or(0))
     }
 }

@@ -79,6 +79,9 @@ impl<'a> QuestionPrinter<'a> {
         }
         let shown = self.shown(entry, perturbed);
         let written = match self.folder {
+            Some(_) if shown.source.credentialed => {
+                vec![", not written, because its data set needs credentials".to_owned(); shown.images.len()]
+            }
             Some(folder) => self.written(folder, entry, perturbed)?,
             None => vec![String::new(); shown.images.len()],
         };

@@ -5,8 +5,7 @@ use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::batches::examples::ExampleBuilder;
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::image_splitting::ImageSplitting;
-use stepwise_trainer::recipe_to_model::image_options;
+use stepwise_trainer::image_settings::ImageSettings;
 use stepwise_vlm::pipeline::VlmPipeline;
 
 use super::tokens::marked;
@@ -18,16 +17,18 @@ use crate::exit::{CommandResult, Failure};
 /// # Errors
 ///
 /// [`Failure::Input`] when the model cannot be loaded, the case does not exist, or an example cannot be made.
-pub fn print(recipe: &Recipe, cases: &Cases, number: usize) -> CommandResult {
-    let Some(case) = cases.train.get(number) else {
+pub fn print(recipe: &Recipe, cases: &mut Cases, number: usize) -> CommandResult {
+    if number >= cases.train.len() {
         let count = cases.train.len();
         let problem = format!("--case {number}: there are {count} training cases -> give 0 to {}", count - 1);
         return Err(Failure::input(problem));
-    };
+    }
     let chosen = device::choose(Some("cpu"))?;
     let mut pipeline = VlmPipeline::load(&recipe.model_name_or_path, &chosen.device).map_err(Failure::input)?;
-    let splitting = ImageSplitting::of(recipe).map_err(Failure::input)?.value;
-    pipeline.processor.set_image_options(image_options(recipe, splitting)).map_err(Failure::input)?;
+    let options = ImageSettings::of(recipe).map_err(Failure::input)?.options;
+    pipeline.processor.set_image_options(options).map_err(Failure::input)?;
+    cases.set_box_grids(&pipeline.processor);
+    let (cases, case) = (&*cases, &cases.train[number]);
     let run_plan = RunPlan::new(recipe, &cases.train).map_err(Failure::input)?;
     let mut examples = ExampleBuilder::new(recipe, cases, &pipeline.processor);
     for image in &case.images {

@@ -9,6 +9,7 @@ use stepwise_study::manifest::Manifest;
 use stepwise_study::task::TaskStatus;
 
 use super::{jobs, task};
+use crate::commands::split::leak_rule;
 use crate::device;
 use crate::exit::{CommandResult, Failure};
 use crate::table::Table;
@@ -35,6 +36,9 @@ pub struct Args {
     /// the same time.
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "device")]
     devices: Vec<String>,
+    /// Run the study although a patient or an image is on two sides of the split; the reports of its runs say so.
+    #[arg(long)]
+    allow_leaks: bool,
     /// Device of every run: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is usable.
     #[arg(long)]
     device: Option<String>,
@@ -47,7 +51,8 @@ pub struct Args {
 /// [`Failure::Input`] for an invalid study, task or device; [`Failure::Run`] when runs failed; [`Failure::Held`] when
 /// other processes run the rest; [`Failure::Interrupted`] when the user interrupts the command.
 pub fn run(args: &Args) -> CommandResult {
-    let study = Study::load(&args.study).map_err(Failure::input)?;
+    let mut study = Study::load(&args.study).map_err(Failure::input)?;
+    study.leaks = leak_rule(args.allow_leaks);
     if args.dry_run {
         let manifest = Manifest::plan(&study, None).map_err(Failure::input)?;
         say!("{}", overview(&study, &manifest)?.text());

@@ -51,6 +51,7 @@ pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> C
         resume: true,
         base_answers: base_answers.as_deref(),
         render: stepwise_report::render,
+        leaks: study.leaks,
     };
     let mut progress = ConsoleProgress::new("loading cases and model");
     let prepared = PreparedRun::new(&options, &mut progress).map_err(Failure::run)?;

@@ -1,0 +1,114 @@
+//! `stepwise questions DATA OUT`: writes a pack of questions, which any model can answer elsewhere.
+
+use std::path::PathBuf;
+
+use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::suite::Suite;
+use stepwise_data::case::Split;
+use stepwise_recipe::{CaseSource, Data};
+use stepwise_served::pack::{self, Manifest, Pack, PackOptions, Replies, of_pack};
+use stepwise_trainer::cases::Cases;
+
+use crate::commands::eval::at_least_one;
+use crate::commands::split::SplitChoice;
+use crate::exit::{CommandResult, Failure};
+use crate::heartbeat::Heartbeat;
+use crate::table::Table;
+
+/// Arguments of `questions`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Folder with `cases.jsonl` and the images.
+    data: PathBuf,
+    /// Folder of the pack; new, or with `--replies` the pack whose second turns are written.
+    out: PathBuf,
+    /// Suite: `fast`, `full` or a suite file. Choices and yes/no questions are answered in text, whatever its scoring.
+    #[arg(long, value_name = "SUITE", default_value = "fast")]
+    suite: PathBuf,
+    /// Split to ask.
+    #[arg(long, value_enum, default_value_t = SplitChoice::Test)]
+    split: SplitChoice,
+    /// Maximum number of cases.
+    #[arg(long, value_parser = at_least_one)]
+    max_cases: Option<usize>,
+    /// Name of the model in every request.
+    #[arg(long, value_name = "NAME", default_value = "model")]
+    model: String,
+    /// Put the images into the requests as data URLs, in place of paths of files.
+    #[arg(long)]
+    data_urls: bool,
+    /// Replies to the first requests of the pack: writes the questions that repeat them, `requests-2.jsonl`. May be
+    /// repeated.
+    #[arg(long, value_name = "FILE")]
+    replies: Vec<PathBuf>,
+}
+
+/// Writes the pack, or its second requests, and prints what it holds.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the cases, the suite or the replies cannot be used; [`Failure::Run`] when a file cannot be
+/// written.
+pub fn run(args: &Args) -> CommandResult {
+    let _heartbeat = Heartbeat::start("writing questions");
+    let data = Data {
+        source: CaseSource::Dataset(vec![args.data.clone()]),
+        eval_split: Split::from(args.split),
+        max_samples: None,
+        abstain_option: None,
+    };
+    let mut cases = Cases::for_evaluation(&data).map_err(Failure::input)?;
+    cases.identify_pictures().map_err(Failure::input)?;
+    cases.warnings.iter().for_each(|line| tell!("warning: {line}"));
+    if cases.eval.iter().any(|case| case.source.credentialed) {
+        tell!("warning: a data set needs credentials: keep the pack where its licence allows");
+    }
+    if args.replies.is_empty() { first(args, &cases) } else { second(args, &cases) }
+}
+
+fn first(args: &Args, cases: &Cases) -> CommandResult {
+    let text = Suite::text_of(&args.suite).map_err(Failure::input)?;
+    let suite = Suite::named(&args.suite).map_err(Failure::input)?;
+    let max_cases = args.max_cases.or(suite.max_cases);
+    let suite = of_pack(suite, max_cases);
+    let plan = Plan::new(&suite, &cases.eval);
+    let manifest = pack::write(&plan, &cases.pictures, options(args, &text)).map_err(Failure::input)?;
+    say!("{}", table(&manifest).text());
+    Ok(())
+}
+
+fn second(args: &Args, cases: &Cases) -> CommandResult {
+    let pack = Pack::open(&args.out).map_err(Failure::input)?;
+    let replies = Replies::read(&args.replies).map_err(Failure::input)?;
+    // The cases of the pack decide what is asked; the data set has their images.
+    let plan = Plan::new(&pack.suite, &pack.cases);
+    let count = pack::write_second(&plan, &cases.pictures, options(args, ""), &replies).map_err(Failure::input)?;
+    say!("{count} second requests in {}", args.out.join(pack::SECOND_REQUESTS).display());
+    Ok(())
+}
+
+fn options<'a>(args: &'a Args, suite: &'a str) -> PackOptions<'a> {
+    PackOptions { out: &args.out, suite, model: &args.model, data_urls: args.data_urls }
+}
+
+/// Table of what a pack holds, with what it leaves out.
+fn table(manifest: &Manifest) -> Table {
+    let mut table = Table::new(format!("questions of suite {}", manifest.suite.name), ["", "n"]);
+    for (name, count) in
+        [("requests", manifest.requests), ("second turns", manifest.second_turns), ("images", manifest.images)]
+    {
+        table.rows.push(vec![name.to_owned(), count.to_string()]);
+    }
+    if manifest.second_turns > 0 {
+        table.notes.push(
+            "second turns repeat the model's own first replies: `stepwise questions DATA OUT --replies FILE` writes them"
+                .to_owned(),
+        );
+    }
+    for (condition, reasons) in &manifest.not_asked {
+        for (reason, count) in reasons {
+            table.notes.push(format!("not asked: {condition}: {count} questions: {reason}"));
+        }
+    }
+    table
+}
