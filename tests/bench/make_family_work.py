@@ -16,12 +16,9 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch  # noqa: E402  (the variable above is read on import)
-import transformers  # noqa: E402
-from peft import LoraConfig, get_peft_model  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
-from transformers import AutoConfig, PreTrainedModel  # noqa: E402
 
-from make_work import ALPHA, RANK, draw, reshaped  # noqa: E402
+from make_work import draw, empty, reshaped, write_adapter  # noqa: E402
 
 WRITTEN = ("config.json", "preprocessor_config.json", "model.safetensors")
 DECODER_LINEARS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
@@ -46,17 +43,11 @@ def main() -> None:
     preprocessor |= {"min_pixels": pixels, "max_pixels": pixels, "patch_size": config["vision_config"]["patch_size"]}
     write_json(model_folder / "preprocessor_config.json", preprocessor)
     write_weights(model_folder, arguments.seed)
-    write_adapter(model_folder, adapter_folder, arguments.seed + 1)
+    write_adapter(empty(model_folder), DECODER_LINEARS, adapter_folder, arguments.seed + 1)
 
 
 def write_json(path: Path, value: dict) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-def empty(folder: Path) -> PreTrainedModel:
-    config = AutoConfig.from_pretrained(folder)
-    with torch.device("meta"):
-        return getattr(transformers, config.architectures[0])(config)
 
 
 def write_weights(folder: Path, seed: int) -> None:
@@ -70,25 +61,6 @@ def write_weights(folder: Path, seed: int) -> None:
     # The head reads the table of words too, so its values are small.
     weights = {name: 0.03 * value if "embed_tokens" in name else value for name, value in weights.items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-
-
-def write_adapter(model_folder: Path, folder: Path, seed: int) -> None:
-    """LoRA on every linear of the decoder: A seeded (PEFT's default distribution), B zero."""
-    config = LoraConfig(
-        r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=DECODER_LINEARS, task_type="CAUSAL_LM"
-    )
-    model = get_peft_model(empty(model_folder), config)
-    generator = torch.Generator().manual_seed(seed)
-    adapter = {}
-    for name, parameter in sorted(model.named_parameters()):
-        if "lora_" in name:
-            adapter[name] = torch.zeros(parameter.shape)
-        if "lora_A" in name:
-            bound = parameter.shape[1] ** -0.5
-            adapter[name].uniform_(-bound, bound, generator=generator)
-    model.peft_config["default"].base_model_name_or_path = "model"
-    model.save_pretrained(folder, state_dict=adapter)
-    (folder / "README.md").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

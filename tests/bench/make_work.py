@@ -16,9 +16,10 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch  # noqa: E402  (the variable above is read on import)
+import transformers  # noqa: E402
 from peft import LoraConfig, get_peft_model  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
-from transformers import AutoConfig, Idefics3ForConditionalGeneration  # noqa: E402
+from transformers import AutoConfig, PreTrainedModel  # noqa: E402
 
 COPIED = ("tokenizer.json", "chat_template.json", "generation_config.json")
 DECODER_LINEARS = r".*text_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
@@ -50,7 +51,7 @@ def main() -> None:
         folder.mkdir(parents=True)
     write_configuration(arguments.source, model_folder, config)
     write_weights(model_folder, arguments.seed, getattr(torch, arguments.dtype), arguments.draw_on)
-    write_adapter(model_folder, adapter_folder, arguments.seed + 1)
+    write_adapter(empty(model_folder), DECODER_LINEARS, adapter_folder, arguments.seed + 1)
 
 
 def check_shape(config: dict, shape: dict, folder: Path) -> None:
@@ -96,11 +97,16 @@ def write_configuration(source: Path, folder: Path, config: dict) -> None:
         (folder / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
+def empty(folder: Path) -> PreTrainedModel:
+    """Model without values, of the class that the folder names."""
+    config = AutoConfig.from_pretrained(folder)
+    with torch.device("meta"):
+        return getattr(transformers, config.architectures[0])(config)
+
+
 def write_weights(folder: Path, seed: int, dtype: torch.dtype, device: str) -> None:
     """Every tensor from one generator, in the order of the sorted names, at the scale of its inputs."""
-    with torch.device("meta"):
-        model = Idefics3ForConditionalGeneration(AutoConfig.from_pretrained(folder))
-    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    shapes = {name: tensor.shape for name, tensor in empty(folder).state_dict().items()}
     generator = torch.Generator(device).manual_seed(seed)
     weights = {name: draw(name, shapes[name], generator).to("cpu", dtype) for name in sorted(shapes)}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
@@ -117,13 +123,13 @@ def draw(name: str, shape: torch.Size, generator: torch.Generator) -> torch.Tens
     return shape[1:].numel() ** -0.5 * noise
 
 
-def write_adapter(model_folder: Path, folder: Path, seed: int) -> None:
-    """LoRA on every linear of the decoder: A seeded (PEFT's default distribution), B zero."""
+def write_adapter(model: PreTrainedModel, decoder_linears: str | list[str], folder: Path, seed: int) -> None:
+    """LoRA on every linear of the decoder: A seeded (PEFT's default distribution), B zero. `model` has no values."""
     config = LoraConfig(
-        r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=DECODER_LINEARS, task_type="CAUSAL_LM"
+        r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=decoder_linears, task_type="CAUSAL_LM"
     )
     with torch.device("meta"):
-        model = get_peft_model(Idefics3ForConditionalGeneration(AutoConfig.from_pretrained(model_folder)), config)
+        model = get_peft_model(model, config)
     generator = torch.Generator().manual_seed(seed)
     adapter = {}
     for name, parameter in sorted(model.named_parameters()):

@@ -17,7 +17,7 @@ pub struct Tally(BTreeMap<String, Counted>);
 pub struct Counted {
     /// How often the reason occurred.
     pub count: usize,
-    /// First three places or examples.
+    /// First three different places or examples.
     pub first: Vec<String>,
 }
 
@@ -26,8 +26,9 @@ impl Tally {
     pub(crate) fn add(&mut self, reason: impl Into<String>, place: impl Into<String>) {
         let counted = self.0.entry(reason.into()).or_default();
         counted.count += 1;
-        if counted.first.len() < FIRST {
-            counted.first.push(place.into());
+        let place = place.into();
+        if counted.first.len() < FIRST && !counted.first.contains(&place) {
+            counted.first.push(place);
         }
     }
 

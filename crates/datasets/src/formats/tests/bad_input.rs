@@ -2,16 +2,6 @@
 
 use super::*;
 
-fn columns() -> FormatOptions {
-    let columns = Columns {
-        image: vec!["file".into()],
-        question: Some("q".into()),
-        answer: Some("a".into()),
-        ..Columns::default()
-    };
-    FormatOptions { columns, ..rest("25") }
-}
-
 #[test]
 fn words_that_table_readers_lose_are_answers() {
     let place = Place::new();
@@ -22,7 +12,7 @@ fn words_that_table_readers_lose_are_answers() {
         table += &format!("x.png,What is number {number}?,{word}\n");
     }
     place.write("t.csv", table);
-    let (_, dataset) = place.import("table", &columns());
+    let (_, dataset) = place.import("table", &short_table());
     for (number, word) in words.iter().enumerate() {
         assert_eq!(gold(&dataset, &format!("number {number}?")), format!("text {word}"));
     }
@@ -40,7 +30,7 @@ fn a_byte_order_mark_and_line_ends_of_windows_change_nothing() {
             let place = Place::new();
             place.picture("x.png", 1);
             place.write(name, text);
-            place.import("table", &columns());
+            place.import("table", &short_table());
             fs::read(place.folder.path().join("out/cases.jsonl")).expect("there")
         };
         assert_eq!(cases(&text), cases(&format!("\u{FEFF}{}", text.replace('\n', "\r\n"))), "{name}");
@@ -64,7 +54,7 @@ fn damaged_and_hostile_records_are_named_with_their_row() {
         let place = Place::new();
         place.picture("x.png", 1);
         place.write(name, bytes);
-        place.assert_refused("table", &columns(), expected);
+        place.assert_refused("table", &short_table(), expected);
     }
 }
 
@@ -90,7 +80,7 @@ fn images_that_claim_a_vast_size_or_are_cut_off_are_refused() {
     for bytes in [&vast[..], &whole[..whole.len() / 2], b"", b"GIF89a"] {
         place.write("x.png", bytes);
         place.write("t.csv", "file,q,a\nx.png,What?,CT\n");
-        place.assert_refused("table", &columns(), "t.csv:2: file: ");
+        place.assert_refused("table", &short_table(), "t.csv:2: file: ");
     }
 }
 
@@ -99,7 +89,7 @@ fn a_folder_with_cases_is_refused() {
     let place = Place::new();
     place.picture("x.png", 1);
     place.write("t.csv", "file,q,a\nx.png,What?,CT\n");
-    place.import("table", &columns());
-    let error = place.import_to("table", "out", &columns()).expect_err("refused").to_string();
+    place.import("table", &short_table());
+    let error = place.import_to("table", "out", &short_table()).expect_err("refused").to_string();
     assert!(error.contains("already exists -> choose another folder"), "{error}");
 }

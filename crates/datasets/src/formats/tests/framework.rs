@@ -6,13 +6,7 @@ fn table(place: &Place, rows: &str) -> FormatOptions {
     place.picture("x.png", 1);
     place.picture("y.png", 2);
     place.write("t.csv", format!("file,q,a\n{rows}"));
-    let columns = Columns {
-        image: vec!["file".into()],
-        question: Some("q".into()),
-        answer: Some("a".into()),
-        ..Columns::default()
-    };
-    FormatOptions { columns, ..rest("25") }
+    short_table()
 }
 
 #[test]

@@ -32,13 +32,7 @@ fn table() -> (Place, FormatOptions) {
         place.picture(&format!("{name}.png"), seed);
     }
     place.write("t.csv", "file,q,a\nx.png,What?,CT\ny.png,What?,MRI\nz.png,What?,PET\n");
-    let columns = Columns {
-        image: vec!["file".into()],
-        question: Some("q".into()),
-        answer: Some("a".into()),
-        ..Columns::default()
-    };
-    (place, FormatOptions { columns, ..rest("25") })
+    (place, short_table())
 }
 
 /// Writes some of the images into the folder `out`, as an import does that is killed then.

@@ -82,6 +82,17 @@ fn rest(id: &str) -> FormatOptions {
     FormatOptions { rest: Some(id.into()), ..FormatOptions::default() }
 }
 
+/// Options of a table with the columns `file`, `q` and `a`.
+fn short_table() -> FormatOptions {
+    let columns = Columns {
+        image: vec!["file".into()],
+        question: Some("q".into()),
+        answer: Some("a".into()),
+        ..Columns::default()
+    };
+    FormatOptions { columns, ..rest("25") }
+}
+
 fn item<'a>(dataset: &'a Dataset, question: &str) -> (&'a Case, &'a Item) {
     let mut all = dataset.cases.iter().flat_map(|case| case.chain.iter().map(move |item| (case, item)));
     all.find(|(_, item)| item.question.contains(question)).unwrap_or_else(|| panic!("no {question:?}"))
