@@ -125,9 +125,11 @@ mod tests {
     fn an_answer_always_has_an_area() {
         for grid in [BoxGrid::default(), PIXELS, BoxGrid { steps: [1, 1], ..PIXELS }] {
             for bounds in [[500.0, 500.0, 500.1, 500.1], [0.0; 4], [1000.0; 4], [-9.0, -9.0, -5.0, 2000.0]] {
-                let [left, top, right, bottom] = grid.answer(bounds, [1000, 1000], 0.5);
-                assert!(left < right && top < bottom, "{grid:?} {bounds:?}");
-                assert!(right <= grid.steps[0] && bottom <= grid.steps[1], "{grid:?} {bounds:?}");
+                for iou_ok in [0.0, 0.5] {
+                    let [left, top, right, bottom] = grid.answer(bounds, [1000, 1000], iou_ok);
+                    assert!(left < right && top < bottom, "{grid:?} {bounds:?} {iou_ok}");
+                    assert!(right <= grid.steps[0] && bottom <= grid.steps[1], "{grid:?} {bounds:?} {iou_ok}");
+                }
             }
         }
     }

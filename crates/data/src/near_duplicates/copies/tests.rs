@@ -77,6 +77,14 @@ fn changed_copies_are_found_and_other_images_are_not() {
 }
 
 #[test]
+fn two_hundred_different_images_are_no_copies() {
+    let options = SynthOptions { image_size: 96, ..SynthOptions::default() };
+    let images: Vec<u64> = (0..200).collect();
+    let all: Vec<Details> = parallel::map(&images, |number| Details::of(&synth::case(*number, &options).image));
+    assert_eq!(copies(&all.iter().collect::<Vec<_>>(), &|_, _| true), []);
+}
+
+#[test]
 fn the_pose_of_a_copy_is_named() {
     let original = picture(2);
     for (copy, words) in [
