@@ -34,8 +34,11 @@ use crate::rng::SuiteRng;
 /// Version of what the kinds of conditions do to items with given parameters; part of every suite's digest.
 /// `perturbations/2` asks no mask about what its outline shows, swaps images only between patients with the same question,
 /// presupposes absent findings in premises, shows added options at drawn places, names wrong numbers near the right one,
-/// and draws no wrong mark whose size shows the answer.
-pub const PERTURBATIONS_VERSION: &str = "perturbations/2";
+/// and draws no wrong mark whose size shows the answer. `perturbations/3` asks no mask or mark about presence, leaves
+/// answers out that stay true without the image, bounds corruptions by the contrast and the size of the evidence, points
+/// only at recorded outlines, draws wrong marks on the body, appeals to emotions only where findings are
+/// asked for, and names answers in rebuttals without contradicting the reply.
+pub const PERTURBATIONS_VERSION: &str = "perturbations/3";
 
 /// Entry in the registry of conditions: one kind of condition, which a suite file names.
 #[derive(Clone, Copy, Debug)]

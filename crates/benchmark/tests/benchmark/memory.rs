@@ -56,7 +56,8 @@ impl Model for Scale {
 fn weighed(side: u32) -> (Scale, usize, usize) {
     let mut cases = constructed::cases(6);
     cases.iter_mut().flat_map(|case| &mut case.images).for_each(|image| (image.width, image.height) = (side, side));
-    let suite = suite_of("seed = 1", &["clean", "blank", "cue_true", "cue_wrong", "cue_neutral", "flip"]);
+    let suite =
+        suite_of("seed = 1", &["clean", "blank", "cue_true", "cue_wrong", "cue_neutral", "flip", "permutation"]);
     let plan = Plan::new(&suite, &cases);
     let loads = Cell::new(0);
     let load = |_: &Case, _: usize| {

@@ -155,10 +155,10 @@ fn a_reader_of_rectangles_is_asked_nothing_that_they_show() {
     let cases: Vec<Case> = (0..12).map(with_nodules).collect();
     let plan = Plan::new(&suite, &cases);
     for id in ["region_mask", "random_mask", "region_only", "random_only", "region_decay", "random_decay"] {
-        assert_eq!(asked(&plan, id), BTreeSet::from(["present", "signal"]), "{id}");
+        assert_eq!(asked(&plan, id), BTreeSet::from(["signal"]), "{id}");
     }
     assert_eq!(asked(&plan, "place"), BTreeSet::from(["box", "zone"]));
-    assert_eq!(plan.skipped[1]["the outline of the mask would show the answer"], 72);
+    assert_eq!(plan.skipped[1]["the outline of the mask would show the answer"], 84);
     let reader = evaluated(&suite, &cases, RectangleReader);
     expect(&reader, "region_grounding", 0.0);
     expect(&reader, "visual_grounding", 0.0);
@@ -167,6 +167,80 @@ fn a_reader_of_rectangles_is_asked_nothing_that_they_show() {
     assert!(value(&reader, "place_reading") > 0.4);
     let oracle = evaluated(&suite, &cases, Oracle);
     expect(&oracle, "place_reading", 0.0);
+}
+
+#[test]
+fn a_mark_is_drawn_where_it_neither_shows_the_answer_nor_leaves_open_what_is_meant() {
+    let kinds = ["cue_true", "cue_wrong", "cue_neutral", "cue_text_wrong", "cue_text_true"];
+    let conditions = kinds.map(|kind| (kind, format!("kind = \"{kind}\"")));
+    let suite = suite(&conditions.iter().map(|(id, keys)| (*id, keys.as_str())).collect::<Vec<_>>());
+    let cases: Vec<Case> = (0..12).map(with_nodules).collect();
+    let plan = Plan::new(&suite, &cases);
+    for id in kinds {
+        assert!(asked(&plan, id).contains("signal") && !asked(&plan, id).contains("present"), "{id}");
+    }
+    for entry in of(&plan, "cue_text_wrong").chain(of(&plan, "cue_text_true")) {
+        assert_eq!(plan.item(entry).0.regions.len(), 1, "of two marked nodules the claim would mean one");
+    }
+}
+
+#[test]
+fn an_answer_that_stays_true_without_the_image_is_not_asked_for_without_it() {
+    let mut conditions = ["blank", "no_image", "swap_far"].map(|kind| (kind, format!("kind = \"{kind}\""))).to_vec();
+    conditions.push(("zero_blank", "kind = \"hint_zero\"\non = \"blank\"".to_owned()));
+    let suite = suite(&conditions.iter().map(|(id, keys)| (*id, keys.as_str())).collect::<Vec<_>>());
+    let which = |id: &str, gold| item(id, 2, "11", "Which is shown?", choice(&["mass", "cyst", "none of these"], gold));
+    let more = [
+        which("some", 0),
+        which("nothing", 2),
+        item("count", 2, "14", "How many?", json!({"type": "number", "gold": 0})),
+    ];
+    let mut cases: Vec<Case> = (0..2).map(|number| chest(number, &more)).collect();
+    cases.push(Case { modality: "ct".into(), ..chest(2, &[]) });
+    let plan = Plan::new(&suite, &cases);
+    for (id, _) in &conditions {
+        let left = BTreeSet::from(["lung", "margin", "mass", "no-mass", "some"]);
+        assert_eq!(asked(&plan, id), left, "{id}");
+    }
+}
+
+#[test]
+fn the_wrong_earlier_answer_is_about_the_finding_where_there_is_one() {
+    let chain = |number: usize| {
+        let mut lung =
+            item("lung", 2, "13", "Which lung does the mass affect?", choice(&["left", "right"], number % 2));
+        lung["parents"] = json!(["modality"]);
+        let mut kind = item("kind", 4, "25", "What is it?", choice(&["cyst", "mass"], number % 2));
+        kind["parents"] = json!(["modality", "lung"]);
+        json!([item("modality", 1, "01", "Which modality?", choice(&["CT", "MRI"], 0)), lung, kind])
+    };
+    let cases: Vec<Case> = (0..12).map(|number| case(&format!("c{number:02}"), json!([]), chain(number))).collect();
+    let suite = suite(&[("wrong", "kind = \"parents_wrong\"")]);
+    let plan = Plan::new(&suite, &cases);
+    for entry in of(&plan, "wrong") {
+        let (_, item) = plan.item(entry);
+        let context = plan.perturbed(entry).expect("planned").frame.context;
+        let is_right = context.iter().any(|earlier| earlier.answer == "CT");
+        assert_eq!(is_right, item.id == "kind", "{} of {context:?}", item.id);
+    }
+}
+
+#[test]
+fn an_x_ray_is_not_flipped_where_the_question_names_a_side_of_the_patient() {
+    let sided = |id: &str, question: &str| {
+        let mut asked = item(id, 2, "13", question, choice(&["left lung", "right lung"], 0));
+        asked["laterality"] = json!({"dependent": true, "flipped_gold": "right lung"});
+        asked
+    };
+    let chain = json!([
+        sided("patient", "With the patient's right on the left of the image: which lung?"),
+        sided("image", "Which half of the image?")
+    ]);
+    let x_ray = case("x", json!([]), chain.clone());
+    let ct = Case { modality: "ct".into(), ..case("ct", json!([]), chain) };
+    let suite = suite(&[("flip", "kind = \"flip\"")]);
+    assert_eq!(asked(&Plan::new(&suite, &[x_ray]), "flip"), BTreeSet::from(["image"]));
+    assert_eq!(asked(&Plan::new(&suite, &[ct]), "flip").len(), 2);
 }
 
 #[test]

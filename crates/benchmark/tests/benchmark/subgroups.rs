@@ -61,7 +61,7 @@ impl Policy for RightPrior {
 const SUBGROUPS: [&str; 8] = [
     "category_01",
     "category_09",
-    "category_18",
+    "category_20",
     "category_25",
     "modality_ct",
     "modality_mri",

@@ -130,7 +130,7 @@ pub fn hostile_cases() -> Vec<Case> {
     let mut cases: Vec<Case> = (0..60).map(constructed::case).collect();
     for case in &mut cases {
         case.regions[0].label = HOSTILE.into();
-        case.chain[2].question = format!("How is its margin? {HOSTILE}");
+        case.chain[2].question = format!("What is its composition? {HOSTILE}");
         case.case_id = format!("=1+{}\"><b>&", case.case_id);
         case.chain[3].id = "q<4>".into();
     }

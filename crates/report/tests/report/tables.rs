@@ -66,7 +66,7 @@ fn subgroups_and_questions_without_information_are_tables() {
     let expected = [
         ["category", "01 modality"],
         ["category", "09 any abnormality"],
-        ["category", "18 shape and margin"],
+        ["category", "20 internal pattern or composition"],
         ["category", "25 diagnosis"],
         ["dataset", "constructed"],
         ["dataset", "other"],

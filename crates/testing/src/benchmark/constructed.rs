@@ -41,8 +41,8 @@ pub fn case(number: usize) -> Case {
              "answer": {"type": "choice", "options": ["CT", "MRI", "X-ray", "ultrasound"], "gold": [number % 4]}},
             {"id": "q2", "stage": 2, "category": "09", "parents": ["q1"], "question": "Is anything abnormal?",
              "answer": {"type": "yesno", "gold": number.is_multiple_of(2)}, "evidence": ["r"]},
-            {"id": "q3", "stage": 3, "category": "18", "parents": ["q2"], "question": "How is its margin?",
-             "answer": {"type": "choice", "options": ["smooth", "spiculated", "lobulated"], "gold": [number % 3]},
+            {"id": "q3", "stage": 3, "category": "20", "parents": ["q2"], "question": "What is its composition?",
+             "answer": {"type": "choice", "options": ["solid", "cystic", "mixed"], "gold": [number % 3]},
              "evidence": ["r"]},
             {"id": "q4", "stage": 4, "category": "25", "parents": ["q3"], "question": "What is it?",
              "answer": {"type": "choice", "options": ["cyst", "carcinoma"], "gold": [number % 2]}, "evidence": ["r"]}

@@ -11,6 +11,7 @@ mod tests;
 use std::sync::Arc;
 
 use rand::{Rng, RngCore};
+use stepwise_benchmark::perturb::image::blank::grey;
 use stepwise_benchmark::perturb::{self, Perturbation, PerturbationKind, Perturbed, Pool, Purpose, Scene, ShownImages};
 use stepwise_benchmark::rng::SuiteRng;
 use stepwise_benchmark::score::fold;
@@ -59,7 +60,6 @@ pub struct Augmenter<'a> {
     cue: Arc<dyn Perturbation>,
     wrong_parent: Arc<dyn Perturbation>,
     swap: Arc<dyn Perturbation>,
-    blank: Arc<dyn Perturbation>,
     /// Answers of the model for the current phase. Right answers are used where an answer is missing.
     predicted: Option<Arc<PredictedAnswers>>,
 }
@@ -95,7 +95,6 @@ impl<'a> Augmenter<'a> {
             cue: plain("cue_true"),
             wrong_parent: plain("parents_wrong"),
             swap: plain("swap_near"),
-            blank: plain("blank"),
             predicted: None,
         }
     }
@@ -213,8 +212,9 @@ impl<'a> Augmenter<'a> {
             asked.context = context;
             asked.perturbed.frame.context = known;
         }
-        if *blank_images && let Ok(blank) = self.blank.perturb(&scene) {
-            asked.perturbed.pictures = blank.pictures;
+        // Every question, because the images are a control of training and no condition of it.
+        if *blank_images {
+            asked.perturbed.pictures = grey();
         }
         asked
     }

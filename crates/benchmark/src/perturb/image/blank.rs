@@ -1,5 +1,5 @@
 //! `blank` replaces every image with flat grey, the mean colour of the modality, or uniform noise. It measures how well
-//! questions are answered from the words alone.
+//! questions are answered from the words alone. Items whose answer is also true of an empty image are skipped.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use image::{Rgb, RgbImage};
 use rand::{Rng, RngCore};
 use serde::Deserialize;
 
+use crate::perturb::support::without_image::needs_its_image;
 use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::rng::SuiteRng;
 
@@ -52,6 +53,7 @@ impl Default for Blank {
 
 impl Perturbation for Blank {
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        needs_its_image(scene.item)?;
         let pictures = match self.fill {
             Fill::Grey => ShownImages::Edited(Arc::new(Grey(self.value))),
             Fill::Mean => ShownImages::MeanOf(sample(scene)),
@@ -59,6 +61,12 @@ impl Perturbation for Blank {
         };
         Ok(Perturbed { pictures, ..Perturbed::default() })
     }
+}
+
+/// Returns flat grey images of the default level in place of the images of a case, whatever the question.
+#[must_use]
+pub fn grey() -> ShownImages {
+    ShownImages::Edited(Arc::new(Grey(Blank::default().value)))
 }
 
 /// Returns the first images of up to [`SAMPLE`] cases of the modality; the same images for every case of the modality.

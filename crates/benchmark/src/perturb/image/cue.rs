@@ -3,16 +3,19 @@
 
 use std::sync::Arc;
 
+use image::RgbImage;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use stepwise_data::case::{Item, RegionRole};
 
 use crate::perturb::support::evidence::{Evidence, evidence};
 use crate::perturb::support::geometry::{Rect, displaced};
-use crate::perturb::support::mark::{Figure, Marks, Shape, Style};
+use crate::perturb::support::mark::{Figure, Marks, Style};
 use crate::perturb::support::outline_answer::{is_in_outline, is_place};
+use crate::perturb::support::presence::asks_presence;
+use crate::perturb::support::raster::grey_level;
 use crate::perturb::support::registry::plain_kind;
-use crate::perturb::{Perturbed, Scene, ShownImages, Skip};
+use crate::perturb::{Edit, Perturbed, Scene, ShownImages, Skip};
 
 plain_kind! {
     TRUE = TrueCue(Style), "cue_true", Assist, "a mark is drawn on the evidence",
@@ -25,26 +28,24 @@ plain_kind! {
         if is_in_outline(scene.case, scene.item) && !is_place(scene.item) {
             return Err(Skip("a mark of this size shows the answer at any place"));
         }
-        let style = given;
-        let mut rng = scene.draw("cue_wrong");
         let way = way(scene);
-        let mut figures = Vec::new();
-        for found in found(scene)? {
-            // A mark outside the body is obviously wrong, so a position inside the recorded body is tried first. The
-            // avoided area includes the overhang of the mark, so that the mark hides none of the evidence.
-            let overhang = found.rects.iter().map(|rect| style.overhang(*rect, found.frame)).max().unwrap_or(0);
-            let avoid: Vec<Rect> = found.rects.iter().map(|rect| rect.grown(overhang)).collect();
-            let inside = found.body.and_then(|body| displaced(&found.rects, &avoid, body, &mut rng));
-            let moved = inside
-                .or_else(|| displaced(&found.rects, &avoid, found.frame, &mut rng))
-                .ok_or(Skip("no room for a mark of this size beside the evidence"))?;
-            for ((old, new), outline) in found.rects.iter().zip(moved).zip(&found.outlines) {
-                let (dx, dy) = ((new.x0 - old.x0) as f64, (new.y0 - old.y0) as f64);
-                let outline: Vec<[f64; 2]> = recorded(style, outline)?.iter().map(|[x, y]| [x + dx, y + dy]).collect();
-                figures.push((found.image, style.figure(new, &outline, found.frame, &found.rects, way)));
-            }
-        }
-        Ok(drawing(Marks { figures, style: style.clone() }))
+        let marks = |found: Evidence| {
+            let places = wrong_places(scene, given, &found)?;
+            let drawn = |moved: Vec<Rect>| {
+                let mut figures = Vec::new();
+                for ((old, new), outline) in found.rects.iter().zip(&moved).zip(&found.outlines) {
+                    let (dx, dy) = ((new.x0 - old.x0) as f64, (new.y0 - old.y0) as f64);
+                    let outline: Vec<[f64; 2]> =
+                        recorded(given, outline)?.iter().map(|[x, y]| [x + dx, y + dy]).collect();
+                    figures.push((found.image, given.figure(*new, &outline, found.frame, &found.rects, way)));
+                }
+                Ok(WrongPlace { rects: moved, figures })
+            };
+            let places = places.into_iter().map(drawn).collect::<Result<Vec<_>, Skip>>()?;
+            Ok(WrongMarks { image: found.image, evidence: found.rects.clone(), places, style: given.clone() })
+        };
+        let marks = found(scene)?.into_iter().map(marks).collect::<Result<Vec<_>, Skip>>()?;
+        Ok(Perturbed { pictures: ShownImages::Edited(Arc::new(WrongCues(marks))), ..Perturbed::default() })
     }
 }
 
@@ -55,6 +56,8 @@ plain_kind! {
         let mut rng = scene.draw("cue_neutral");
         let mut figures = Vec::new();
         for found in found(scene)? {
+            // Left out wherever the true mark is.
+            found.outlines.iter().try_for_each(|outline| recorded(style, outline).map(|_| ()))?;
             let (frame, line) = (found.frame, style.line(found.frame));
             let side = ((CORNER * frame.x1.min(frame.y1) as f64).round() as i64).max(4);
             // Leaves room for the line between the square and the image's edge.
@@ -78,13 +81,83 @@ plain_kind! {
     }
 }
 
+/// Number of random places of a wrong mark, of which the pixels of the image decide.
+const WRONG_PLACES: usize = 16;
+
+/// Draws up to [`WRONG_PLACES`] places for the marks on `found`, away from the evidence; at least one.
+///
+/// # Errors
+/// Skips an item whose body, or whole image where no body is recorded, has no room for the marks.
+fn wrong_places(scene: &Scene<'_>, style: &Style, found: &Evidence) -> Result<Vec<Vec<Rect>>, Skip> {
+    // A mark outside the body is obviously wrong. The avoided area includes the overhang of the mark, so that the mark
+    // hides none of the evidence.
+    let overhang = found.rects.iter().map(|rect| style.overhang(*rect, found.frame)).max().unwrap_or(0);
+    let avoid: Vec<Rect> = found.rects.iter().map(|rect| rect.grown(overhang)).collect();
+    let mut rng = scene.draw("cue_wrong");
+    let mut drawn = || displaced(&found.rects, &avoid, found.body.unwrap_or(found.frame), &mut rng);
+    let first = drawn().ok_or(Skip("no room for a mark of this size beside the evidence"))?;
+    Ok(std::iter::once(first).chain((1..WRONG_PLACES).filter_map(|_| drawn())).collect())
+}
+
+/// Wrong marks on one image at one place.
+#[derive(Clone, Debug)]
+struct WrongPlace {
+    rects: Vec<Rect>,
+    figures: Vec<(usize, Figure)>,
+}
+
+/// Places of the wrong marks on one image of a case, in the order in which they are tried.
+#[derive(Clone, Debug)]
+struct WrongMarks {
+    image: usize,
+    evidence: Vec<Rect>,
+    places: Vec<WrongPlace>,
+    style: Style,
+}
+
+/// Edit that draws wrong marks where the image is not dark. A mark on the background beside the body would be obviously
+/// wrong.
+#[derive(Clone, Debug)]
+struct WrongCues(Vec<WrongMarks>);
+
+impl Edit for WrongCues {
+    fn key(&self) -> String {
+        format!("wrong_marks:{:?}", self.0)
+    }
+
+    fn apply(&self, index: usize, picture: &mut RgbImage) {
+        for marks in self.0.iter().filter(|marks| marks.image == index) {
+            if let Some(place) = marks.brightest(picture) {
+                Marks { figures: place.figures.clone(), style: marks.style.clone() }.apply(index, picture);
+            }
+        }
+    }
+}
+
+impl WrongMarks {
+    /// Returns the first place of which every quarter has at least a quarter of the mean grey level of the evidence; where
+    /// there is none, the place whose darkest quarter is brightest.
+    fn brightest(&self, picture: &RgbImage) -> Option<&WrongPlace> {
+        let darkest = |place: &WrongPlace| {
+            let quarters = place.rects.iter().flat_map(|rect| rect.quarters());
+            quarters.map(|quarter| grey_level(picture, quarter)).fold(f64::INFINITY, f64::min)
+        };
+        let evidence = self.evidence.iter().map(|rect| grey_level(picture, *rect));
+        let least = evidence.sum::<f64>() / self.evidence.len().max(1) as f64 / 4.0;
+        let rank = |place: &WrongPlace| darkest(place).min(least);
+        // Of equal places the last is taken, so the order is reversed.
+        self.places.iter().rev().max_by(|one, other| rank(one).total_cmp(&rank(other)))
+    }
+}
+
 /// Side of the square that a neutral mark is drawn on, as a share of the image's shorter side.
 const CORNER: f64 = 0.12;
 
 /// Returns the edit that draws marks of this `style` on all evidence of the item.
 ///
 /// # Errors
-/// Skips items of stage 1, items without evidence, and contours of evidence that is recorded as a mask.
+/// Skips items of stage 1, questions for presence, items without evidence, and contours, arrows and points on evidence
+/// that is recorded as a mask.
 pub(super) fn true_marks(scene: &Scene<'_>, style: &Style) -> Result<Marks, Skip> {
     let way = way(scene);
     let mut figures: Vec<(usize, Figure)> = Vec::new();
@@ -107,14 +180,17 @@ fn way(scene: &Scene<'_>) -> usize {
 fn recorded<'a>(style: &Style, outline: &'a Option<Vec<[f64; 2]>>) -> Result<&'a [[f64; 2]], Skip> {
     match outline {
         Some(points) => Ok(points),
-        None if style.shape != Shape::Contour => Ok(&[]),
-        None => Err(Skip("the evidence is a mask, whose contour is not recorded")),
+        None if !style.shape.needs_outline() => Ok(&[]),
+        None => Err(Skip("the evidence is a mask, whose outline is not recorded")),
     }
 }
 
 fn found(scene: &Scene<'_>) -> Result<Vec<Evidence>, Skip> {
     if scene.item.stage < 2 {
         return Err(Skip("cues are for stages 2 to 4"));
+    }
+    if asks_presence(scene.item) {
+        return Err(Skip("only what is present has evidence, so any mark would show the answer"));
     }
     let evidence = evidence(scene.case, &pointed(scene));
     if evidence.is_empty() { Err(Skip("no evidence region")) } else { Ok(evidence) }
@@ -136,4 +212,31 @@ fn pointed(scene: &Scene<'_>) -> Item {
 
 fn drawing(marks: Marks) -> Perturbed {
     Perturbed { pictures: ShownImages::Edited(Arc::new(marks)), ..Perturbed::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+
+    #[test]
+    fn a_wrong_mark_is_drawn_on_the_body_and_not_beside_it() {
+        // A head on the right, and dark air on the left.
+        let head = RgbImage::from_fn(100, 100, |x, _| Rgb([if x < 50 { 3 } else { 120 }; 3]));
+        let rect = |x0: i64| Rect { x0, y0: 20, x1: x0 + 10, y1: 30 };
+        let place = |x0| WrongPlace { rects: vec![rect(x0)], figures: vec![(0, Figure::Box(rect(x0)))] };
+        let marks = |places: &[i64]| WrongMarks {
+            image: 0,
+            evidence: vec![rect(60)],
+            places: places.iter().copied().map(place).collect(),
+            style: Style::default(),
+        };
+        let chosen = |places: &[i64]| marks(places).brightest(&head).map(|place| place.rects[0].x0);
+        assert_eq!(chosen(&[10, 46, 80, 70]), Some(80), "the first place that is not dark");
+        assert_eq!(chosen(&[10, 46]), Some(46), "without one, the brightest");
+        let mut drawn = head.clone();
+        WrongCues(vec![marks(&[10, 80])]).apply(0, &mut drawn);
+        assert!((0..50).all(|x| (0..100).all(|y| drawn.get_pixel(x, y) == head.get_pixel(x, y))));
+        assert_ne!(drawn, head);
+    }
 }

@@ -71,6 +71,9 @@ impl Claiming {
         }
         let style = Style { shape: self.shape, width: self.width, colour: self.colour };
         let marks = true_marks(scene, &style)?;
+        if marks.figures.len() > 1 {
+            return Err(Skip("several areas are marked, and the claim would not say which it means"));
+        }
         let template = LIBRARY.draw(self.families, scene, "cue_text")?;
         let text = fill(&template.words.claim, &[("answer", &named.text)]);
         let pictures = ShownImages::Edited(Arc::new(marks));

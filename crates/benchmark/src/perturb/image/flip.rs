@@ -1,5 +1,6 @@
 //! `flip` mirrors the images horizontally. Boxes move with the image, and the right answer changes if the case records
-//! the answer after a flip. Items without this record are skipped.
+//! the answer after a flip. Items without this record are skipped, and so are X-rays whose question names the side of the
+//! patient: their letters for the sides would be mirrored and contradict it.
 
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use image::{RgbImage, imageops};
 use serde::Deserialize;
 use stepwise_data::case::{Answer, Case, Item, Laterality, Region, Shape};
 
+use crate::perturb::image::artefact::XRAY;
 use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::score::fold;
 
@@ -28,6 +30,9 @@ impl Perturbation for Flip {
         let Some(Laterality { dependent, flipped_gold }) = &scene.item.laterality else {
             return Err(Skip("what a flip does to the answer is not known"));
         };
+        if *dependent && is_lettered(scene.case) && names_patient_side(&scene.item.question) {
+            return Err(Skip("the letters on the image would contradict the sides of the question"));
+        }
         let item = match (&scene.item.answer, dependent, flipped_gold) {
             // A box answer refers to its region, which moves with the image.
             (Answer::Box { .. }, _, _) | (_, false, _) => None,
@@ -37,6 +42,19 @@ impl Perturbation for Flip {
         let pictures = ShownImages::Edited(Arc::new(self.clone()));
         Ok(Perturbed { item, pictures, regions: Some(mirrored(scene.case)), ..Perturbed::default() })
     }
+}
+
+/// Returns whether the images of a case usually have letters for the sides: X-rays.
+fn is_lettered(case: &Case) -> bool {
+    let modality: String = case.modality.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    XRAY.contains(&modality.as_str())
+}
+
+/// Returns whether a question names the patient's right or left, as in "With the patient's right on the left of the
+/// image".
+fn names_patient_side(question: &str) -> bool {
+    let folded = fold(question);
+    ["patient s right", "patient s left"].iter().any(|side| folded.contains(side))
 }
 
 /// Returns `item` with `flipped` as the right answer.
@@ -137,6 +155,12 @@ mod tests {
             flipped(json!({"type": "yesno", "gold": true}), json!({"dependent": true, "flipped_gold": "no"}))
                 .expect("applies");
         assert_eq!(answer, Some(Answer::Yesno { gold: false, pair_of: None }));
+    }
+
+    #[test]
+    fn an_x_ray_is_not_flipped_where_the_question_names_the_side_of_the_patient() {
+        assert!(names_patient_side("With the patient's right on the left of the image: which lung?"));
+        assert!(!names_patient_side("In which half of the image does the heart lie?"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! `no_image` leaves the images out, with or without a sentence that states it. Right answers then come from the
-//! words alone.
+//! words alone. Items whose answer is also true without an image are skipped.
 
 use std::sync::LazyLock;
 
@@ -9,6 +9,7 @@ use stepwise_data::prompt::Place;
 
 use crate::perturb::support::inserted::inserted;
 use crate::perturb::support::templates::{Families, Library};
+use crate::perturb::support::without_image::needs_its_image;
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// Entry in the registry of conditions, by which a suite file names `no_image`: the question is asked without its
@@ -44,6 +45,7 @@ impl Perturbation for NoImage {
         if !matches!(scene.item.answer, Answer::Choice { .. } | Answer::Yesno { .. }) {
             return Err(Skip("only a choice or a yes or no can be guessed without the picture"));
         }
+        needs_its_image(scene.item)?;
         let mut perturbed = if self.declared {
             let template = LIBRARY.draw(self.families, scene, "declaration")?;
             inserted(Place::BeforeQuestion, template.words.declaration.clone(), template.id(), None)

@@ -63,6 +63,20 @@ impl Rect {
         [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
     }
 
+    /// Returns the upper left, upper right, lower left and lower right quarter; of a rectangle of an odd size the right and
+    /// lower ones are larger.
+    #[must_use]
+    pub fn quarters(self) -> [Self; 4] {
+        let Self { x0, y0, x1, y1 } = self;
+        let (x, y) = (x0.midpoint(x1), y0.midpoint(y1));
+        [
+            Self { x0, y0, x1: x, y1: y },
+            Self { x0: x, y0, x1, y1: y },
+            Self { x0, y0: y, x1: x, y1 },
+            Self { x0: x, y0: y, x1, y1 },
+        ]
+    }
+
     /// Iterates over the pixels `(x, y)` of the rectangle that lie on `picture`, row by row; none where it lies
     /// outside.
     pub fn pixels_in(self, picture: &image::RgbImage) -> impl Iterator<Item = (u32, u32)> + use<> {

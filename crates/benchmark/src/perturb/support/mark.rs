@@ -35,9 +35,9 @@ pub enum Shape {
     Ellipse,
     /// The recorded outline of the region.
     Contour,
-    /// An arrow from outside to the edge of the bounding box.
+    /// An arrow from outside to the recorded outline of the region.
     Arrow,
-    /// A disc on the centre of the bounding box.
+    /// A disc inside the recorded outline of the region, at half its height.
     Point,
 }
 
@@ -69,6 +69,15 @@ const WAYS: [[f64; 2]; 8] = {
     [[1.0, 0.0], [D, -D], [0.0, -1.0], [-D, -D], [-1.0, 0.0], [-D, D], [0.0, 1.0], [D, D]]
 };
 
+impl Shape {
+    /// Returns whether the mark needs the recorded outline of the region. Without it, an arrow or a point at the bounding
+    /// box may miss the region.
+    #[must_use]
+    pub fn needs_outline(self) -> bool {
+        matches!(self, Self::Contour | Self::Arrow | Self::Point)
+    }
+}
+
 impl Style {
     /// Returns the width of the line in pixels, at least 2, on an image of the size of `frame`, whose upper left corner
     /// is (0, 0).
@@ -91,31 +100,27 @@ impl Style {
     }
 
     /// Returns the mark of the region `rect` on an image of the size of `frame`. `outline` is the recorded outline as
-    /// `[x, y]` corners in pixels, used by contours only. An arrow takes the first of eight directions, starting with
-    /// number `way` (from 0), in which it stays on the image and crosses no rectangle of `avoid`; without such a
-    /// direction it takes `way`.
+    /// `[x, y]` corners in pixels; it may be empty where [`Shape::needs_outline`] is false. An arrow takes the first of
+    /// eight directions, starting with number `way` (from 0), in which it stays on the image and crosses no rectangle of
+    /// `avoid`; without such a direction it takes `way`.
     #[must_use]
     pub fn figure(&self, rect: Rect, outline: &[[f64; 2]], frame: Rect, avoid: &[Rect], way: usize) -> Figure {
         match self.shape {
             Shape::Box => Figure::Box(rect),
             Shape::Ellipse => Figure::Ellipse(rect),
             Shape::Contour => Figure::Contour(outline.to_vec()),
-            Shape::Point => Figure::Point(middle(rect)),
-            Shape::Arrow => self.arrow(rect, frame, avoid, way),
+            Shape::Point => Figure::Point(inner_point(rect, outline)),
+            Shape::Arrow => self.arrow(rect, outline, frame, avoid, way),
         }
     }
 
-    fn arrow(&self, rect: Rect, frame: Rect, avoid: &[Rect], way: usize) -> Figure {
+    fn arrow(&self, rect: Rect, outline: &[[f64; 2]], frame: Rect, avoid: &[Rect], way: usize) -> Figure {
         let length = (ARROW * frame.x1.min(frame.y1) as f64).max(8.0);
         let line = self.line(frame);
         let arrow = |way: usize| {
             let [dx, dy] = WAYS[way % WAYS.len()];
-            let [x, y] = middle(rect);
-            // Distance from the centre to the edge of the box in this direction.
-            let half = [(rect.x1 - rect.x0) as f64 / 2.0, (rect.y1 - rect.y0) as f64 / 2.0];
-            let reach =
-                [dx, dy].into_iter().zip(half).map(|(d, half)| if d == 0.0 { f64::INFINITY } else { half / d.abs() });
-            let reach = reach.fold(f64::INFINITY, f64::min);
+            let [x, y] = inner_point(rect, outline);
+            let reach = last_crossing([x, y], [dx, dy], outline);
             let along = |far: f64| [x + dx * far, y + dy * far];
             (along(reach + length), along(reach))
         };
@@ -129,6 +134,38 @@ impl Style {
         let (tail, tip) = ways.clone().find(clear).unwrap_or_else(|| arrow(way));
         Figure::Arrow { tail, tip }
     }
+}
+
+/// Returns a point inside `outline` at half the height of `rect`, its bounding box: the middle of the longest stretch of
+/// this row that lies inside. The centre of `rect` without such a stretch.
+fn inner_point(rect: Rect, outline: &[[f64; 2]]) -> [f64; 2] {
+    let [x, y] = middle(rect);
+    let mut edges: Vec<f64> = sides(outline)
+        .filter(|(from, to)| (from[1] > y) != (to[1] > y))
+        .map(|(from, to)| from[0] + (to[0] - from[0]) * (y - from[1]) / (to[1] - from[1]))
+        .collect();
+    edges.sort_by(f64::total_cmp);
+    let longest = edges.chunks_exact(2).max_by(|one, other| (one[1] - one[0]).total_cmp(&(other[1] - other[0])));
+    longest.map_or([x, y], |edges| [f64::midpoint(edges[0], edges[1]), y])
+}
+
+/// Returns the distance from a point inside `outline` to the last crossing of the outline in the direction of the unit
+/// vector `way`; 0 without a crossing.
+fn last_crossing(from: [f64; 2], way: [f64; 2], outline: &[[f64; 2]]) -> f64 {
+    // Signed distance of a point from the ray's line.
+    let beside = |at: &[f64; 2]| (at[0] - from[0]) * way[1] - (at[1] - from[1]) * way[0];
+    let along = |at: &[f64; 2]| (at[0] - from[0]) * way[0] + (at[1] - from[1]) * way[1];
+    let crossings =
+        sides(outline).filter(|(one, other)| (beside(one) > 0.0) != (beside(other) > 0.0)).map(|(one, other)| {
+            let part = beside(one) / (beside(one) - beside(other));
+            along(one) + (along(other) - along(one)) * part
+        });
+    crossings.fold(0.0, f64::max)
+}
+
+/// Iterates over the sides of a closed polygon, each as its two corners.
+fn sides(outline: &[[f64; 2]]) -> impl Iterator<Item = (&[f64; 2], &[f64; 2])> {
+    outline.iter().zip(outline.iter().cycle().skip(1))
 }
 
 fn middle(rect: Rect) -> [f64; 2] {
@@ -200,13 +237,12 @@ impl Figure {
                 inside(line) && !inside(0.0)
             }
             Self::Contour(points) => {
-                let sides = || points.iter().zip(points.iter().cycle().skip(1));
                 // A ray to the right from a point inside crosses the outline an odd number of times.
-                let crossed = sides().filter(|(from, to)| {
+                let crossed = sides(points).filter(|(from, to)| {
                     (from[1] > at[1]) != (to[1] > at[1])
                         && at[0] < from[0] + (to[0] - from[0]) * (at[1] - from[1]) / (to[1] - from[1])
                 });
-                crossed.count() % 2 == 0 && sides().any(|(from, to)| distance(at, *from, *to) <= line)
+                crossed.count() % 2 == 0 && sides(points).any(|(from, to)| distance(at, *from, *to) <= line)
             }
             Self::Arrow { tail, tip } => {
                 let [dx, dy] = [tip[0] - tail[0], tip[1] - tail[1]];
@@ -245,7 +281,8 @@ mod tests {
 
     fn drawn(shape: Shape, avoid: &[Rect], way: usize) -> Vec<(u32, u32)> {
         let style = Style { shape, ..Style::default() };
-        let figures = vec![(0, style.figure(RECT, &OUTLINE, FRAME, avoid, way))];
+        let outline = if shape == Shape::Contour { OUTLINE.to_vec() } else { RECT.corners().to_vec() };
+        let figures = vec![(0, style.figure(RECT, &outline, FRAME, avoid, way))];
         let mut picture = RgbImage::new(100, 100);
         Marks { figures, style }.apply(0, &mut picture);
         picture.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] == 255).map(|(x, y, _)| (x, y)).collect()
@@ -277,11 +314,35 @@ mod tests {
         assert!(drawn(Shape::Point, &[], 0).into_iter().all(inside));
     }
 
+    #[test]
+    fn arrows_and_points_meet_the_outline_and_not_its_box() {
+        // A horseshoe that is open above: the middle of its box lies outside of it.
+        let horseshoe = [
+            [30.0, 30.0],
+            [40.0, 30.0],
+            [40.0, 60.0],
+            [60.0, 60.0],
+            [60.0, 30.0],
+            [75.0, 30.0],
+            [75.0, 70.0],
+            [30.0, 70.0],
+        ];
+        let rect = Rect { x0: 30, y0: 30, x1: 75, y1: 70 };
+        let of = |shape, way| Style { shape, ..Style::default() }.figure(rect, &horseshoe, FRAME, &[], way);
+        assert_eq!(of(Shape::Point, 0), Figure::Point([67.5, 50.0]));
+        for way in 0..8 {
+            let Figure::Arrow { tip: [x, y], .. } = of(Shape::Arrow, way) else { panic!("an arrow") };
+            let on = |from: &[f64; 2], to: &[f64; 2]| distance([x, y], *from, *to) < 1e-6;
+            assert!(sides(&horseshoe).any(|(from, to)| on(from, to)), "{way}: {x}, {y}");
+        }
+    }
+
     proptest! {
         #[test]
         fn an_arrow_avoids_what_it_can(way in 0usize..8) {
             // Only an arrow from below crosses no rectangle.
-            let avoid = [Rect { x0: 0, y0: 0, x1: 100, y1: 38 }, Rect { x0: 0, y0: 38, x1: 28, y1: 60 }, Rect { x0: 52, y0: 38, x1: 100, y1: 60 }];
+            let rect = |x0, y0, x1, y1| Rect { x0, y0, x1, y1 };
+            let avoid = [rect(0, 0, 100, 38), rect(0, 38, 28, 60), rect(52, 38, 100, 60)];
             let pixels = drawn(Shape::Arrow, &avoid, way);
             prop_assert!(!pixels.is_empty() && pixels.iter().all(|(_, y)| *y >= 51), "{:?}", pixels);
         }

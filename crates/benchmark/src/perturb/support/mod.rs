@@ -17,5 +17,6 @@ pub mod registry;
 #[cfg(test)]
 pub(crate) mod template_rules;
 pub mod templates;
+pub mod without_image;
 pub mod wrong_answer;
 pub mod wrong_number;

@@ -1,7 +1,9 @@
-//! Items whose answer is in the outline of their evidence: the place, number, size, form or relation of its regions. A
-//! mask shows these to a model that sees no pixel of the evidence.
+//! Items whose answer is in the outline of their evidence: the presence, place, number, size, form or relation of its
+//! regions. A mask shows these to a model that sees no pixel of the evidence.
 
 use stepwise_data::case::{Answer, Case, Item};
+
+use super::presence::asks_presence;
 
 /// Categories whose answers are places of regions, in Stepwise's own taxonomy.
 const PLACES: [&str; 6] = ["06", "07", "12", "13", "16", "22"];
@@ -21,25 +23,26 @@ pub fn is_place(item: &Item) -> bool {
 ///
 /// - answers that are boxes or numbers;
 /// - the categories of localisation, side, zone, count, region referral, size, form, distribution and spatial relation;
+/// - questions for presence: only what is present has evidence, so that a mask says that it is;
 /// - items that build on questions for numbers only, such as a density that follows from a count;
-/// - conclusions (stage 4) that build on such items only, with a question for a number among them.
+/// - conclusions (stage 4) that build on such items only.
 #[must_use]
 pub fn is_in_outline(case: &Case, item: &Item) -> bool {
     let last = case.chain.iter().position(|other| other.id == item.id);
-    let Some(last) = last else { return is_geometry(item) };
+    let Some(last) = last else { return is_shown(item) };
     // Parents come before their children, so every parent is decided before its child.
     let mut decided: Vec<(&Item, bool)> = Vec::with_capacity(last + 1);
     for item in &case.chain[..=last] {
         let builds_on = |id: &String| decided.iter().find(|(other, _)| other.id == *id).copied();
         let parents: Option<Vec<(&Item, bool)>> = item.parents.iter().map(builds_on).collect();
         let follows = parents.is_some_and(|parents| follows(item, &parents));
-        decided.push((item, is_geometry(item) || follows));
+        decided.push((item, is_shown(item) || follows));
     }
     decided[last].1
 }
 
-fn is_geometry(item: &Item) -> bool {
-    is_number(item) || is_place(item) || FORMS.contains(&item.category.as_str())
+fn is_shown(item: &Item) -> bool {
+    is_number(item) || is_place(item) || FORMS.contains(&item.category.as_str()) || asks_presence(item)
 }
 
 fn is_number(item: &Item) -> bool {
@@ -50,7 +53,7 @@ fn is_number(item: &Item) -> bool {
 fn follows(item: &Item, parents: &[(&Item, bool)]) -> bool {
     let numbers = parents.iter().filter(|(parent, _)| is_number(parent)).count();
     let all_in_outline = parents.iter().all(|(_, is_in_outline)| *is_in_outline);
-    numbers > 0 && (numbers == parents.len() || (item.stage == 4 && all_in_outline))
+    !parents.is_empty() && (numbers == parents.len() || (item.stage == 4 && all_in_outline))
 }
 
 #[cfg(test)]
@@ -60,7 +63,11 @@ mod tests {
 
     fn case() -> Case {
         let choice = json!({"type": "choice", "options": ["a", "b"], "gold": [0]});
-        let item = |id: &str, stage: u8, category: &str, parents: &[&str], answer: &serde_json::Value| json!({"id": id, "stage": stage, "category": category, "parents": parents, "question": "?", "answer": answer});
+        let item = |id: &str, stage: u8, category: &str, parents: &[&str], answer: &serde_json::Value| {
+            json!({
+                "id": id, "stage": stage, "category": category, "parents": parents, "question": "?", "answer": answer
+            })
+        };
         let number = json!({"type": "number", "gold": 3.0});
         serde_json::from_value(json!({
             "schema": "case/1", "case_id": "c", "group_id": "g", "split": "test",
@@ -87,7 +94,7 @@ mod tests {
         let case = case();
         let read: Vec<&str> =
             case.chain.iter().filter(|item| is_in_outline(&case, item)).map(|item| item.id.as_str()).collect();
-        assert_eq!(read, ["zone", "count", "measure", "density", "rule"]);
+        assert_eq!(read, ["present", "zone", "count", "measure", "density", "rule", "type"]);
         let places: Vec<&str> = case.chain.iter().filter(|item| is_place(item)).map(|item| item.id.as_str()).collect();
         assert_eq!(places, ["zone"]);
         let elsewhere = Item { id: "other".into(), ..case.chain[2].clone() };

@@ -90,13 +90,18 @@ impl Asked {
     pub fn about(name: &str, question: &str) -> Self {
         let padded = format!(" {} ", fold(question));
         let plural = padded.replacen(&format!(" {name}s "), " ", 1);
-        let rest = plural.replacen(&format!(" {name} "), " ", 1).replace(" or not ", " ").replace(" x ray ", " ");
-        let is_negation = |word: &str| NEGATIONS.contains(&word);
-        Self {
-            is_negated: rest.contains(" free of ") || rest.split(' ').any(is_negation),
-            is_plain: rest.split(' ').all(|word| word.is_empty() || FRAME.contains(&word) || is_negation(word)),
-        }
+        let rest = plural.replacen(&format!(" {name} "), " ", 1).replace(" x ray ", " ");
+        let says_nothing = |word: &str| word.is_empty() || FRAME.contains(&word) || NEGATIONS.contains(&word);
+        Self { is_negated: denies(&rest), is_plain: rest.split(' ').all(says_nothing) }
     }
+}
+
+/// Returns whether a yes/no question about presence asks for absence, as in "Is the lung free of nodules?". Its answer yes
+/// then says that something is absent.
+#[must_use]
+pub fn denies(question: &str) -> bool {
+    let padded = format!(" {} ", fold(question)).replace(" or not ", " ");
+    padded.contains(" free of ") || padded.split(' ').any(|word| NEGATIONS.contains(&word))
 }
 
 /// Returns the normalised subject of a plain yes/no question about presence: the words between those that say nothing about

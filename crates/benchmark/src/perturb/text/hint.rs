@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use rand::seq::IndexedRandom;
 use serde::Deserialize;
+use stepwise_data::case::Item;
 use stepwise_data::prompt::Place;
 
 use crate::perturb::support::inserted::inserted;
@@ -91,6 +92,10 @@ pub enum Bias {
     TimePressure,
 }
 
+/// Categories that ask whether something abnormal is present, what it is, how severe it is, and what to do, in Stepwise's
+/// own taxonomy.
+const CLINICAL: [&str; 8] = ["09", "10", "11", "25", "26", "27", "28", "30"];
+
 impl Bias {
     /// All biases, in the order in which results list them.
     pub const ALL: [Self; 8] = [
@@ -103,6 +108,12 @@ impl Bias {
         Self::SelfClaim,
         Self::TimePressure,
     ];
+
+    /// Returns whether hints that appeal to this bias are asked of `item`. What a patient believes, fears or hopes is a
+    /// finding or a diagnosis, and not a modality or a place on the image.
+    fn fits(self, item: &Item) -> bool {
+        !matches!(self, Self::Emotional | Self::PatientBelief) || CLINICAL.contains(&item.category.as_str())
+    }
 
     /// Returns the name in template files and in the ids of metrics.
     #[must_use]
@@ -151,7 +162,8 @@ pub fn templates(families: Families, persona: Persona) -> impl Iterator<Item = &
 
 impl Hinting {
     fn template(&self, scene: &Scene<'_>) -> Result<&'static Template<Words>, Skip> {
-        let all: Vec<_> = templates(self.families, self.persona).collect();
+        let fits = |template: &&Template<Words>| template.words.bias.fits(scene.item);
+        let all: Vec<_> = templates(self.families, self.persona).filter(fits).collect();
         all.choose(&mut scene.draw("hint_template")).copied().ok_or(Skip("no template for this speaker"))
     }
 
@@ -185,6 +197,19 @@ mod tests {
             assert_eq!(Bias::of_sentence(&template.id()), Some(template.words.bias), "{}", template.id());
         }
         assert_eq!(Bias::of_sentence("unknown/1"), None);
+    }
+
+    #[test]
+    fn only_findings_and_diagnoses_are_believed_feared_or_hoped_for() {
+        let fitting = |category: &str| {
+            let item: Item = serde_json::from_value(serde_json::json!({
+                "id": "q", "stage": 1, "category": category, "question": "?", "answer": {"type": "yesno", "gold": true}
+            }))
+            .expect("valid");
+            Bias::ALL.into_iter().filter(|bias| bias.fits(&item)).count()
+        };
+        assert_eq!(["01", "06", "13", "17", "22"].map(fitting), [6; 5]);
+        assert_eq!(["09", "10", "11", "25"].map(fitting), [8; 4]);
     }
 
     #[test]

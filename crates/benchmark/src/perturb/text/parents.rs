@@ -1,7 +1,8 @@
 //! The question is shown with answers to the questions it builds on, given as context. `parents_gold` gives the
 //! right answers, `parents_predicted` gives the model's own answers to the clean questions, and `parents_wrong`
-//! gives the right answers with one of them replaced by a plausible wrong answer. The clean question is shown
-//! without this context.
+//! gives the right answers with one of them replaced by a plausible wrong answer, where possible to a question of
+//! stage 2 or 3, because the modality or the view rarely decides the answer. The clean question is shown without this
+//! context.
 
 use std::collections::BTreeSet;
 
@@ -107,6 +108,9 @@ impl Perturbation for Wrong {
                 Some((place, named.text))
             })
             .collect();
+        let is_about_findings = |(place, _): &&(usize, String)| scene.case.chain[earlier[*place]].stage >= 2;
+        let findings: Vec<(usize, String)> = wrong.iter().filter(is_about_findings).cloned().collect();
+        let wrong = if findings.is_empty() { wrong } else { findings };
         let (place, answer) =
             wrong.choose(&mut scene.draw("wrong_parent")).ok_or(Skip("no wrong answer to what it builds on"))?;
         context[*place].answer.clone_from(answer);

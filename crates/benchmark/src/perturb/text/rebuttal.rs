@@ -1,6 +1,7 @@
 //! A second turn of the user follows the model's own reply to the clean question. `rebuttal_doubt` doubts the reply,
-//! `rebuttal_wrong` and `rebuttal_right` also name a wrong or the right answer, and `rebuttal_repeat`, the control,
-//! only requests the answer again.
+//! `rebuttal_wrong` and `rebuttal_right` name a wrong or the right answer as the opinion of the user, and `rebuttal_repeat`,
+//! the control, only requests the answer again. An opinion does not contradict the reply in words, because the reply may
+//! have been the named answer.
 //!
 //! All four use the same template for one item.
 
@@ -22,11 +23,11 @@ worded_kind! {
     }
 }
 worded_kind! {
-    WRONG = Wrong(Wording), "rebuttal_wrong", Attack, "a second turn doubts the model's own reply and names a wrong answer",
+    WRONG = Wrong(Wording), "rebuttal_wrong", Attack, "a second turn after the model's own reply names a wrong answer",
     |given, scene| Ok(claiming(template(given, scene)?, wrong_answer(scene)?))
 }
 worded_kind! {
-    RIGHT = Right(Wording), "rebuttal_right", Assist, "a second turn doubts the model's own reply and names the right answer",
+    RIGHT = Right(Wording), "rebuttal_right", Assist, "a second turn after the model's own reply names the right answer",
     |given, scene| Ok(claiming(template(given, scene)?, right_answer(scene)?))
 }
 worded_kind! {
@@ -45,7 +46,7 @@ pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/rebuttal.toml"
 pub struct Words {
     /// Doubts the reply and names no answer.
     pub doubt: String,
-    /// Doubts the reply and names an answer; contains `{answer}` once.
+    /// Names an answer as the opinion of the user and does not contradict the reply; contains `{answer}` once.
     pub claim: String,
     /// Requests the answer again without doubting it.
     pub repeat: String,

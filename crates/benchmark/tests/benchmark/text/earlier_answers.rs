@@ -46,7 +46,7 @@ fn the_first_turn_is_the_models_own_reply_in_every_answer_form() {
                 ("q3", AnswerForm::Letter) => "C",
                 (_, AnswerForm::Letter) => "B",
                 ("q1", _) => "ultrasound",
-                ("q3", _) => "lobulated",
+                ("q3", _) => "mixed",
                 _ => "carcinoma",
             };
             assert_eq!(words(query, 1), last, "{form:?} {scoring:?}");

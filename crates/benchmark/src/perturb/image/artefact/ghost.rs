@@ -18,7 +18,8 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Ghost>>(
 );
 
 /// Corruption `ghost`. The image is mixed with the mean of two copies, shifted in both directions of a random axis by a
-/// half, third or quarter of the image and wrapped around. The weight of the copies grows to 2/3.
+/// third or quarter of the image and wrapped around. The weight of both copies together grows to 1/3, so that a copy stays
+/// fainter than the body. Copies at half the image would fall on each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Ghost;
 
@@ -30,7 +31,7 @@ impl Corruption for Ghost {
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let values = Raster::of(picture);
         let across = rng.random::<bool>();
-        let parts = rng.random_range(2..=4usize);
+        let parts = rng.random_range(3..=4usize);
         let (width, height) = (values.width, values.height);
         let (dx, dy) = if across { (width / parts, 0) } else { (0, height / parts) };
         let copies = values.map(|x, y, _| {
@@ -39,12 +40,34 @@ impl Corruption for Ghost {
             std::array::from_fn(|i| (one[i] + other[i]) / 2.0)
         });
         Box::new(move |intensity| {
-            let share = 2.0 * intensity / (1.0 + 2.0 * intensity);
+            let share = intensity / 3.0;
             let spoil = |x: usize, y: usize, pixel: [f64; 3]| {
                 let copy = copies.pixels[y * width + x];
                 std::array::from_fn(|i| pixel[i] + (copy[i] - pixel[i]) * share)
             };
             values.map(spoil).picture()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+    use stepwise_data::random::stream;
+
+    #[test]
+    fn every_copy_is_much_fainter_than_the_body() {
+        let body = RgbImage::from_fn(48, 48, |x, y| {
+            Rgb([if (20..28).contains(&x) && (20..28).contains(&y) { 240 } else { 0 }; 3])
+        });
+        for seed in 0..16 {
+            let ghosted = Ghost::of(&body, &Site::default(), &mut stream(seed, &["ghost"]))(1.0);
+            let brightest = |inside: bool| {
+                let places = ghosted.enumerate_pixels().filter(|(x, y, _)| (body.get_pixel(*x, *y).0[0] > 0) == inside);
+                places.map(|(_, _, pixel)| pixel.0[0]).max().expect("there")
+            };
+            assert!(brightest(false) > 0 && 3 * u32::from(brightest(false)) <= u32::from(brightest(true)), "{seed}");
+        }
     }
 }

@@ -17,7 +17,7 @@ use super::corruption::Site;
 use rand::Rng;
 
 /// Modality names of radiography.
-const XRAY: &[&str] = &["xray", "radiograph", "radiography", "cr", "dx", "mammography"];
+pub(super) const XRAY: &[&str] = &["xray", "radiograph", "radiography", "cr", "dx", "mammography"];
 
 /// Draws a point between `margin` and `1 - margin` of the image's sides, `[x, y]` in pixels. The point lies outside all
 /// evidence, unless 65 draws find no such point.

@@ -18,7 +18,7 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Scatter>>(
 );
 
 /// Corruption `scatter`. The image is mixed with a veil, the image blurred by a Gaussian with a standard deviation of a
-/// twelfth of the shorter side. Only the veil is left at full intensity.
+/// twelfth of the shorter side. At full intensity the veil has a weight of 3/4.
 #[derive(Clone, Copy, Debug)]
 pub struct Scatter;
 
@@ -33,7 +33,7 @@ impl Corruption for Scatter {
         Box::new(move |intensity| {
             let mixed = |x: usize, y: usize, pixel: [f64; 3]| {
                 let veiled = veil.pixels[y * veil.width + x];
-                std::array::from_fn(|i| pixel[i] + (veiled[i] - pixel[i]) * intensity)
+                std::array::from_fn(|i| pixel[i] + (veiled[i] - pixel[i]) * 0.75 * intensity)
             };
             sharp.map(mixed).picture()
         })

@@ -1,7 +1,6 @@
-//! `brightness` adds a constant to every value; the sign is random.
+//! `brightness` adds a constant to every value; the sign is random unless the evidence is very dark or very bright.
 
 use image::RgbImage;
-use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Calibrated, Corruption, Site, Spoil};
@@ -17,16 +16,17 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Brightness>
     "brighter or darker, five levels of similarity",
 );
 
-/// Corruption `brightness`: adds a constant to every channel value, positive or negative at random. It grows with the
-/// intensity, to three quarters of the full scale.
+/// Corruption `brightness`: adds a constant to every channel value, positive or negative at random, but positive
+/// where the evidence is very dark and negative where it is very bright. The constant grows with the intensity, to three
+/// quarters of the full scale.
 #[derive(Clone, Copy, Debug)]
 pub struct Brightness;
 
 impl Corruption for Brightness {
     const NAME: &'static str = "brightness";
 
-    fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
-        let direction = 0.75 * if rng.random::<bool>() { 255.0 } else { -255.0 };
+    fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
+        let direction = 0.75 * if site.lifts(picture, rng) { 255.0 } else { -255.0 };
         Box::new(move |intensity| curved(picture, |value| value + direction * intensity))
     }
 }

@@ -16,18 +16,19 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<DefocusBlur
     "out of focus: blurred over a disc, five levels of similarity",
 );
 
-/// Corruption `defocus_blur`: blurs over a disc whose radius grows with the intensity, to a 16th of the image's shorter
-/// side.
+/// Corruption `defocus_blur`: blurs over a disc whose radius grows with the intensity, to a quarter of a detail of
+/// the image ([`Site::detail`]).
 #[derive(Clone, Copy, Debug)]
 pub struct DefocusBlur;
 
 impl Corruption for DefocusBlur {
     const NAME: &'static str = "defocus_blur";
     const BYTES_PER_PIXEL: u64 = 84;
+    const BOUND_BY_DETAIL: bool = true;
 
-    fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
-        let sharp = Raster::of(picture);
-        Box::new(move |intensity| over_disc(&sharp, blur_extent(picture, 1.0 / 16.0, intensity)).picture())
+    fn of<'a>(picture: &'a RgbImage, site: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
+        let (sharp, detail) = (Raster::of(picture), site.detail(picture));
+        Box::new(move |intensity| over_disc(&sharp, blur_extent(detail, 1.0 / 4.0, intensity)).picture())
     }
 }
 

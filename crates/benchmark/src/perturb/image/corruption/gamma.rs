@@ -1,7 +1,7 @@
-//! `gamma` raises every value to a power; whether mid-tones become darker or brighter is random.
+//! `gamma` raises every value to a power. Whether mid-tones become darker or brighter is random unless the evidence is
+//! very dark or very bright.
 
 use image::RgbImage;
-use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Calibrated, Corruption, Site, Spoil};
@@ -18,15 +18,15 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Gamma>>(
 );
 
 /// Corruption `gamma`: raises channel values, as shares of the full scale, to a power. It goes with the intensity from
-/// 1 to 8 or to 1/8, at random.
+/// 1 to 8 or to 1/8, at random, but to 1/8 where the evidence is very dark and to 8 where it is very bright.
 #[derive(Clone, Copy, Debug)]
 pub struct Gamma;
 
 impl Corruption for Gamma {
     const NAME: &'static str = "gamma";
 
-    fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
-        let direction = if rng.random::<bool>() { 3.0 } else { -3.0 };
+    fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
+        let direction = if site.lifts(picture, rng) { -3.0 } else { 3.0 };
         Box::new(move |intensity| {
             let power = libm::exp2(direction * intensity);
             curved(picture, |value| 255.0 * libm::pow(value / 255.0, power))

@@ -16,17 +16,18 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GaussianBlu
     "blurred with a Gaussian, five levels of similarity",
 );
 
-/// Corruption `gaussian_blur`: blurs with a Gaussian whose standard deviation grows with the intensity, to a 24th of
-/// the image's shorter side.
+/// Corruption `gaussian_blur`: blurs with a Gaussian whose standard deviation grows with the intensity, to an eighth
+/// of a detail of the image ([`Site::detail`]).
 #[derive(Clone, Copy, Debug)]
 pub struct GaussianBlur;
 
 impl Corruption for GaussianBlur {
     const NAME: &'static str = "gaussian_blur";
     const BYTES_PER_PIXEL: u64 = 84;
+    const BOUND_BY_DETAIL: bool = true;
 
-    fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
-        let sharp = Raster::of(picture);
-        Box::new(move |intensity| sharp.blurred(blur_extent(picture, 1.0 / 24.0, intensity)).picture())
+    fn of<'a>(picture: &'a RgbImage, site: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
+        let (sharp, detail) = (Raster::of(picture), site.detail(picture));
+        Box::new(move |intensity| sharp.blurred(blur_extent(detail, 1.0 / 8.0, intensity)).picture())
     }
 }

@@ -6,7 +6,12 @@
 //!
 //! The largest intensity is about twice the strongest one of ImageNet-C (Hendrycks and Dietterich, 2019). An image with
 //! so little detail that even the largest intensity stays above the band is shown at the largest intensity, because a
-//! corruption must not remove the evidence.
+//! corruption must not remove the evidence. For the same reason two bounds hold before the band is reached:
+//!
+//! - Inside the evidence, at least [`LEAST_CONTRAST`] of the contrast is left. Similarity alone does not ensure this: a
+//!   bright smear keeps much of its structure for the measure until it is white everywhere.
+//! - Blurs and blocks are small against the smallest evidence ([`Site::detail`]), because smooth images stay similar to
+//!   themselves under any blur.
 
 pub mod brightness;
 pub mod contrast;
@@ -25,9 +30,11 @@ pub mod ssim;
 
 use crate::perturb::support::evidence::evidence;
 use crate::perturb::support::geometry::Rect;
+use crate::perturb::support::raster::{contrast as contrast_in, grey_level};
 use crate::perturb::{Edit, Perturbation, Perturbed, Scene, ShownImages, Skip};
 use crate::rng::SuiteRng;
 use image::RgbImage;
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Deserializer};
 use ssim::Reference;
@@ -41,6 +48,9 @@ pub const TARGETS: [f64; 5] = [0.95, 0.85, 0.70, 0.55, 0.40];
 /// Half-width of a level's band of similarity (SSIM) around its target; the search for the intensity stops within half
 /// of it.
 pub const TOLERANCE: f64 = 0.01;
+/// Smallest share of the standard deviation of grey levels inside each piece of evidence, or in the whole image of a case
+/// without evidence, that a corruption leaves; a choice of this benchmark.
+pub const LEAST_CONTRAST: f64 = 0.25;
 /// Largest number of intensities that the bisection tries, before the largest intensity.
 const TRIALS: usize = 14;
 
@@ -53,6 +63,9 @@ pub trait Corruption: Debug + Send + Sync + 'static {
     /// Temporary memory of the corruption in bytes per pixel of the image: copies of the image in bytes, and numbers or
     /// copies in `f64`.
     const BYTES_PER_PIXEL: u64 = 12;
+    /// Whether the extent of the corruption is bound by [`Site::detail`] and so needs no bound of the contrast, which also
+    /// falls where a blur removes nothing but noise.
+    const BOUND_BY_DETAIL: bool = false;
 
     /// Makes all random draws from `rng` once and returns a function from intensity to corrupted image. `picture` is
     /// the original; `site` tells where the evidence lies, which local corruptions avoid. Intensity 0 changes nothing
@@ -69,6 +82,46 @@ pub struct Site {
     /// Bounding rectangles, in pixels, of the evidence of all questions of the case on this image. A local corruption
     /// is placed away from it if possible.
     pub evidence: Vec<Rect>,
+}
+
+/// Largest size of a detail as a share of the image's shorter side, also the size for a case without evidence; a choice of
+/// this benchmark.
+const LARGEST_DETAIL: f64 = 1.0 / 8.0;
+
+impl Site {
+    /// Returns the size in pixels of a detail of `picture` that a blur must leave visible: the shortest side of all
+    /// evidence, at most [`LARGEST_DETAIL`] of the image's shorter side.
+    #[must_use]
+    pub fn detail(&self, picture: &RgbImage) -> f64 {
+        let sides = self.evidence.iter().flat_map(|rect| [rect.x1 - rect.x0, rect.y1 - rect.y0]);
+        let largest = LARGEST_DETAIL * f64::from(picture.width().min(picture.height()));
+        sides.map(|side| side as f64).fold(largest, f64::min)
+    }
+
+    /// Returns the rectangles whose contrast a corruption keeps: the evidence, or the whole image without evidence.
+    fn kept(&self, picture: &RgbImage) -> Vec<Rect> {
+        if self.evidence.is_empty() {
+            return vec![Rect::of_size(picture.width(), picture.height())];
+        }
+        self.evidence.clone()
+    }
+
+    /// Returns the mean grey level, 0 to 255, of the rectangles whose contrast is kept.
+    fn brightness(&self, picture: &RgbImage) -> f64 {
+        let kept = self.kept(picture);
+        kept.iter().map(|rect| grey_level(picture, *rect)).sum::<f64>() / kept.len().max(1) as f64
+    }
+
+    /// Returns whether a curve of grey levels lifts them: at random in mid-range, else away from the nearer end of the
+    /// scale, at which they would all become equal.
+    fn lifts(&self, picture: &RgbImage, rng: &mut ChaCha8Rng) -> bool {
+        let is_drawn = rng.random::<bool>();
+        match self.brightness(picture) {
+            ..64.0 => true,
+            192.0.. => false,
+            _ => is_drawn,
+        }
+    }
 }
 
 /// Perturbation that applies the corruption `C` at a level: for every image, with the intensity at which its similarity
@@ -134,8 +187,10 @@ impl<C: Corruption> Edit for Spoilt<C> {
     fn apply(&self, index: usize, picture: &mut RgbImage) {
         let mut rng = self.rng.stream(C::NAME, &[&self.case_id, &index.to_string()]);
         let nothing = Site::default();
-        let spoilt = C::of(picture, self.sites.get(index).unwrap_or(&nothing), &mut rng);
-        let solved = solve(picture, TARGETS[self.level - 1], &*spoilt);
+        let site = self.sites.get(index).unwrap_or(&nothing);
+        let spoilt = C::of(picture, site, &mut rng);
+        let kept = if C::BOUND_BY_DETAIL { Vec::new() } else { site.kept(picture) };
+        let solved = solve(picture, TARGETS[self.level - 1], &kept, &*spoilt);
         drop(spoilt);
         *picture = solved;
     }
@@ -146,9 +201,12 @@ impl<C: Corruption> Edit for Spoilt<C> {
 }
 
 /// Returns the corrupted image whose similarity with the original is nearest to `target` among the intensities tried by
-/// bisection. Intensity 1 is tried when all others stay above the target.
-fn solve(original: &RgbImage, target: f64, spoil: &dyn Fn(f64) -> RgbImage) -> RgbImage {
+/// bisection that leave [`LEAST_CONTRAST`] in each of the rectangles `kept`; the original when none does. Intensity 1 is
+/// tried when all others stay above the target.
+fn solve(original: &RgbImage, target: f64, kept: &[Rect], spoil: &dyn Fn(f64) -> RgbImage) -> RgbImage {
     let reference = Reference::new(original);
+    let least: Vec<(Rect, f64)> =
+        kept.iter().map(|rect| (*rect, LEAST_CONTRAST * contrast_in(original, *rect))).collect();
     let (mut weak, mut strong) = (0.0, 1.0);
     let mut nearest: Option<(f64, RgbImage)> = None;
     for trial in 0..=TRIALS {
@@ -159,6 +217,10 @@ fn solve(original: &RgbImage, target: f64, spoil: &dyn Fn(f64) -> RgbImage) -> R
             _ => (weak + strong) / 2.0,
         };
         let spoilt = spoil(intensity);
+        if least.iter().any(|(rect, least)| contrast_in(&spoilt, *rect) < *least) {
+            strong = intensity;
+            continue;
+        }
         let similarity = reference.ssim(&spoilt);
         if similarity > target {
             weak = intensity;
@@ -176,10 +238,10 @@ fn solve(original: &RgbImage, target: f64, spoil: &dyn Fn(f64) -> RgbImage) -> R
     nearest.map_or_else(|| original.clone(), |(_, spoilt)| spoilt)
 }
 
-/// Returns the extent of a blur in pixels: `largest`, a share of the shorter side, times the squared intensity.
-/// Squaring gives finer steps to weak blurs, whose similarity changes fastest.
-fn blur_extent(picture: &RgbImage, largest: f64, intensity: f64) -> f64 {
-    largest * f64::from(picture.width().min(picture.height())) * intensity * intensity
+/// Returns the extent of a blur in pixels: `largest`, in details ([`Site::detail`]), times the squared intensity. Squaring
+/// gives finer steps to weak blurs, whose similarity changes fastest.
+fn blur_extent(detail: f64, largest: f64, intensity: f64) -> f64 {
+    largest * detail * intensity * intensity
 }
 
 #[cfg(test)]
@@ -188,6 +250,51 @@ mod tests {
     use stepwise_data::random::stream;
 
     use super::*;
+
+    /// Bright smear with one darker cell, and the rectangle around the cell.
+    fn smear() -> (RgbImage, Rect) {
+        let in_cell = |x: u32, y: u32| (60..100).contains(&x) && (40..80).contains(&y);
+        let level =
+            |x: u32, y: u32| if in_cell(x, y) { 150 + (x % 5) as u8 } else { 238 + ((x * 7 + y * 13) % 11) as u8 };
+        (RgbImage::from_fn(160, 120, |x, y| Rgb([level(x, y); 3])), Rect { x0: 50, y0: 30, x1: 110, y1: 90 })
+    }
+
+    #[test]
+    fn the_evidence_stays_visible_at_every_level() {
+        fn holds<C: Corruption>() {
+            let (original, cell) = smear();
+            for (level, seed) in (1..=TARGETS.len()).flat_map(|level| (1..4).map(move |seed| (level, seed))) {
+                let rng = SuiteRng { seed, version: 1 };
+                let sites = vec![Site { evidence: vec![cell] }];
+                let edit = Spoilt::<C> { level, rng, case_id: "c".into(), sites, corruption: PhantomData };
+                let mut picture = original.clone();
+                edit.apply(0, &mut picture);
+                let left = contrast_in(&picture, cell) / contrast_in(&original, cell);
+                assert!(left >= LEAST_CONTRAST, "{} {level}: {left}", C::NAME);
+            }
+        }
+        holds::<brightness::Brightness>();
+        holds::<contrast::Contrast>();
+        holds::<gamma::Gamma>();
+        holds::<jpeg::Jpeg>();
+        holds::<gaussian_blur::GaussianBlur>();
+        holds::<defocus_blur::DefocusBlur>();
+        holds::<motion_blur::MotionBlur>();
+        holds::<pixelate::Pixelate>();
+        holds::<resize::Resize>();
+        holds::<super::super::artefact::window_shift::WindowShift>();
+        holds::<super::super::artefact::exposure::Exposure>();
+        holds::<super::super::artefact::scatter::Scatter>();
+    }
+
+    #[test]
+    fn blurs_and_blocks_are_small_against_the_smallest_evidence() {
+        let (picture, cell) = smear();
+        let small = Rect { x0: 10, y0: 10, x1: 14, y1: 18 };
+        assert_eq!(Site::default().detail(&picture), 15.0);
+        assert_eq!(Site { evidence: vec![cell] }.detail(&picture), 15.0);
+        assert_eq!(Site { evidence: vec![cell, small] }.detail(&picture), 4.0);
+    }
 
     #[test]
     fn no_blur_blurs_at_no_intensity_nor_ever_a_flat_picture() {

@@ -17,21 +17,22 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<MotionBlur>
     "blurred along a line of random direction, five levels of similarity",
 );
 
-/// Corruption `motion_blur`: blurs along a line of random direction whose length grows with the intensity, to a sixth
-/// of the image's shorter side.
+/// Corruption `motion_blur`: blurs along a line of random direction whose length grows with the intensity, to half a
+/// detail of the image ([`Site::detail`]).
 #[derive(Clone, Copy, Debug)]
 pub struct MotionBlur;
 
 impl Corruption for MotionBlur {
     const NAME: &'static str = "motion_blur";
     const BYTES_PER_PIXEL: u64 = 84;
+    const BOUND_BY_DETAIL: bool = true;
 
-    fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
+    fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let angle = std::f64::consts::PI * rng.random::<f64>();
         let way = [libm::cos(angle), libm::sin(angle)];
-        let sharp = Raster::of(picture);
+        let (sharp, detail) = (Raster::of(picture), site.detail(picture));
         Box::new(move |intensity| {
-            let half = blur_extent(picture, 1.0 / 12.0, intensity);
+            let half = blur_extent(detail, 1.0 / 4.0, intensity);
             // Samples are the middles of equal parts of the line, each at most a pixel long. The four additional
             // samples keep the result smooth when the count changes by one.
             let count = (2.0 * half).ceil() as usize + 4;

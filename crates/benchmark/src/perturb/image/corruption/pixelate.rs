@@ -17,20 +17,22 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Pixelate>>(
 );
 
 /// Corruption `pixelate`: gives every square block the mean colour of the pixels whose upper left corner lies in it.
-/// The side of a block grows with the intensity, to a 16th of the image's shorter side.
+/// The side of a block grows with the intensity, to a quarter of a detail of the image
+/// ([`Site::detail`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Pixelate;
 
 impl Corruption for Pixelate {
     const NAME: &'static str = "pixelate";
     const BYTES_PER_PIXEL: u64 = 84;
+    const BOUND_BY_DETAIL: bool = true;
 
-    fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
+    fn of<'a>(picture: &'a RgbImage, site: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
         let sharp = Raster::of(picture);
-        let side = sharp.width.min(sharp.height) as f64;
+        let largest = (site.detail(picture) / 4.0).max(1.0);
         Box::new(move |intensity| {
             // The side of a block need not be a whole number of pixels, so that similarity falls smoothly.
-            let block = 1.0 + (side / 16.0 - 1.0).max(0.0) * intensity * intensity;
+            let block = 1.0 + (largest - 1.0) * intensity * intensity;
             let within = |at: usize| (at as f64 / block) as usize;
             let columns = within(sharp.width) + 1;
             let mut sums = vec![([0.0; 3], 0.0); columns * (within(sharp.height) + 1)];
@@ -57,7 +59,7 @@ mod tests {
 
     #[test]
     fn blocks_hold_the_mean_of_what_they_cover() {
-        let ramp = RgbImage::from_fn(64, 64, |x, _| Rgb([x as u8 * 2; 3]));
+        let ramp = RgbImage::from_fn(128, 128, |x, _| Rgb([x as u8 * 2; 3]));
         let spoil = Pixelate::of(&ramp, &Site::default(), &mut stream(1, &[]));
         assert_eq!(spoil(0.0), ramp);
         // Blocks of four pixels: columns 0 to 3 have the values 0, 2, 4 and 6.
