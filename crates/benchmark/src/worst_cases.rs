@@ -14,7 +14,7 @@ use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
 use crate::model::{Model, PixelGrid, Query, QueryImage, decoded};
 use crate::outcome::Outcome;
 use crate::perturb::kinds::kind;
-use crate::perturb::support::evidence::{Evidence, evidence};
+use crate::perturb::support::evidence::{Evidence, Outline, evidence};
 use crate::perturb::support::geometry::Rect;
 use crate::perturb::{Perturbed, Purpose, ShownImages};
 use crate::plan::{Plan, PlanEntry};
@@ -379,16 +379,11 @@ fn views(
 
 /// Returns the corners of each region: of its outline, or of its box where it has no outline.
 fn corners(found: &Evidence) -> Vec<Vec<[f64; 2]>> {
-    let of_box = |r: &Rect| {
-        let [x0, y0, x1, y1] = [r.x0, r.y0, r.x1, r.y1].map(|edge| edge as f64);
-        vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
+    let corners = |(rect, outline): (&Rect, &Outline)| match outline {
+        Outline::Polygon(corners) => corners.clone(),
+        Outline::Box | Outline::Mask => rect.corners().to_vec(),
     };
-    found
-        .rects
-        .iter()
-        .zip(&found.outlines)
-        .map(|(rect, outline)| outline.clone().unwrap_or_else(|| of_box(rect)))
-        .collect()
+    found.rects.iter().zip(&found.outlines).map(corners).collect()
 }
 
 /// Largest change in grey levels that is shown amplified in an image of its own.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
 use stepwise_benchmark::mock::{BlindPrior, HintFollower, Oracle, Planted, Policy, PolicyInput};
+use stepwise_benchmark::perturb::ShownImages;
 use stepwise_benchmark::plan::{Plan, PlanEntry};
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
@@ -202,6 +203,89 @@ fn an_answer_that_stays_true_without_the_image_is_not_asked_for_without_it() {
         let left = BTreeSet::from(["lung", "margin", "mass", "no-mass", "some"]);
         assert_eq!(asked(&plan, id), left, "{id}");
     }
+}
+
+#[test]
+fn a_change_of_the_image_is_not_asked_about_what_it_changes() {
+    let seen = |id: &str, stage, category: &str, answer| {
+        let mut asked = item(id, stage, category, &format!("{id}?"), answer);
+        asked["evidence"] = json!(["r"]);
+        asked
+    };
+    let either = || choice(&["one", "other"], 0);
+    let mut follows = seen("follows", 4, "25", either());
+    follows["parents"] = json!(["quality"]);
+    let chain = json!([
+        item("quality", 1, "08", "quality?", either()),
+        item("view", 1, "03", "view?", either()),
+        seen("box", 2, "12", json!({"type": "box", "gold": ["r"], "iou_ok": 0.5})),
+        item("marked", 2, "16", "marked?", either()),
+        item("absent", 2, "11", "absent?", either()),
+        seen("size", 3, "17", either()),
+        seen("signal", 3, "19", either()),
+        follows
+    ]);
+    let organ = |id: &str, bounds: [u32; 4]| {
+        let mut region = region(id, id, bounds);
+        region["role"] = json!("organ");
+        region
+    };
+    let regions = json!([
+        region("r", "nodule", [40, 70, 60, 90]),
+        organ("lung", [0, 60, 100, 100]),
+        organ("heart", [0, 0, 100, 20])
+    ]);
+    let cases = [case("c", regions, chain)];
+    let suite = suite(&[
+        ("gaussian_noise", "kind = \"gaussian_noise\"\nlevel = 3"),
+        ("gaussian_blur", "kind = \"gaussian_blur\"\nlevel = 3"),
+        ("written_wrong", "kind = \"written_wrong\""),
+        ("cue_true_arrow", "kind = \"cue_true\"\nshape = \"arrow\""),
+        ("cue_true_contour", "kind = \"cue_true\"\nshape = \"contour\""),
+    ]);
+    let plan = Plan::new(&suite, &cases);
+    assert_eq!(asked(&plan, "gaussian_noise"), BTreeSet::from(["absent", "box", "signal", "size", "view"]));
+    assert_eq!(asked(&plan, "gaussian_blur"), BTreeSet::from(["absent", "box", "signal", "view"]));
+    // Words hide no organ where the answer may be that something is absent.
+    assert_eq!(
+        asked(&plan, "written_wrong"),
+        BTreeSet::from(["absent", "follows", "marked", "quality", "signal", "size"])
+    );
+    for entry in of(&plan, "written_wrong") {
+        let mut shown = RgbImage::from_pixel(SIDE, SIDE, Rgb([99; 3]));
+        let pictures = plan.perturbed(entry).expect("planned").pictures;
+        let ShownImages::Edited(edit) = pictures else { panic!("words are written") };
+        edit.apply(0, &mut shown);
+        let rows: BTreeSet<u32> =
+            shown.enumerate_pixels().filter(|(.., pixel)| pixel.0 != [99; 3]).map(|(_, y, _)| y).collect();
+        let id = plan.item(entry).1.id.as_str();
+        let has_evidence = ["follows", "signal", "size"].contains(&id);
+        assert!(has_evidence || rows.iter().all(|y| (20..60).contains(y)), "{id}: {rows:?}");
+    }
+    // A box has no contour, and an arrow points at the ellipse inside it.
+    assert_eq!(asked(&plan, "cue_true_contour"), BTreeSet::new());
+    assert!(asked(&plan, "cue_true_arrow").contains("signal"));
+}
+
+#[test]
+fn a_patient_suggests_no_modality_and_writes_no_system_message() {
+    let cases = [case(
+        "c",
+        json!([]),
+        json!([
+            item("modality", 1, "01", "modality?", choice(&["CT", "X-ray"], 1)),
+            item("finding", 2, "10", "Does this image show a mass?", yes(true))
+        ]),
+    )];
+    let suite = suite(&[
+        ("patient", "kind = \"hint_minus\"\npersona = \"patient\""),
+        ("system", "kind = \"hint_minus\"\npersona = \"patient\"\nplace = \"system\""),
+        ("physician", "kind = \"hint_minus\"\npersona = \"physician\"\nplace = \"system\""),
+    ]);
+    let plan = Plan::new(&suite, &cases);
+    assert_eq!(asked(&plan, "patient"), BTreeSet::from(["finding"]));
+    assert_eq!(asked(&plan, "system"), BTreeSet::new());
+    assert_eq!(asked(&plan, "physician"), BTreeSet::from(["finding", "modality"]));
 }
 
 #[test]
@@ -433,6 +517,7 @@ fn none_of_these_is_asked_only_where_nothing_else_stays_right() {
     let lungs = ["left lung", "right lung", "both lungs"];
     let more = [
         item("conditions", 4, "25", "What is it?", choice(&["pneumonia", "viral pneumonia", "oedema"], 1)),
+        item("device", 2, "15", "Which device is shown?", choice(&["no device", "tube", "line"], 0)),
         item(
             "several",
             2,

@@ -27,9 +27,17 @@ impl Class {
 
     /// Returns whether a sentence of the clinical notes, in lower case, names the structure and does not deny it.
     pub(super) fn named(&self, notes: &str) -> bool {
-        let Some(name) = self.mentions.first() else { return false };
+        self.sentences(notes).next().is_some()
+    }
+
+    /// Iterates over the sentences of the clinical notes, in lower case, that name the structure and do not deny it.
+    pub(super) fn sentences<'a>(&self, notes: &'a str) -> impl Iterator<Item = &'a str> {
+        let name = self.mentions.first().copied();
         let is_denied = |before: &str| before.split_whitespace().any(|word| DENIALS.contains(&word));
-        notes.split('.').any(|sentence| sentence.find(name).is_some_and(|place| !is_denied(&sentence[..place])))
+        let names = move |sentence: &&str| {
+            name.and_then(|name| sentence.find(name)).is_some_and(|place| !is_denied(&sentence[..place]))
+        };
+        notes.split('.').filter(names)
     }
 }
 
@@ -40,6 +48,10 @@ pub(super) const LEFT_LUNG: &str = "left lung";
 /// Label of the heart and the mediastinum, which are marked together.
 pub(super) const HEART: &str = "heart and mediastinum";
 
+/// Label of fluid between the lung and the chest wall.
+pub(super) const EFFUSION: &str = "pleural effusion";
+/// Label of filled air spaces of a lung.
+pub(super) const CONSOLIDATION: &str = "consolidation";
 /// Label of air between the lung and the chest wall.
 pub(super) const PNEUMOTHORAX: &str = "pneumothorax";
 /// Label of the electrodes and sensors of a monitor.
@@ -54,9 +66,9 @@ pub(super) const CLASSES: &[Class] = &[
     class("Cardiomediastinum", HEART, RegionRole::Organ, &[]),
     class("Airways", "trachea and main bronchi", RegionRole::Organ, &[]),
     class("Ground Glass Opacities", "ground-glass opacity", RegionRole::Finding, &["ground", "hazy"]),
-    class("Consolidation", "consolidation", RegionRole::Finding, &["consolid", "air space", "airspace"]),
+    class("Consolidation", CONSOLIDATION, RegionRole::Finding, &["consolid", "air space", "airspace"]),
     class("Pneumothorax", PNEUMOTHORAX, RegionRole::Finding, &["pneumothora"]),
-    class("Pleural Effusion", "pleural effusion", RegionRole::Finding, &["effusion"]),
+    class("Pleural Effusion", EFFUSION, RegionRole::Finding, &["effusion"]),
     class(
         "Endotracheal Tube",
         "endotracheal tube",

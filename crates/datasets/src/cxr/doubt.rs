@@ -46,6 +46,22 @@ pub(super) fn doubtful(notes: &str, marked: &[&'static Class]) -> Vec<(&'static 
     findings().filter_map(|class| Some((class, reason(class)?))).collect()
 }
 
+/// Returns whether sentences of the notes, in lower case, put the finding `class` into other lungs than its mask does, which
+/// affects the right and the left lung or not (`affected`). A sentence that names two findings and both sides leaves open
+/// which finding is on which side.
+pub(super) fn sides_differ(notes: &str, class: &'static Class, affected: [bool; 2]) -> bool {
+    let others = |sentence: &str| {
+        let findings = CLASSES.iter().filter(|other| other.role == RegionRole::Finding && *other != class);
+        findings.filter(|other| other.named(sentence)).count()
+    };
+    class.sentences(notes).any(|sentence| {
+        let says = |word: &str| sentence.split(|letter: char| !letter.is_alphabetic()).any(|other| other == word);
+        let both = says("bilateral") || says("bilaterally") || says("both");
+        let said = [both || says("right"), both || says("left")];
+        said != [false, false] && (said != affected || (!both && said == [true, true] && others(sentence) > 0))
+    })
+}
+
 /// Returns whether the notes, in lower case, say that the image has no features of one disease.
 pub(super) fn is_unspecific(notes: &str) -> bool {
     UNSPECIFIC.iter().any(|words| notes.contains(words))
@@ -87,5 +103,20 @@ mod tests {
         assert_eq!(of("dense consolidation.", &[opacity, consolidation]), [""; 0]);
         assert_eq!(of("large cavitating mass.", &[consolidation, air]), ["pneumothorax"]);
         assert_eq!(of("small pneumothorax.", &[air]), [""; 0]);
+    }
+
+    #[test]
+    fn a_side_counts_where_the_notes_name_no_other() {
+        let (consolidation, opacity) = (class("consolidation"), class("ground-glass opacity"));
+        let (right, left, both) = ([true, false], [false, true], [true, true]);
+        let dense = "dense left consolidation and patchy consolidation of the right lower lobe.";
+        assert!(sides_differ(dense, consolidation, left) && !sides_differ(dense, consolidation, both));
+        assert!(sides_differ("bilateral alveolar consolidation.", consolidation, right));
+        let apart = "ground-glass opacities in right upper zones and patchy consolidation in left zones";
+        assert!(sides_differ(apart, opacity, both) && sides_differ(apart, consolidation, left));
+        for notes in ["no consolidation on the right.", "consolidation. the right hilum is large.", "brightly lit.", ""]
+        {
+            assert!(!sides_differ(notes, consolidation, left), "{notes}");
+        }
     }
 }

@@ -6,8 +6,9 @@ use stepwise_data::case::{Image, Region, RegionRole};
 use stepwise_data::image::Mask;
 use stepwise_data::problem::Problem;
 
-use super::classes::{CLASSES, Class, HEART, LEFT_LUNG, PROBES, RIGHT_LUNG, TUBING};
+use super::classes::{CLASSES, CONSOLIDATION, Class, EFFUSION, HEART, LEFT_LUNG, PROBES, RIGHT_LUNG, TUBING};
 use super::diagnosis;
+use super::doubt::sides_differ;
 use super::tables::Picture;
 use crate::import::ImportError;
 use crate::marks::Target;
@@ -35,6 +36,8 @@ pub(super) struct Marked {
 
 /// Finding and the measurements of its masks. Shares are between 0 and 1.
 pub(super) struct Finding {
+    /// Whether the notes put the finding into other lungs than its mask does, so that its place and features are unknown.
+    pub(super) is_elsewhere: bool,
     /// Label of the finding's class.
     pub(super) label: &'static str,
     /// Region of the whole finding; None when it is marked in several regions.
@@ -141,7 +144,8 @@ impl Facts {
     }
 
     /// Returns the labels of this role that are known to be absent: neither marked, also not doubtfully, nor mentioned in
-    /// the notes, nor easily confused with a marked device. In the order of the classes.
+    /// the notes, nor easily confused with a marked device. An effusion beside a consolidation, which hides it, is unknown
+    /// as well. In the order of the classes.
     pub(super) fn absent(&self, role: RegionRole) -> Vec<&'static str> {
         let present = self.present(role);
         let is = |class: &&Class| {
@@ -150,6 +154,7 @@ impl Facts {
                 && !self.doubtful.contains(class)
                 && !class.mentioned(&self.notes)
                 && !present.iter().any(|other| are_confused(class.label, other))
+                && !(class.label == EFFUSION && present.contains(&CONSOLIDATION))
         };
         CLASSES.iter().filter(is).map(|class| class.label).collect()
     }
@@ -215,7 +220,8 @@ impl Facts {
                 extent = union([right, left]).map(|both| covered(&both));
             }
             let least = (REGION * mask.inside.len() as f64).ceil() as usize;
-            Some(Finding {
+            let mut finding = Finding {
+                is_elsewhere: false,
                 label,
                 region: self.region(label).cloned(),
                 regions: self.regions(label).into_iter().map(str::to_owned).collect(),
@@ -223,7 +229,11 @@ impl Facts {
                 extent,
                 share: mask.area() as f64 / mask.inside.len() as f64,
                 parts: parts(&mask, least),
-            })
+            };
+            let class = CLASSES.iter().find(|class| class.label == label)?;
+            let affected = finding.affected();
+            finding.is_elsewhere = affected.is_some_and(|affected| sides_differ(&self.notes, class, affected));
+            Some(finding)
         };
         self.present(RegionRole::Finding).into_iter().filter_map(measured).collect()
     }

@@ -33,7 +33,12 @@ pub(super) fn ask(facts: &Facts, case_id: &str, set: &Counts, seed: u64) -> (Vec
     asker.presence();
     asker.select();
     asker.device();
-    let findings = facts.findings();
+    let (elsewhere, findings): (Vec<_>, Vec<_>) =
+        facts.findings().into_iter().partition(|finding| finding.is_elsewhere);
+    for finding in elsewhere {
+        let reason = format!("place and features of the {} not asked: the notes name other lungs", finding.label);
+        asker.left_out.push(reason);
+    }
     let found: Vec<Vec<String>> = findings.iter().map(|finding| asker.find(finding)).collect();
     for (finding, found) in findings.iter().zip(&found) {
         asker.describe(finding, found);

@@ -8,9 +8,9 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use stepwise_data::case::{Item, RegionRole};
 
-use crate::perturb::support::evidence::{Evidence, evidence};
+use crate::perturb::support::evidence::{Evidence, Outline, evidence};
 use crate::perturb::support::geometry::{Rect, displaced};
-use crate::perturb::support::mark::{Figure, Marks, Style};
+use crate::perturb::support::mark::{Figure, Marks, Shape, Style};
 use crate::perturb::support::outline_answer::{is_in_outline, is_place};
 use crate::perturb::support::presence::asks_presence;
 use crate::perturb::support::raster::grey_level;
@@ -36,7 +36,7 @@ plain_kind! {
                 for ((old, new), outline) in found.rects.iter().zip(&moved).zip(&found.outlines) {
                     let (dx, dy) = ((new.x0 - old.x0) as f64, (new.y0 - old.y0) as f64);
                     let outline: Vec<[f64; 2]> =
-                        recorded(given, outline)?.iter().map(|[x, y]| [x + dx, y + dy]).collect();
+                        recorded(given, *old, outline)?.iter().map(|[x, y]| [x + dx, y + dy]).collect();
                     figures.push((found.image, given.figure(*new, &outline, found.frame, &found.rects, way)));
                 }
                 Ok(WrongPlace { rects: moved, figures })
@@ -57,7 +57,8 @@ plain_kind! {
         let mut figures = Vec::new();
         for found in found(scene)? {
             // Left out wherever the true mark is.
-            found.outlines.iter().try_for_each(|outline| recorded(style, outline).map(|_| ()))?;
+            let mut regions = found.rects.iter().zip(&found.outlines);
+            regions.try_for_each(|(rect, outline)| recorded(style, *rect, outline).map(|_| ()))?;
             let (frame, line) = (found.frame, style.line(found.frame));
             let side = ((CORNER * frame.x1.min(frame.y1) as f64).round() as i64).max(4);
             // Leaves room for the line between the square and the image's edge.
@@ -83,6 +84,8 @@ plain_kind! {
 
 /// Number of random places of a wrong mark, of which the pixels of the image decide.
 const WRONG_PLACES: usize = 16;
+/// Rows and columns of the grid in which a place is compared with the evidence.
+const GRID: i64 = 4;
 
 /// Draws up to [`WRONG_PLACES`] places for the marks on `found`, away from the evidence; at least one.
 ///
@@ -135,12 +138,12 @@ impl Edit for WrongCues {
 }
 
 impl WrongMarks {
-    /// Returns the first place of which every quarter has at least a quarter of the mean grey level of the evidence; where
-    /// there is none, the place whose darkest quarter is brightest.
+    /// Returns the first place of which every part of a grid has at least a quarter of the mean grey level of the evidence;
+    /// where there is none, the place whose darkest part is brightest.
     fn brightest(&self, picture: &RgbImage) -> Option<&WrongPlace> {
         let darkest = |place: &WrongPlace| {
-            let quarters = place.rects.iter().flat_map(|rect| rect.quarters());
-            quarters.map(|quarter| grey_level(picture, quarter)).fold(f64::INFINITY, f64::min)
+            let parts = place.rects.iter().flat_map(|rect| rect.grid(GRID)).filter(|part| part.area() > 0);
+            parts.map(|part| grey_level(picture, part)).fold(f64::INFINITY, f64::min)
         };
         let evidence = self.evidence.iter().map(|rect| grey_level(picture, *rect));
         let least = evidence.sum::<f64>() / self.evidence.len().max(1) as f64 / 4.0;
@@ -156,8 +159,8 @@ const CORNER: f64 = 0.12;
 /// Returns the edit that draws marks of this `style` on all evidence of the item.
 ///
 /// # Errors
-/// Skips items of stage 1, questions for presence, items without evidence, and contours, arrows and points on evidence
-/// that is recorded as a mask.
+/// Skips items of stage 1, questions for presence, items without evidence, and contours on evidence that is recorded as
+/// a box, and contours, arrows and points on evidence that is recorded as a mask.
 pub(super) fn true_marks(scene: &Scene<'_>, style: &Style) -> Result<Marks, Skip> {
     let way = way(scene);
     let mut figures: Vec<(usize, Figure)> = Vec::new();
@@ -165,7 +168,7 @@ pub(super) fn true_marks(scene: &Scene<'_>, style: &Style) -> Result<Marks, Skip
         for (place, (rect, outline)) in found.rects.iter().zip(&found.outlines).enumerate() {
             let mut others = found.rects.clone();
             others.remove(place);
-            let figure = style.figure(*rect, recorded(style, outline)?, found.frame, &others, way);
+            let figure = style.figure(*rect, &recorded(style, *rect, outline)?, found.frame, &others, way);
             figures.push((found.image, figure));
         }
     }
@@ -177,11 +180,17 @@ fn way(scene: &Scene<'_>) -> usize {
     scene.draw("cue_way").random_range(0..8)
 }
 
-fn recorded<'a>(style: &Style, outline: &'a Option<Vec<[f64; 2]>>) -> Result<&'a [[f64; 2]], Skip> {
+/// Returns the corners `[x, y]` of the outline by which a mark of this style is drawn on the region in `rect`; empty where
+/// the mark needs none. Arrows and points on a box use the ellipse inside it, because a region rarely fills the corners.
+fn recorded(style: &Style, rect: Rect, outline: &Outline) -> Result<Vec<[f64; 2]>, Skip> {
     match outline {
-        Some(points) => Ok(points),
-        None if !style.shape.needs_outline() => Ok(&[]),
-        None => Err(Skip("the evidence is a mask, whose outline is not recorded")),
+        _ if !style.shape.needs_outline() => Ok(Vec::new()),
+        Outline::Polygon(corners) => Ok(corners.clone()),
+        Outline::Box if style.shape == Shape::Contour => {
+            Err(Skip("the evidence is a box, which has no contour of its own"))
+        }
+        Outline::Box => Ok(rect.inner_ellipse()),
+        Outline::Mask => Err(Skip("the evidence is a mask, whose outline is not recorded")),
     }
 }
 
@@ -221,8 +230,9 @@ mod tests {
 
     #[test]
     fn a_wrong_mark_is_drawn_on_the_body_and_not_beside_it() {
-        // A head on the right, and dark air on the left.
-        let head = RgbImage::from_fn(100, 100, |x, _| Rgb([if x < 50 { 3 } else { 120 }; 3]));
+        // A head on the right, its hair, and dark air on the left.
+        let head =
+            RgbImage::from_fn(100, 100, |x, _| Rgb([[3, 20, 120][usize::from(x >= 40) + usize::from(x >= 50)]; 3]));
         let rect = |x0: i64| Rect { x0, y0: 20, x1: x0 + 10, y1: 30 };
         let place = |x0| WrongPlace { rects: vec![rect(x0)], figures: vec![(0, Figure::Box(rect(x0)))] };
         let marks = |places: &[i64]| WrongMarks {

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use image::{Rgb, RgbImage};
 use rand::seq::IndexedRandom;
 use serde::Deserialize;
-use stepwise_data::case::Answer;
+use stepwise_data::case::{Answer, RegionRole};
 
 use crate::perturb::support::evidence::evidence;
 use crate::perturb::support::geometry::Rect;
@@ -35,6 +35,9 @@ pub const FAINT: u8 = 8;
 
 /// Text of the template file `crates/benchmark/sentences/written.toml`, from which the unrelated words are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../sentences/written.toml");
+
+/// Categories that labels on an image answer: sequence or projection, view, and side, in Stepwise's own taxonomy.
+const LABELLED: [&str; 3] = ["02", "03", "07"];
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
@@ -116,6 +119,9 @@ impl Perturbation for WrittenUnrelated {
 }
 
 fn of_choice(scene: &Scene<'_>) -> Result<crate::perturb::Named, Skip> {
+    if LABELLED.contains(&scene.item.category.as_str()) {
+        return Err(Skip("words on the image are evidence for such a question"));
+    }
     match scene.item.answer {
         Answer::Choice { .. } => wrong_answer(scene),
         _ => Err(Skip("only an option is written on the picture")),
@@ -153,7 +159,8 @@ fn unrelated(scene: &Scene<'_>, length: usize, families: Families) -> String {
 }
 
 impl Writing {
-    /// Writes on the first image without overlapping the evidence: at the lower edge if possible, otherwise higher up.
+    /// Writes on the first image without overlapping the evidence, the organs where there is no evidence, and marks: at the
+    /// lower edge if possible, otherwise higher up.
     fn writing(&self, scene: &Scene<'_>, text: &str) -> Result<ShownImages, Skip> {
         let image = scene.case.images.first().ok_or(Skip("no picture to write on"))?;
         let frame = Rect::of_size(image.width, image.height);
@@ -162,9 +169,17 @@ impl Writing {
         let letters = Lettering::set(text, glyph, (frame.x1 - 4 * margin).max(1) as usize);
         let (width, height) = letters.size();
         let (width, height) = (width as i64 + 2 * margin, height as i64 + 2 * margin);
-        let evidence = evidence(scene.case, scene.item);
-        let avoid: Vec<Rect> =
-            evidence.into_iter().filter(|found| found.image == 0).flat_map(|found| found.rects).collect();
+        let mut avoid: Vec<Rect> = evidence(scene.case, scene.item)
+            .into_iter()
+            .filter(|found| found.image == 0)
+            .flat_map(|found| found.rects)
+            .collect();
+        // Without evidence an answer says that something is absent, which the organs show.
+        let roles: &[RegionRole] =
+            if avoid.is_empty() { &[RegionRole::Reference, RegionRole::Organ] } else { &[RegionRole::Reference] };
+        let regions = scene.case.regions.iter().filter(|region| region.image == image.id);
+        let regions = regions.filter(|region| roles.contains(&region.role));
+        avoid.extend(regions.map(|region| Rect::around(region.shape.bounds()).clipped(frame)));
         let (low, right) = (frame.y1 - margin - height, frame.x1 - margin - width);
         let rows = (0..).map(|step| low - step * (height / 2).max(1)).take_while(|y0| *y0 >= 0);
         let place = rows

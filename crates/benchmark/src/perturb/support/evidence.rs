@@ -1,6 +1,6 @@
 //! Evidence of an item: the bounding rectangles of its regions on each image.
 
-use stepwise_data::case::{Answer, Case, Item, RegionRole, Shape};
+use stepwise_data::case::{Answer, Case, Item, Region, RegionRole, Shape};
 
 use super::geometry::Rect;
 
@@ -14,11 +14,22 @@ pub struct Evidence {
     /// Bounding rectangle of each region, clipped to the frame and not empty. Bounding boxes replace outlines, so that
     /// a mask and its random control have the same shape for every outline.
     pub rects: Vec<Rect>,
-    /// Recorded outline of each region as `[x, y]` corners, in the order of `rects`. None for a mask, whose outline is
-    /// not recorded.
-    pub outlines: Vec<Option<Vec<[f64; 2]>>>,
-    /// Rectangle of the body or field of view. None when the case does not record it.
+    /// What is recorded of the outline of each region, in the order of `rects`.
+    pub outlines: Vec<Outline>,
+    /// Rectangle of the body or field of view; where the case does not record it, the rectangle around two or more organs
+    /// that are no evidence. None when the case records neither.
     pub body: Option<Rect>,
+}
+
+/// What a case records of the outline of a region.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outline {
+    /// Its bounding box only.
+    Box,
+    /// Its corners, `[x, y]` in pixels of the image.
+    Polygon(Vec<[f64; 2]>),
+    /// Nothing, because the region is a mask.
+    Mask,
 }
 
 /// Returns the evidence of `item` of `case`, one entry for each image with evidence, in the order of the images; empty
@@ -41,19 +52,23 @@ pub fn evidence(case: &Case, item: &Item) -> Vec<Evidence> {
                 .map(|region| (Rect::around(region.shape.bounds()).clipped(frame), outline(&region.shape)))
                 .filter(|(rect, _)| rect.area() > 0)
                 .unzip();
-            let body = here()
-                .find(|region| region.role == RegionRole::Body)
-                .map(|region| Rect::around(region.shape.bounds()).clipped(frame));
+            let bounds = |region: &Region| Rect::around(region.shape.bounds()).clipped(frame);
+            let organs: Vec<Rect> = here()
+                .filter(|region| region.role == RegionRole::Organ && !ids.contains(&&region.id))
+                .map(bounds)
+                .collect();
+            let body = here().find(|region| region.role == RegionRole::Body).map(bounds);
+            let body = body.or_else(|| (organs.len() > 1).then(|| Rect::around_all(&organs)).flatten());
             (!rects.is_empty()).then_some(Evidence { image: index, frame, rects, outlines, body })
         })
         .collect()
 }
 
-fn outline(shape: &Shape) -> Option<Vec<[f64; 2]>> {
+fn outline(shape: &Shape) -> Outline {
     match shape {
-        Shape::Box { bounds: [x0, y0, x1, y1] } => Some(vec![[*x0, *y0], [*x1, *y0], [*x1, *y1], [*x0, *y1]]),
-        Shape::Polygon { points } => Some(points.clone()),
-        Shape::Mask { .. } => None,
+        Shape::Box { .. } => Outline::Box,
+        Shape::Polygon { points } => Outline::Polygon(points.clone()),
+        Shape::Mask { .. } => Outline::Mask,
     }
 }
 

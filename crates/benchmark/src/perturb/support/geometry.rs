@@ -63,18 +63,41 @@ impl Rect {
         [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
     }
 
-    /// Returns the upper left, upper right, lower left and lower right quarter; of a rectangle of an odd size the right and
-    /// lower ones are larger.
+    /// Returns corners `[x, y]` of the ellipse that touches all four sides from inside, in pixels, as a closed outline.
     #[must_use]
-    pub fn quarters(self) -> [Self; 4] {
-        let Self { x0, y0, x1, y1 } = self;
-        let (x, y) = (x0.midpoint(x1), y0.midpoint(y1));
-        [
-            Self { x0, y0, x1: x, y1: y },
-            Self { x0: x, y0, x1, y1: y },
-            Self { x0, y0: y, x1: x, y1 },
-            Self { x0: x, y0: y, x1, y1 },
-        ]
+    pub fn inner_ellipse(self) -> Vec<[f64; 2]> {
+        const CORNERS: u32 = 48;
+        let [x0, y0, x1, y1] = [self.x0, self.y0, self.x1, self.y1].map(|edge| edge as f64);
+        let at = |corner: u32| {
+            let angle = std::f64::consts::TAU * f64::from(corner) / f64::from(CORNERS);
+            let [x, y] = [libm::cos(angle), libm::sin(angle)];
+            [f64::midpoint(x0, x1) + (x1 - x0) / 2.0 * x, f64::midpoint(y0, y1) + (y1 - y0) / 2.0 * y]
+        };
+        (0..CORNERS).map(at).collect()
+    }
+
+    /// Iterates over the parts of the rectangle in a grid of `count` by `count`, row by row; parts of a small rectangle may
+    /// be empty.
+    pub fn grid(self, count: i64) -> impl Iterator<Item = Self> {
+        let at = move |from: i64, to: i64, step: i64| from + (to - from) * step / count;
+        let part = move |row: i64, column: i64| Self {
+            x0: at(self.x0, self.x1, column),
+            y0: at(self.y0, self.y1, row),
+            x1: at(self.x0, self.x1, column + 1),
+            y1: at(self.y0, self.y1, row + 1),
+        };
+        (0..count).flat_map(move |row| (0..count).map(move |column| part(row, column)))
+    }
+
+    /// Returns the smallest rectangle around all of `rects`; None where there is none.
+    #[must_use]
+    pub fn around_all(rects: &[Self]) -> Option<Self> {
+        rects.iter().copied().reduce(|one, other| Self {
+            x0: one.x0.min(other.x0),
+            y0: one.y0.min(other.y0),
+            x1: one.x1.max(other.x1),
+            y1: one.y1.max(other.y1),
+        })
     }
 
     /// Iterates over the pixels `(x, y)` of the rectangle that lie on `picture`, row by row; none where it lies

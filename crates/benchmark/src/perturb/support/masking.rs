@@ -84,19 +84,19 @@ impl Masking {
             .collect()
     }
 
-    /// Returns the rectangles of [`Masking::over_evidence`], moved together within their image so that they overlap
-    /// none of these rectangles. For one item the position is the same for every kind of mask with the same parameters.
+    /// Returns the rectangles of [`Masking::over_evidence`], moved together within the body, or within their image where no
+    /// body is recorded, so that they overlap none of these rectangles. For one item the position is the same for every kind of mask with the same parameters.
     ///
     /// # Errors
-    /// Skips the same items as [`Masking::over_evidence`], and an item whose image has no room for the shape.
+    /// Skips the same items as [`Masking::over_evidence`], and an item whose body or image has no room for the shape.
     pub fn elsewhere(&self, scene: &Scene<'_>) -> Result<Vec<Marked>, Skip> {
         let mut rng = scene.draw("random_mask");
+        let evidence = evidence(scene.case, scene.item);
         self.over_evidence(scene)?
             .into_iter()
-            .map(|marked| {
-                let image = &scene.case.images[marked.image];
-                let frame = Rect::of_size(image.width, image.height);
-                displaced(&marked.rects, &marked.rects, frame, &mut rng)
+            .zip(evidence)
+            .map(|(marked, found)| {
+                displaced(&marked.rects, &marked.rects, found.body.unwrap_or(found.frame), &mut rng)
                     .map(|rects| Marked { image: marked.image, rects })
                     .ok_or(Skip("no room for a mask of this shape beside the evidence"))
             })

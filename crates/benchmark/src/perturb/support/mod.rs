@@ -12,6 +12,7 @@ pub mod outline_answer;
 pub mod pool;
 pub mod presence;
 pub mod presence_question;
+pub mod quality;
 pub mod raster;
 pub mod registry;
 #[cfg(test)]

@@ -19,6 +19,12 @@ pub fn is_place(item: &Item) -> bool {
     matches!(item.answer, Answer::Box { .. }) || PLACES.contains(&item.category.as_str())
 }
 
+/// Returns whether `item` asks for a number, a size or a form.
+#[must_use]
+pub fn is_form(item: &Item) -> bool {
+    is_number(item) || FORMS.contains(&item.category.as_str())
+}
+
 /// Returns whether the answer to `item` of `case` can be read from the outline of its evidence. True for:
 ///
 /// - answers that are boxes or numbers;
@@ -42,7 +48,7 @@ pub fn is_in_outline(case: &Case, item: &Item) -> bool {
 }
 
 fn is_shown(item: &Item) -> bool {
-    is_number(item) || is_place(item) || FORMS.contains(&item.category.as_str()) || asks_presence(item)
+    is_form(item) || is_place(item) || asks_presence(item)
 }
 
 fn is_number(item: &Item) -> bool {

@@ -9,29 +9,13 @@ use super::geometry::Rect;
 /// image.
 #[must_use]
 pub fn grey_level(picture: &RgbImage, rect: Rect) -> f64 {
-    moments(picture, rect)[0]
-}
-
-/// Returns the standard deviation of the grey level, the mean of the three channel values, of `picture` inside `rect`; 0
-/// where the rectangle has no pixel on the image.
-#[must_use]
-pub fn contrast(picture: &RgbImage, rect: Rect) -> f64 {
-    moments(picture, rect)[1]
-}
-
-/// Mean and standard deviation of the grey level inside a rectangle.
-fn moments(picture: &RgbImage, rect: Rect) -> [f64; 2] {
     // Whole numbers, so that the order of the sum does not matter.
-    let (mut count, mut sum, mut squares) = (0u64, 0u64, 0u64);
+    let (mut count, mut sum) = (0u64, 0u64);
     for (x, y) in rect.pixels_in(picture) {
-        let value: u64 = picture.get_pixel(x, y).0.iter().map(|channel| u64::from(*channel)).sum();
-        (count, sum, squares) = (count + 1, sum + value, squares + value * value);
+        sum += picture.get_pixel(x, y).0.iter().map(|channel| u64::from(*channel)).sum::<u64>();
+        count += 3;
     }
-    if count == 0 {
-        return [0.0; 2];
-    }
-    let mean = sum as f64 / count as f64;
-    [mean / 3.0, (squares as f64 / count as f64 - mean * mean).max(0.0).sqrt() / 3.0]
+    if count == 0 { 0.0 } else { sum as f64 / count as f64 }
 }
 
 /// An RGB image with `f64` channels in grey levels, 0 to 255, for changes that need more precision than bytes.

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use rand::seq::IndexedRandom;
 use serde::Deserialize;
-use stepwise_data::case::Item;
+use stepwise_data::case::{Case, Item};
 use stepwise_data::prompt::Place;
 
 use crate::perturb::support::inserted::inserted;
@@ -96,6 +96,12 @@ pub enum Bias {
 /// own taxonomy.
 const CLINICAL: [&str; 8] = ["09", "10", "11", "25", "26", "27", "28", "30"];
 
+/// Returns whether a patient can believe, fear or hope for an answer to `item`: a finding, a diagnosis or a next step, and
+/// not a modality or a place on the image, nor the cells of a smear.
+fn is_clinical(case: &Case, item: &Item) -> bool {
+    CLINICAL.contains(&item.category.as_str()) && !case.modality.to_lowercase().contains("microscopy")
+}
+
 impl Bias {
     /// All biases, in the order in which results list them.
     pub const ALL: [Self; 8] = [
@@ -109,10 +115,9 @@ impl Bias {
         Self::TimePressure,
     ];
 
-    /// Returns whether hints that appeal to this bias are asked of `item`. What a patient believes, fears or hopes is a
-    /// finding or a diagnosis, and not a modality or a place on the image.
-    fn fits(self, item: &Item) -> bool {
-        !matches!(self, Self::Emotional | Self::PatientBelief) || CLINICAL.contains(&item.category.as_str())
+    /// Returns whether hints that appeal to this bias are asked where the question is clinical or not ([`is_clinical`]).
+    fn fits(self, is_clinical: bool) -> bool {
+        is_clinical || !matches!(self, Self::Emotional | Self::PatientBelief)
     }
 
     /// Returns the name in template files and in the ids of metrics.
@@ -162,7 +167,13 @@ pub fn templates(families: Families, persona: Persona) -> impl Iterator<Item = &
 
 impl Hinting {
     fn template(&self, scene: &Scene<'_>) -> Result<&'static Template<Words>, Skip> {
-        let fits = |template: &&Template<Words>| template.words.bias.fits(scene.item);
+        let is_clinical = is_clinical(scene.case, scene.item);
+        if self.persona == Persona::Patient && (!is_clinical || self.place == Place::System) {
+            return Err(Skip(
+                "a patient suggests findings, diagnoses and next steps only, and writes no system message",
+            ));
+        }
+        let fits = |template: &&Template<Words>| template.words.bias.fits(is_clinical);
         let all: Vec<_> = templates(self.families, self.persona).filter(fits).collect();
         all.choose(&mut scene.draw("hint_template")).copied().ok_or(Skip("no template for this speaker"))
     }
@@ -201,15 +212,21 @@ mod tests {
 
     #[test]
     fn only_findings_and_diagnoses_are_believed_feared_or_hoped_for() {
-        let fitting = |category: &str| {
-            let item: Item = serde_json::from_value(serde_json::json!({
-                "id": "q", "stage": 1, "category": category, "question": "?", "answer": {"type": "yesno", "gold": true}
+        let fitting = |modality: &str, category: &str| {
+            let case: Case = serde_json::from_value(serde_json::json!({
+                "schema": "case/1", "case_id": "c", "group_id": "g", "split": "test",
+                "source": {"dataset": "d", "licence": "l"}, "modality": modality, "images": [], "chain": [{
+                    "id": "q", "stage": 1, "category": category, "question": "?",
+                    "answer": {"type": "yesno", "gold": true}
+                }]
             }))
             .expect("valid");
-            Bias::ALL.into_iter().filter(|bias| bias.fits(&item)).count()
+            let is_clinical = is_clinical(&case, &case.chain[0]);
+            Bias::ALL.into_iter().filter(|bias| bias.fits(is_clinical)).count()
         };
-        assert_eq!(["01", "06", "13", "17", "22"].map(fitting), [6; 5]);
-        assert_eq!(["09", "10", "11", "25"].map(fitting), [8; 4]);
+        assert_eq!(["01", "06", "13", "17", "22"].map(|category| fitting("xray", category)), [6; 5]);
+        assert_eq!(["09", "10", "11", "25"].map(|category| fitting("xray", category)), [8; 4]);
+        assert_eq!(fitting("Light microscopy", "10"), 6, "cells of a smear");
     }
 
     #[test]

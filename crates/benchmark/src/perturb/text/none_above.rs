@@ -11,7 +11,7 @@ use serde::Deserialize;
 use stepwise_data::case::Answer;
 
 use crate::perturb::support::added_option::{AddedOption, without_refusal};
-use crate::perturb::support::option_meaning::{may_follow, says_none};
+use crate::perturb::support::option_meaning::{may_follow, rejects_all, says_none};
 use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording};
 use crate::perturb::{Perturbed, Scene, Skip};
@@ -63,13 +63,15 @@ struct Rejectable<'a> {
 /// Returns the options of the scene's item.
 ///
 /// # Errors
-/// Skips answers that are not choices, choices with an option that rejects the others, choices whose abstain option is
+/// Skips answers that are not choices, choices with an option that says none, choices whose right option
+/// rejects all others, so that an added one says the same, choices whose abstain option is
 /// right or the only wrong one, and choices of which a wrong option may be true as well without the right ones.
 fn rejectable<'a>(scene: &Scene<'a>) -> Result<Rejectable<'a>, Skip> {
     let Answer::Choice { options, gold, refusal } = &scene.item.answer else {
         return Err(Skip("only a choice has options to reject"));
     };
-    if options.iter().any(|option| says_none(option)) {
+    let rejects = |index: &usize| options.get(*index).is_some_and(|option| rejects_all(option));
+    if options.iter().any(|option| says_none(option)) || gold.iter().any(rejects) {
         return Err(Skip("an option says none already"));
     }
     if refusal.is_some_and(|refusal| gold.contains(&refusal)) {

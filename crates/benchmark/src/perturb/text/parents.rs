@@ -1,8 +1,7 @@
 //! The question is shown with answers to the questions it builds on, given as context. `parents_gold` gives the
 //! right answers, `parents_predicted` gives the model's own answers to the clean questions, and `parents_wrong`
-//! gives the right answers with one of them replaced by a plausible wrong answer, where possible to a question of
-//! stage 2 or 3, because the modality or the view rarely decides the answer. The clean question is shown without this
-//! context.
+//! gives the right answers with one of them replaced by a plausible wrong answer to a question of stage 2 or 3; the
+//! modality or the view rarely decides the answer. The clean question is shown without this context.
 
 use std::collections::BTreeSet;
 
@@ -103,16 +102,15 @@ impl Perturbation for Wrong {
         let wrong: Vec<(usize, String)> = earlier
             .iter()
             .enumerate()
+            .filter(|(_, item)| scene.case.chain[**item].stage >= 2)
             .filter_map(|(place, &item)| {
                 let named = wrong_answer(&Scene { item: &scene.case.chain[item], ..*scene }).ok()?;
                 Some((place, named.text))
             })
             .collect();
-        let is_about_findings = |(place, _): &&(usize, String)| scene.case.chain[earlier[*place]].stage >= 2;
-        let findings: Vec<(usize, String)> = wrong.iter().filter(is_about_findings).cloned().collect();
-        let wrong = if findings.is_empty() { wrong } else { findings };
-        let (place, answer) =
-            wrong.choose(&mut scene.draw("wrong_parent")).ok_or(Skip("no wrong answer to what it builds on"))?;
+        let (place, answer) = wrong
+            .choose(&mut scene.draw("wrong_parent"))
+            .ok_or(Skip("no wrong answer to a question of stage 2 or 3 that it builds on"))?;
         context[*place].answer.clone_from(answer);
         Ok(knowing(context, None))
     }

@@ -8,10 +8,13 @@
 //! so little detail that even the largest intensity stays above the band is shown at the largest intensity, because a
 //! corruption must not remove the evidence. For the same reason two bounds hold before the band is reached:
 //!
-//! - Inside the evidence, at least [`LEAST_CONTRAST`] of the contrast is left. Similarity alone does not ensure this: a
-//!   bright smear keeps much of its structure for the measure until it is white everywhere.
+//! - Inside the evidence, enough of the contrast is left, and noise does not cover it ([`visible`]). Similarity alone does
+//!   not ensure this: a bright smear keeps much of its structure for the measure until it is white everywhere.
 //! - Blurs and blocks are small against the smallest evidence ([`Site::detail`]), because smooth images stay similar to
-//!   themselves under any blur.
+//!   themselves under any blur. Levels whose band lies beyond this bound show the same image.
+//!
+//! Items are left out whose right answer a corruption can change: image quality and what follows from it, marks drawn on
+//! the image, and under blurs and blocks numbers, sizes and forms.
 
 pub mod brightness;
 pub mod contrast;
@@ -27,10 +30,13 @@ pub mod salt_pepper;
 pub mod shot_noise;
 pub mod speckle_noise;
 pub mod ssim;
+pub mod visible;
 
 use crate::perturb::support::evidence::evidence;
 use crate::perturb::support::geometry::Rect;
-use crate::perturb::support::raster::{contrast as contrast_in, grey_level};
+use crate::perturb::support::outline_answer::is_form;
+use crate::perturb::support::quality::depends_on_quality;
+use crate::perturb::support::raster::grey_level;
 use crate::perturb::{Edit, Perturbation, Perturbed, Scene, ShownImages, Skip};
 use crate::rng::SuiteRng;
 use image::RgbImage;
@@ -41,6 +47,8 @@ use ssim::Reference;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use stepwise_data::taxonomy::is_about_marks;
+use visible::Evident;
 
 /// Targets of structural similarity (SSIM, 1 for identical images) with the original image, at levels 1 to 5. The
 /// values are a choice of this benchmark.
@@ -48,9 +56,6 @@ pub const TARGETS: [f64; 5] = [0.95, 0.85, 0.70, 0.55, 0.40];
 /// Half-width of a level's band of similarity (SSIM) around its target; the search for the intensity stops within half
 /// of it.
 pub const TOLERANCE: f64 = 0.01;
-/// Smallest share of the standard deviation of grey levels inside each piece of evidence, or in the whole image of a case
-/// without evidence, that a corruption leaves; a choice of this benchmark.
-pub const LEAST_CONTRAST: f64 = 0.25;
 /// Largest number of intensities that the bisection tries, before the largest intensity.
 const TRIALS: usize = 14;
 
@@ -152,6 +157,15 @@ impl<C: Corruption> Perturbation for Calibrated<C> {
             return Err(Skip("it does not occur in pictures of this modality"));
         }
         let case = scene.case;
+        if depends_on_quality(case, scene.item) {
+            return Err(Skip("the corruption changes the image quality, on which the answer depends"));
+        }
+        if is_about_marks(&scene.item.category) {
+            return Err(Skip("the corruption would change the marks that the question is about"));
+        }
+        if C::BOUND_BY_DETAIL && is_form(scene.item) {
+            return Err(Skip("the blur would change the number, size or form that is asked for"));
+        }
         let mut sites = vec![Site::default(); case.images.len()];
         for found in case.chain.iter().flat_map(|item| evidence(case, item)) {
             let known = &mut sites[found.image].evidence;
@@ -190,7 +204,8 @@ impl<C: Corruption> Edit for Spoilt<C> {
         let site = self.sites.get(index).unwrap_or(&nothing);
         let spoilt = C::of(picture, site, &mut rng);
         let kept = if C::BOUND_BY_DETAIL { Vec::new() } else { site.kept(picture) };
-        let solved = solve(picture, TARGETS[self.level - 1], &kept, &*spoilt);
+        let evident = Evident::new(picture, kept, site.detail(picture));
+        let solved = solve(picture, TARGETS[self.level - 1], &evident, &*spoilt);
         drop(spoilt);
         *picture = solved;
     }
@@ -201,12 +216,10 @@ impl<C: Corruption> Edit for Spoilt<C> {
 }
 
 /// Returns the corrupted image whose similarity with the original is nearest to `target` among the intensities tried by
-/// bisection that leave [`LEAST_CONTRAST`] in each of the rectangles `kept`; the original when none does. Intensity 1 is
-/// tried when all others stay above the target.
-fn solve(original: &RgbImage, target: f64, kept: &[Rect], spoil: &dyn Fn(f64) -> RgbImage) -> RgbImage {
+/// bisection that leave the evidence visible; the original when none does. Intensity 1 is tried when all others stay above
+/// the target.
+fn solve(original: &RgbImage, target: f64, evident: &Evident, spoil: &dyn Fn(f64) -> RgbImage) -> RgbImage {
     let reference = Reference::new(original);
-    let least: Vec<(Rect, f64)> =
-        kept.iter().map(|rect| (*rect, LEAST_CONTRAST * contrast_in(original, *rect))).collect();
     let (mut weak, mut strong) = (0.0, 1.0);
     let mut nearest: Option<(f64, RgbImage)> = None;
     for trial in 0..=TRIALS {
@@ -217,7 +230,7 @@ fn solve(original: &RgbImage, target: f64, kept: &[Rect], spoil: &dyn Fn(f64) ->
             _ => (weak + strong) / 2.0,
         };
         let spoilt = spoil(intensity);
-        if least.iter().any(|(rect, least)| contrast_in(&spoilt, *rect) < *least) {
+        if !evident.is_left_in(&spoilt) {
             strong = intensity;
             continue;
         }
@@ -269,14 +282,18 @@ mod tests {
                 let edit = Spoilt::<C> { level, rng, case_id: "c".into(), sites, corruption: PhantomData };
                 let mut picture = original.clone();
                 edit.apply(0, &mut picture);
-                let left = contrast_in(&picture, cell) / contrast_in(&original, cell);
-                assert!(left >= LEAST_CONTRAST, "{} {level}: {left}", C::NAME);
+                let evident = Evident::new(&original, vec![cell], 15.0);
+                assert!(evident.is_left_in(&picture), "{} {level}", C::NAME);
             }
         }
         holds::<brightness::Brightness>();
         holds::<contrast::Contrast>();
         holds::<gamma::Gamma>();
         holds::<jpeg::Jpeg>();
+        holds::<gaussian_noise::GaussianNoise>();
+        holds::<shot_noise::ShotNoise>();
+        holds::<salt_pepper::SaltPepper>();
+        holds::<speckle_noise::SpeckleNoise>();
         holds::<gaussian_blur::GaussianBlur>();
         holds::<defocus_blur::DefocusBlur>();
         holds::<motion_blur::MotionBlur>();
