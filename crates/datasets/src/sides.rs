@@ -60,7 +60,8 @@ pub(super) fn keep(output: &Output, cases: &mut [Case]) -> Vec<String> {
     for (case, place) in cases.iter_mut().zip(&places) {
         if case.split != sides[place] {
             case.split = sides[place];
-            notes.push(format!("{}: moved to {:?}, because a near-duplicate is there", case.case_id, case.split));
+            let side = case.split.word();
+            notes.push(format!("{}: moved to {side}, because a near-duplicate is there", case.case_id));
         }
     }
     notes

@@ -95,7 +95,7 @@ fn splits_are_those_of_the_source_except_for_near_duplicates_of_held_out_images(
     set.near_copy("JPEGImages/s_3.jpg", "JPEGImages/s_1.jpg");
     let (report, dataset) = set.import("bccd");
     assert_eq!(dataset.cases[1].split, Split::Test);
-    assert!(report.skipped.iter().any(|line| line.starts_with("bccd-s-1: moved to Test")), "{:?}", report.skipped);
+    assert!(report.skipped.iter().any(|line| line.starts_with("bccd-s-1: moved to test")), "{:?}", report.skipped);
 }
 
 #[test]
