@@ -194,6 +194,11 @@ impl Output {
         Ok(bytes.into_inner())
     }
 
+    /// Returns the path, relative to the folder, of the mask with the name `name`.
+    pub(super) fn mask_path(name: &str) -> String {
+        format!("masks/{name}.png")
+    }
+
     /// Writes a mask as an 8-bit image of 0 and 255 to `masks/<name>.png`, where it replaces an earlier file, and
     /// returns that path, relative to the folder.
     ///
@@ -203,7 +208,7 @@ impl Output {
     /// # Panics
     /// When the mask has fewer values than pixels.
     pub(super) fn mask(&self, name: &str, mask: &Mask) -> Result<String, ImportError> {
-        let path = format!("masks/{name}.png");
+        let path = Self::mask_path(name);
         fs::create_dir_all(self.root.join("masks")).map_err(|error| unwritable(&self.root.join("masks"), &error))?;
         let grey = GrayImage::from_fn(mask.width, mask.height, |x, y| {
             image::Luma([if mask.inside[y as usize * mask.width as usize + x as usize] { 255 } else { 0 }])

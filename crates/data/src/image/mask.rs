@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{ImageError, decode, read_file};
 
 /// A set of pixels of an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mask {
     /// Width in pixels.
     pub width: u32,

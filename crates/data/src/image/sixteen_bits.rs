@@ -6,7 +6,8 @@
 //!
 //! The rule: the lowest and the highest sample must be at least [`NARROW`] apart, without single pixels
 //! ([`super::grey_range`]). The distance is compared, not the highest sample, because signed values are often stored
-//! with an offset of 32,768: they come out uniformly grey.
+//! with an offset of 32,768: they come out uniformly grey. Zeros far below all other samples are padding around such
+//! an image and do not count.
 //!
 //! Images that are black all over, or white, pass: these two values mean the same under every mapping. Alpha does not
 //! count.
@@ -42,7 +43,7 @@ pub fn check(picture: &DynamicImage, path: &Path) -> Result<(), ImageError> {
     }
 }
 
-/// Returns the range of the samples ([`sample_range`]), and the highest sample of all; None without samples. Of the
+/// Returns the range of the samples ([`sample_range`]) without padding, and the highest sample of all; None without samples. Of the
 /// `channels` samples of each pixel the first `colours` are counted.
 fn range(samples: &[u16], channels: usize, colours: usize) -> Option<(u16, u16, u16)> {
     let mut counts = vec![0usize; 1 << 16];
@@ -50,7 +51,16 @@ fn range(samples: &[u16], channels: usize, colours: usize) -> Option<(u16, u16, 
         pixel[..colours].iter().for_each(|sample| counts[usize::from(*sample)] += 1);
     }
     let largest = counts.iter().rposition(|count| *count > 0)? as u16;
-    let (low, high) = sample_range(&mut counts, samples.len() / channels, colours)?;
+    let pixels = samples.len() / channels;
+    if counts[0] > 0 && counts[1..usize::from(NARROW)].iter().all(|count| *count == 0) {
+        let mut padded = counts.clone();
+        padded[0] = 0;
+        // Two values, as in a mask, are told apart under every mapping.
+        if let Some((low, high)) = sample_range(&mut padded, pixels, colours).filter(|(low, high)| low < high) {
+            return Some((low as u16, high as u16, largest));
+        }
+    }
+    let (low, high) = sample_range(&mut counts, pixels, colours)?;
     Some((low as u16, high as u16, largest))
 }
 
@@ -83,6 +93,15 @@ mod tests {
     #[test]
     fn signed_values_with_an_offset_are_refused() {
         assert!(!passes(&grey(|place| 32_768 - 1024 + (place * 4) as u16)));
+    }
+
+    #[test]
+    fn padding_does_not_hide_values_with_an_offset() {
+        for share in [2, 5, 300, 1000] {
+            assert!(!passes(&grey(|place| if place < share { 0 } else { 30_000 + (place * 4) as u16 })), "{share}");
+        }
+        assert!(passes(&grey(|place| if place < 300 { 0 } else { 20_000 + (place * 20) as u16 })), "a wide range");
+        assert!(passes(&grey(|place| if place < 300 { 0 } else { 40_000 })), "a mask");
     }
 
     #[test]

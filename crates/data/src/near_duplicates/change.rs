@@ -10,6 +10,8 @@ use super::transform::Transform;
 pub enum Change {
     /// Mirrored, rotated by quarter turns or inverted as a whole.
     Transform(Transform),
+    /// Another uniform border, such as padding, and the transform of the content, which may be none.
+    Border(Transform),
     /// Rotated by any angle, cropped, padded, shifted, framed or written on.
     Pose(Pose),
 }
@@ -18,6 +20,8 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Transform(transform) => transform.fmt(f),
+            Self::Border(transform) if *transform == Transform::default() => f.write_str("with another border"),
+            Self::Border(transform) => write!(f, "{transform} and with another border"),
             Self::Pose(pose) => pose.fmt(f),
         }
     }

@@ -2,6 +2,7 @@
 
 use image::RgbImage;
 
+use super::border::without_borders;
 use super::copies::Details;
 use super::thumbnail::Thumbnail;
 use crate::dhash::phash;
@@ -14,6 +15,9 @@ pub struct Fingerprint {
     pub hash: u64,
     /// Thumbnail.
     pub thumbnail: Thumbnail,
+    /// Thumbnails of the image without its outermost uniform borders and without all of them; at most two, none where it has
+    /// no border.
+    pub contents: Vec<Thumbnail>,
     /// Keypoints and sketch.
     pub details: Details,
     /// Lowest and highest grey level.
@@ -27,6 +31,7 @@ impl Fingerprint {
         Self {
             hash: phash(picture),
             thumbnail: Thumbnail::of(picture),
+            contents: without_borders(picture).iter().map(Thumbnail::of).collect(),
             details: Details::of(picture),
             levels: GreyRange::of(picture),
         }

@@ -4,9 +4,10 @@
 //! The difference hash alone does not suffice: hashes of standard views of different patients can differ in only one
 //! bit. The hash therefore only selects the pairs to compare; the correlation of small thumbnails decides. Mirrored,
 //! rotated and inverted copies are found by the hashes and thumbnails of the transformed thumbnail, so no image is
-//! decoded for them a second time. Copies that are rotated by other angles, cropped, padded, shifted, framed or written
+//! decoded for them a second time. Padded copies are found by the thumbnails of the images without uniform borders. Copies that are rotated by other angles, cropped, padded, shifted, framed or written
 //! on are found by keypoints ([`Details`]).
 
+mod border;
 mod bytes;
 mod change;
 mod copies;
@@ -56,32 +57,80 @@ pub fn near_duplicates(images: &[&Fingerprint], wanted: impl Fn(usize, usize) ->
     let hashes: Vec<u64> = images.iter().map(|image| image.hash).collect();
     let mut pairs = pairs_between(&hashes, &hashes, CANDIDATE_BITS, wanted);
     pairs.retain(|(one, other)| images[*one].thumbnail.is_near(&images[*other].thumbnail));
-    let mut found: BTreeMap<(usize, usize), (Option<Transform>, f64)> =
-        pairs.into_iter().map(|pair| (pair, (None, 1.0))).collect();
-    let hashes: Vec<u64> = images.iter().map(|image| image.thumbnail.hash()).collect();
-    for transform in Transform::all() {
-        let transformed: Vec<u64> = images.iter().map(|image| image.thumbnail.transformed(transform).hash()).collect();
-        for (one, other) in pairs_between(&transformed, &hashes, CANDIDATE_BITS, wanted) {
-            let copy = images[one].thumbnail.transformed(transform);
-            let Some(correlation) = copy.correlation(&images[other].thumbnail) else { continue };
-            let least = match found.get(&(one, other)) {
-                Some((None, _)) => continue,
-                Some((Some(_), best)) => *best,
-                None => TRANSFORMED_CORRELATION,
-            };
-            if correlation >= least {
-                found.insert((one, other), (Some(transform), correlation));
-            }
+    let mut found: BTreeMap<(usize, usize), Option<Change>> = pairs.into_iter().map(|pair| (pair, None)).collect();
+
+    let whole: Vec<View<'_>> =
+        images.iter().enumerate().map(|(image, print)| View::of(image, &print.thumbnail, false)).collect();
+    let is_new = |one: &View<'_>, other: &View<'_>| {
+        wanted(one.image, other.image) && !found.contains_key(&(one.image, other.image))
+    };
+    for (pair, transform) in transformed_pairs(&whole, Transform::all(), is_new) {
+        found.insert(pair, Some(Change::Transform(transform)));
+    }
+
+    let contents = images
+        .iter()
+        .enumerate()
+        .flat_map(|(image, print)| print.contents.iter().map(move |content| View::of(image, content, true)));
+    let views: Vec<View<'_>> = whole.into_iter().chain(contents).collect();
+    if views.len() > images.len() {
+        let is_new = |one: &View<'_>, other: &View<'_>| {
+            (one.is_content || other.is_content)
+                && wanted(one.image, other.image)
+                && !found.contains_key(&(one.image, other.image))
+        };
+        let transforms = std::iter::once(Transform::default()).chain(Transform::all());
+        for (pair, transform) in transformed_pairs(&views, transforms, is_new) {
+            found.insert(pair, Some(Change::Border(transform)));
         }
     }
-    let whole =
-        |(pair, (transform, _)): ((usize, usize), (Option<Transform>, f64))| (pair, transform.map(Change::Transform));
-    let mut found: BTreeMap<(usize, usize), Option<Change>> = found.into_iter().map(whole).collect();
+
     let details: Vec<&Details> = images.iter().map(|image| &image.details).collect();
     for (pair, pose) in copies(&details, &wanted) {
         found.entry(pair).or_insert(Some(Change::Pose(pose)));
     }
     found.into_iter().map(|((one, other), change)| NearDuplicate { one, other, change }).collect()
+}
+
+/// Thumbnail of an image as a whole, or of a content of it without uniform borders.
+struct View<'t> {
+    /// Index of the image.
+    image: usize,
+    thumbnail: &'t Thumbnail,
+    hash: u64,
+    is_content: bool,
+}
+
+impl<'t> View<'t> {
+    fn of(image: usize, thumbnail: &'t Thumbnail, is_content: bool) -> Self {
+        Self { image, thumbnail, hash: thumbnail.hash(), is_content }
+    }
+}
+
+/// Finds the pairs of images of which a view of the first one, after one of the `transforms`, correlates with a view of
+/// the second one by at least [`TRANSFORMED_CORRELATION`]. Of several transforms the one with the largest correlation is
+/// returned, of equal ones the first.
+fn transformed_pairs(
+    views: &[View<'_>],
+    transforms: impl Iterator<Item = Transform>,
+    wanted: impl Fn(&View<'_>, &View<'_>) -> bool,
+) -> BTreeMap<(usize, usize), Transform> {
+    let wanted = |one: usize, other: usize| wanted(&views[one], &views[other]);
+    let hashes: Vec<u64> = views.iter().map(|view| view.hash).collect();
+    let mut found: BTreeMap<(usize, usize), (Transform, f64)> = BTreeMap::new();
+    for transform in transforms {
+        let transformed: Vec<u64> = views.iter().map(|view| view.thumbnail.transformed(transform).hash()).collect();
+        for (one, other) in pairs_between(&transformed, &hashes, CANDIDATE_BITS, wanted) {
+            let copy = views[one].thumbnail.transformed(transform);
+            let Some(correlation) = copy.correlation(views[other].thumbnail) else { continue };
+            let pair = (views[one].image, views[other].image);
+            let best = found.get(&pair).map_or(TRANSFORMED_CORRELATION, |(_, best)| *best);
+            if correlation > best {
+                found.insert(pair, (transform, correlation));
+            }
+        }
+    }
+    found.into_iter().map(|(pair, (transform, _))| (pair, transform)).collect()
 }
 
 #[cfg(test)]
@@ -181,6 +230,55 @@ mod tests {
                 assert_eq!(found, [(0, 2, words.to_owned())]);
             }
         }
+    }
+
+    /// The image with `across` pixels of a grey level at the left and the right, and `down` pixels above and below.
+    fn padded(picture: &RgbImage, (across, down): (u32, u32), level: u8) -> RgbImage {
+        let (width, height) = picture.dimensions();
+        let mut larger = RgbImage::from_pixel(width + 2 * across, height + 2 * down, Rgb([level; 3]));
+        image::imageops::overlay(&mut larger, picture, across.into(), down.into());
+        larger
+    }
+
+    #[test]
+    fn padded_copies_are_found_and_named_in_both_directions() {
+        use image::imageops::{flip_horizontal, rotate90};
+        let picture = body(1, 200, 150);
+        let smaller = resize(&padded(&picture, (20, 15), 255), 110, 90, FilterType::Triangle);
+        for (copy, words) in [
+            (padded(&picture, (20, 15), 255), "with another border"),
+            (smaller, "with another border"),
+            (padded(&picture, (0, 25), 0), "with another border"),
+            (padded(&flip_horizontal(&picture), (20, 15), 0), "mirrored left to right and with another border"),
+            (padded(&rotate90(&picture), (15, 20), 7), "rotated by 90 degrees clockwise and with another border"),
+        ] {
+            for (pictures, expected) in [
+                ([picture.clone(), body(2, 90, 90), copy.clone()], (0, 2)),
+                ([copy.clone(), body(2, 90, 90), picture.clone()], (0, 2)),
+                ([padded(&body(2, 90, 90), (9, 9), 255), padded(&picture, (9, 6), 0), copy.clone()], (1, 2)),
+            ] {
+                let found: Vec<(usize, usize)> =
+                    pairs(&pictures, |_, _| true).iter().map(|pair| (pair.0, pair.1)).collect();
+                assert_eq!(found, [expected], "{words}, {:?}", copy.dimensions());
+            }
+            assert_eq!(pairs(&[picture.clone(), copy], |_, _| true), [(0, 1, words.to_owned())]);
+        }
+    }
+
+    #[test]
+    fn a_padded_copy_is_found_after_jpeg_compression() {
+        let picture = body(1, 200, 150);
+        let mut bytes = Vec::new();
+        let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 60);
+        padded(&picture, (20, 15), 255).write_with_encoder(encoder).expect("encodes");
+        let copy = image::load_from_memory(&bytes).expect("decodes").to_rgb8();
+        assert_eq!(pairs(&[picture, copy], |_, _| true), [(0, 1, "with another border".to_owned())]);
+    }
+
+    #[test]
+    fn different_images_with_equal_borders_are_no_copies() {
+        let pictures: Vec<RgbImage> = (0..8).map(|seed| padded(&body(seed, 90, 90), (9, 9), 255)).collect();
+        assert_eq!(pairs(&pictures, |_, _| true), []);
     }
 
     #[test]

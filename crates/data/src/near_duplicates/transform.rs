@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Change of a square image: mirrored left to right, then rotated clockwise, then inverted. The shape of other images
 /// does not matter, because they are transformed as square thumbnails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Transform {
     /// Whether left and right are exchanged.
     pub mirrored: bool,

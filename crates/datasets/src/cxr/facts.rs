@@ -148,13 +148,14 @@ impl Facts {
     /// as well. In the order of the classes.
     pub(super) fn absent(&self, role: RegionRole) -> Vec<&'static str> {
         let present = self.present(role);
+        let is_hidden = |label: &str| label == EFFUSION && present.contains(&CONSOLIDATION);
         let is = |class: &&Class| {
             class.role == role
+                && !is_hidden(class.label)
                 && !present.contains(&class.label)
                 && !self.doubtful.contains(class)
                 && !class.mentioned(&self.notes)
                 && !present.iter().any(|other| are_confused(class.label, other))
-                && !(class.label == EFFUSION && present.contains(&CONSOLIDATION))
         };
         CLASSES.iter().filter(is).map(|class| class.label).collect()
     }

@@ -113,7 +113,7 @@ fn case(images: &[usize], rows: &[&KeptRow], pictures: &Pictures, common: &Commo
         },
         modality: text(|row| row.modality.as_ref()).unwrap_or_else(|| common.modality.clone()),
         body_region: text(|row| row.body_region.as_ref()),
-        risk_tier: None,
+        risk_tier: text(|row| row.risk_tier.as_ref()),
         images: records
             .iter()
             .enumerate()
@@ -182,7 +182,7 @@ fn item(place: usize, question: &KeptQuestion, parent: Option<String>, regions: 
         confusable: Vec::new(),
         paraphrases: Vec::new(),
         rationale: question.rationale.clone(),
-        laterality: None,
+        laterality: question.laterality.clone(),
         vision_required: question.mapped.vision_required,
     }
 }

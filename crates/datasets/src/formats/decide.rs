@@ -136,13 +136,24 @@ impl Decider<'_> {
             return Ok(None);
         }
         left_out.iter().for_each(|reason| self.report.questions.left_out.add(reason, row.place.short()));
-        let Row { place, mut links, split, modality, body_region, credentialed, .. } = row;
+        let Row { place, mut links, split, modality, body_region, risk_tier, credentialed, .. } = row;
         // What the image files record counts where the row records nothing.
         let facts = images.iter().map(|index| &self.pictures.all[*index].facts);
         let modality = modality.or_else(|| facts.clone().find_map(|facts| facts.modality.clone()));
         let body_region = body_region.or_else(|| facts.clone().find_map(|facts| facts.body_region.clone()));
         links.extend(facts.filter_map(|facts| facts.group.clone()));
-        Ok(Some(KeptRow { place, images, regions, questions, links, split, modality, body_region, credentialed }))
+        Ok(Some(KeptRow {
+            place,
+            images,
+            regions,
+            questions,
+            links,
+            split,
+            modality,
+            body_region,
+            risk_tier,
+            credentialed,
+        }))
     }
 
     fn question(&self, row: &Row, index: usize) -> Fate {
@@ -166,8 +177,19 @@ impl Decider<'_> {
         };
         match self.map.find(&question.fields, &text, &answer).or_else(|| self.rest.cloned()) {
             Some(mapped) => {
-                let Question { evidence, pair, rationale, .. } = question.clone();
-                Fate::Kept(Box::new(KeptQuestion { text, answer, mapped, pair, rationale, evidence, parent: None }))
+                let Question { evidence, pair, rationale, laterality, .. } = question.clone();
+                let laterality = laterality.map(|found| answers::flipped(found, &answer));
+                let parent = None;
+                Fate::Kept(Box::new(KeptQuestion {
+                    text,
+                    answer,
+                    mapped,
+                    pair,
+                    rationale,
+                    laterality,
+                    evidence,
+                    parent,
+                }))
             }
             None => Fate::LeftOut(self.map.unmapped(&question.fields)),
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use stepwise_data::case::{RegionRole, Split};
+use stepwise_data::case::{Laterality, RegionRole, Split};
 use stepwise_data::image::Mask;
 use stepwise_data::problem::Problems;
 
@@ -35,7 +35,7 @@ pub(crate) struct Row {
     /// Regions on the images.
     pub(crate) regions: Vec<RegionDraft>,
     /// Pixels of regions, by their index; regions without them are boxes. A mask has the size that its image states.
-    pub(crate) masks: BTreeMap<usize, Mask>,
+    pub(crate) masks: BTreeMap<usize, Arc<Mask>>,
     /// Outlines of regions, by their index, as polygons of points `[x, y]` in pixels of the image.
     pub(crate) polygons: BTreeMap<usize, Vec<[f64; 2]>>,
     /// Names that rows share when they must be on one side of the split, such as a patient; the first is the group.
@@ -46,6 +46,8 @@ pub(crate) struct Row {
     pub(crate) modality: Option<String>,
     /// Imaged part of the body; None when not recorded.
     pub(crate) body_region: Option<String>,
+    /// How much harm a wrong answer could do, as the source rates it; None when not recorded.
+    pub(crate) risk_tier: Option<String>,
     /// Whether access to the source needs credentials.
     pub(crate) credentialed: bool,
     /// Parts of the record that the format leaves out while the row stays, such as a box without area.
@@ -66,6 +68,7 @@ impl Row {
             split: None,
             modality: None,
             body_region: None,
+            risk_tier: None,
             credentialed: false,
             remarks: Vec::new(),
         }
@@ -142,6 +145,8 @@ pub(crate) struct Question {
     pub(crate) pair: Option<String>,
     /// Reason why the answer is right; None when not recorded.
     pub(crate) rationale: Option<String>,
+    /// Effect of a left-right flip of the image, with the answer after it as the source writes it; None when not recorded.
+    pub(crate) laterality: Option<Laterality>,
     /// Why the tool of the source does not train on the answer, so that it is left out; None when it does.
     pub(crate) untaught: Option<String>,
 }

@@ -120,6 +120,6 @@ pub struct FormatOptions {
     pub columns: Columns,
     /// Choices about pixels.
     pub pixels: PixelOptions,
-    /// File with the names of the classes of a label map; needed by the format `labelmap`.
+    /// File with the names of the values of label maps or masks. `labelmap` needs it; `slake` reads it if given.
     pub classes: Option<PathBuf>,
 }

@@ -1,7 +1,7 @@
 //! Rows after answers, categories, images and regions are decided.
 
 use stepwise_data::answer_text::fold;
-use stepwise_data::case::{Answer, Region, Split};
+use stepwise_data::case::{Answer, Laterality, Region, Split};
 
 use super::map::Mapped;
 use super::record::Place;
@@ -25,6 +25,8 @@ pub(super) struct KeptRow {
     pub(super) modality: Option<String>,
     /// Imaged part of the body; None when not recorded.
     pub(super) body_region: Option<String>,
+    /// Risk as the source rates it; None when not recorded.
+    pub(super) risk_tier: Option<String>,
     /// Whether access to the source needs credentials.
     pub(super) credentialed: bool,
 }
@@ -42,6 +44,8 @@ pub(super) struct KeptQuestion {
     pub(super) pair: Option<String>,
     /// Reason why the answer is right; None when not recorded.
     pub(super) rationale: Option<String>,
+    /// Effect of a left-right flip of the image; None when not recorded.
+    pub(super) laterality: Option<Laterality>,
     /// Indices of the regions of the row that hold the evidence.
     pub(super) evidence: Vec<usize>,
     /// Index in the row of the turn that this one continues; None for a question of its own.

@@ -1,6 +1,7 @@
 //! Images of a source: found below its folder, decoded, and copied or converted to the output once each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -69,8 +70,8 @@ pub(super) struct Pictures {
     pub(super) all: Vec<Picture>,
     by_path: BTreeMap<PathBuf, usize>,
     by_digest: BTreeMap<String, usize>,
-    /// Masks that were written, by path relative to the output folder.
-    masks: BTreeSet<String>,
+    /// Masks that were written, by path relative to the output folder, each with a hash of its pixels.
+    masks: BTreeMap<String, u64>,
     journal: Journal,
     /// Volume whose slices were read last.
     volume: Option<OpenVolume>,
@@ -108,7 +109,7 @@ impl Pictures {
             all: Vec::new(),
             by_path: BTreeMap::new(),
             by_digest: BTreeMap::new(),
-            masks: BTreeSet::new(),
+            masks: BTreeMap::new(),
             journal,
             volume: None,
         })
@@ -265,15 +266,28 @@ impl Pictures {
         let turned = is_turned.then(|| turned_mask(mask, picture.turn));
         let mask = turned.as_ref().unwrap_or(mask);
         let Some(bounds) = mask.bounds() else { return Ok(None) };
-        let path = self.output.mask(&format!("{}-{region}-{}", picture.name, slug(label)), mask)?;
-        self.masks.insert(path.clone());
+        let mut hasher = DefaultHasher::new();
+        mask.hash(&mut hasher);
+        let hash = hasher.finish();
+        // The rows of an image may share its masks, which are written once. Other masks get a name of their own.
+        let whole = format!("{}-{region}-{}", picture.name, slug(label));
+        let (mut name, mut copy) = (whole.clone(), 1);
+        while self.masks.get(&Output::mask_path(&name)).is_some_and(|known| *known != hash) {
+            copy += 1;
+            name = format!("{whole}-{copy}");
+        }
+        let path = Output::mask_path(&name);
+        if !self.masks.contains_key(&path) {
+            self.output.mask(&name, mask)?;
+            self.masks.insert(path.clone(), hash);
+        }
         Ok(Some(Shape::Mask { path, bounds }))
     }
 
     /// Removes the images and masks that were written and are not in `images` or `masks`, by path relative to the output
     /// folder, and the folders that are empty then.
     pub(super) fn remove_except(&mut self, images: &BTreeSet<&str>, masks: &BTreeSet<&str>) {
-        self.output.remove_masks(self.masks.iter().filter(|path| !masks.contains(path.as_str())));
+        self.output.remove_masks(self.masks.keys().filter(|path| !masks.contains(path.as_str())));
         self.output.remove_images_except(images);
     }
 

@@ -93,7 +93,7 @@ struct PixelArgs {
     /// size in the annotation decides where it can, and the import stops where it cannot.
     #[arg(long, value_name = "stored|shown")]
     exif: Option<DrawnOn>,
-    /// Label maps: file with a line `VALUE NAME` for each class.
+    /// Label maps, and masks of SLAKE: file with a line `VALUE NAME` for each class.
     #[arg(long, value_name = "FILE")]
     classes: Option<PathBuf>,
 }
@@ -140,6 +140,7 @@ pub fn run(args: &ImportArgs) -> CommandResult {
             "data import: SRC and OUT are missing -> give the data set's folder and the folder to write",
         ));
     };
+    detail!("format: {name}; seed: {}; source: {}", args.seed, src.display());
     let task = format!("importing {name} from {}", src.display());
     let heartbeat = Heartbeat::start(task.clone());
     let report = match (name, importer(name)) {

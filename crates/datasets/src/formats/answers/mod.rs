@@ -1,6 +1,7 @@
 //! Reading of answers: yes or no, choices without letters, counts, texts and boxes.
 
 mod count;
+mod flip;
 mod options;
 mod yes_no;
 
@@ -8,6 +9,7 @@ use stepwise_data::answer_text::{answer_fault, fold, is_invisible};
 use stepwise_data::case::Answer;
 
 use super::entry::Question;
+pub(crate) use flip::flipped;
 
 /// Intersection over union from which a box is right.
 const IOU_OK: f64 = 0.5;

@@ -123,7 +123,7 @@ impl Draft {
                 match segmentation.outline(size) {
                     Ok(Outline::Box) => {}
                     Ok(Outline::Polygon(points)) => drop(row.polygons.insert(*region, points)),
-                    Ok(Outline::Mask(mask)) => drop(row.masks.insert(*region, mask)),
+                    Ok(Outline::Mask(mask)) => drop(row.masks.insert(*region, Arc::new(mask))),
                     Err(what) => {
                         let advice = "correct the outline, or remove it";
                         return Entry::Faulty(row.place.problem("annotations.segmentation", what, advice));

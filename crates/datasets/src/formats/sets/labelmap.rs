@@ -223,7 +223,7 @@ fn entry(
         };
         let pixels = map.mask(value);
         if let Some(bounds) = pixels.bounds() {
-            masks.insert(boxes.len(), pixels);
+            masks.insert(boxes.len(), Arc::new(pixels));
             boxes.push(ClassBox { class, bounds });
         }
     }

@@ -12,6 +12,8 @@ mod kvasir_vqa;
 mod labelmap;
 mod llama_factory;
 mod llava;
+mod medvh;
+mod medvigil;
 mod ms_swift;
 mod msd;
 mod omni_med_vqa;
@@ -20,6 +22,8 @@ mod pmc_vqa;
 mod probmed;
 mod slake;
 mod slake_boxes;
+mod slake_files;
+mod slake_masks;
 mod step_cot;
 mod table;
 mod trl;
@@ -43,6 +47,8 @@ pub(crate) const FORMATS: &[&dyn Format] = &[
     &drvd_bench::DrvdBench,
     &probmed::ProbMed,
     &step_cot::StepCot,
+    &medvh::MedVh,
+    &medvigil::MedVigil,
     &llava::Llava,
     &llama_factory::LlamaFactory,
     &ms_swift::MsSwift,

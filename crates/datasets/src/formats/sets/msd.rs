@@ -186,7 +186,7 @@ impl LabelVolume {
         for (class, inside) in by_class {
             let mask = Mask { width: slice.width, height: slice.height, inside };
             if let Some(bounds) = mask.bounds() {
-                masks.insert(boxes.len(), mask);
+                masks.insert(boxes.len(), Arc::new(mask));
                 boxes.push(ClassBox { class, bounds });
             }
         }

@@ -1,4 +1,4 @@
-//! SLAKE: `train.json`, `validate.json`, `test.json` and `imgs/`. The published split is by question, so most test
+//! SLAKE: `train.json`, `validate.json`, `test.json` and `imgs/`, with boxes and masks of organs and findings. The published split is by question, so most test
 //! images are in the training file, too. Also in Parquet with the image in each row.
 
 use std::cell::RefCell;
@@ -12,7 +12,9 @@ use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::Record;
 use super::common::{fields_mark, nothing_to_read, read_all};
 use super::hugging_face::{mark, rows, shards};
-use super::slake_boxes::{Boxes, read};
+use super::slake_boxes::Boxes;
+use super::slake_files::{image, regions};
+use super::slake_masks::labels;
 
 const FILES: [(&str, Split); 3] =
     [("train.json", Split::Train), ("validate.json", Split::Validation), ("test.json", Split::Test)];
@@ -55,7 +57,7 @@ impl Format for Slake {
         include_str!("maps/slake.toml")
     }
 
-    fn entries(&self, source: &Path, _: &FormatOptions) -> Result<Rows, Problems> {
+    fn entries(&self, source: &Path, options: &FormatOptions) -> Result<Rows, Problems> {
         let files = FILES.iter().map(|(name, split)| (source.join(name), *split));
         let files: Vec<_> = files.filter(|(path, _)| path.is_file()).collect();
         if files.is_empty() {
@@ -65,28 +67,29 @@ impl Format for Slake {
             }
             return Err(nothing_to_read(source, "train.json, validate.json or test.json, and no Parquet file"));
         }
+        let labels = labels(source, options.classes.as_deref())?;
         let root = source.to_owned();
         // The rows of an image follow each other.
         let last: RefCell<(String, Boxes)> = RefCell::default();
         read_all(files, move |record, split| {
-            let mut row = row(record, &root, *split)?;
-            let folder = format!("imgs/{}", record.trimmed("img_name"));
-            let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let path = image(&root, &record.required("img_name")?);
+            let mut row = row(record, &root, &path, *split)?;
             let mut last = last.borrow_mut();
-            if last.0 != folder {
+            if last.0 != path {
                 let advice = "correct the file, or remove it";
-                let boxes = read(&root, folder).map_err(|what| record.problem("img_name", what, advice))?;
-                row.remarks = vec!["box without area in detection.json".to_owned(); boxes.without_area];
-                *last = (folder.to_owned(), boxes);
+                let boxes = regions(&root, &path, &labels).map_err(|what| record.problem("img_name", what, advice))?;
+                row.remarks.clone_from(&boxes.remarks);
+                *last = (path, boxes);
             }
-            row.regions = last.1.regions.clone();
+            row.regions.clone_from(&last.1.regions);
+            row.masks.clone_from(&last.1.masks);
             Ok(Entry::Row(Box::new(row)))
         })
     }
 }
 
-fn row(record: &Record, root: &Path, split: Split) -> Result<Row, Problems> {
-    let image = ImageRef::file("img_name", root, format!("imgs/{}", record.required("img_name")?));
+fn row(record: &Record, root: &Path, path: &str, split: Split) -> Result<Row, Problems> {
+    let image = ImageRef::file("img_name", root, path);
     let question = Question {
         text: record.required("question")?,
         golds: vec![Gold::new("answer", record.text("answer").unwrap_or_default(), GoldForm::Text)],

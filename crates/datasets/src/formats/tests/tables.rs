@@ -53,6 +53,89 @@ fn boxes_of_slake_become_regions() {
     );
 }
 
+/// Writes a mask of 80 x 60 pixels with rectangles `[x0, y0, x1, y1]` of one colour each.
+fn mask(place: &Place, name: &str, areas: &[([u8; 3], [u32; 4])]) {
+    let colour = |x: u32, y: u32| {
+        let inside = |[x0, y0, x1, y1]: [u32; 4]| (x0..x1).contains(&x) && (y0..y1).contains(&y);
+        areas.iter().rev().find(|(_, area)| inside(*area)).map_or([0; 3], |(colour, _)| *colour)
+    };
+    let path = place.source().join(name);
+    image::RgbImage::from_fn(80, 60, |x, y| image::Rgb(colour(x, y))).save(path).expect("writable");
+}
+
+/// Regions of the case with the question, each with its box and whether it has a mask.
+fn regions(dataset: &Dataset, question: &str) -> Vec<(String, [f64; 4], bool)> {
+    let regions = &item(dataset, question).0.regions;
+    regions.iter().map(|one| (one.label.clone(), one.shape.bounds(), one.shape.mask_path().is_some())).collect()
+}
+
+#[test]
+fn masks_of_slake_belong_to_the_boxes_that_they_fill() {
+    let place = Place::new();
+    slake(&place);
+    // Two boxes of one organ share a value; the lesion lies inside the first one, and no value fills the last box.
+    let boxes = json!([{"Lung": [5, 10, 20, 30]}, {"Lung": [50, 10, 20, 30]}, {"Lung Cancer": [8, 12, 4, 4]},
+        {"Heart": [30, 10, 8, 8]}]);
+    place.write("imgs/xmlab0/detection.json", boxes.to_string());
+    let (lung, cancer, trachea) = ([70; 3], [250, 20, 20], [135; 3]);
+    let areas =
+        [(lung, [5, 11, 25, 40]), (lung, [50, 10, 70, 40]), (cancer, [8, 12, 12, 16]), (trachea, [38, 50, 42, 58])];
+    mask(&place, "imgs/xmlab0/mask.png", &areas);
+    let (report, dataset) = place.import("slake", &FormatOptions::default());
+    let expected = [
+        ("lung".to_owned(), [5.0, 11.0, 25.0, 40.0], true),
+        ("lung".to_owned(), [50.0, 10.0, 70.0, 40.0], true),
+        ("lung cancer".to_owned(), [8.0, 12.0, 12.0, 16.0], true),
+        ("heart".to_owned(), [30.0, 10.0, 38.0, 18.0], false),
+    ];
+    assert_eq!(regions(&dataset, "Which organ"), expected);
+    assert_eq!(counted(&report.parts_left_out, "value of mask.png without a name"), 1);
+    let masks = std::fs::read_dir(place.folder.path().join("out/masks")).expect("masks").count();
+    assert_eq!(masks, 3, "a mask is written once, not once a row");
+}
+
+#[test]
+fn a_list_of_values_names_the_masks_of_slake() {
+    let place = Place::new();
+    slake(&place);
+    place.write("mask.txt", "SLAKE masks\r\nLung: 70\r\nTrachea: 135\r\n");
+    mask(&place, "imgs/xmlab0/mask.png", &[([70; 3], [5, 11, 25, 40]), ([135; 3], [38, 50, 42, 58])]);
+    let (_, dataset) = place.import("slake", &FormatOptions::default());
+    let expected =
+        [("lung".to_owned(), [5.0, 11.0, 25.0, 40.0], true), ("trachea".to_owned(), [38.0, 50.0, 42.0, 58.0], true)];
+    assert_eq!(regions(&dataset, "Which organ"), expected);
+    place.write("names.txt", "70 lung\n135\n");
+    let options = FormatOptions { classes: Some(place.source().join("names.txt")), ..FormatOptions::default() };
+    place.assert_refused("slake", &options, "\"135\" is no grey value from 0 to 255 with a name");
+}
+
+#[test]
+fn unusable_masks_of_slake_are_counted() {
+    let place = Place::new();
+    slake(&place);
+    place.write("imgs/xmlab0/mask.png", "no image");
+    image::RgbImage::new(9, 9).save(place.source().join("imgs/xmlab1/mask.png")).expect("writable");
+    let graded = image::GrayImage::from_fn(80, 60, |x, y| image::Luma([(x + y) as u8]));
+    graded.save(place.source().join("imgs/xmlab2/mask.png")).expect("writable");
+    let (report, dataset) = place.import("slake", &FormatOptions::default());
+    for reason in ["cannot be read", "another size", "more than 64 values"] {
+        assert!(counted(&report.parts_left_out, reason) >= 1, "{reason}: {:?}", report.parts_left_out);
+    }
+    assert_eq!(regions(&dataset, "Which organ"), []);
+}
+
+#[test]
+fn files_of_slake_may_have_the_name_of_their_folder() {
+    let place = Place::new();
+    slake(&place);
+    let folder = place.source().join("imgs/xmlab0");
+    std::fs::rename(folder.join("source.jpg"), folder.join("source_xmlab0.jpg")).expect("renamed");
+    place.write("imgs/xmlab0/detection_xmlab0.json", json!([{"Lung": [5, 11, 20, 29]}]).to_string());
+    mask(&place, "imgs/xmlab0/mask_xmlab0.png", &[([70; 3], [5, 11, 25, 40])]);
+    let (_, dataset) = place.import("slake", &FormatOptions::default());
+    assert_eq!(regions(&dataset, "Which organ"), [("lung".to_owned(), [5.0, 11.0, 25.0, 40.0], true)]);
+}
+
 #[test]
 fn slake_keeps_its_test_side_and_leaves_out_what_crosses() {
     let place = Place::new();
