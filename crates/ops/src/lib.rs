@@ -25,15 +25,17 @@ mod unary;
 mod values;
 
 pub use allocator::keep_freed_memory;
-pub use attention::attention;
 pub use attention::heads::Heads;
 pub use attention::plan::{AttentionPlan, Segment};
-pub use cross_entropy::{LOGIT_ROWS, LOGITS_ON_DEVICE, cross_entropy, token_logprobs};
+pub use attention::{attention, attention_score_bytes};
+pub use cross_entropy::{
+    LOGIT_ROWS, LOGIT_TENSORS, LOGITS_ON_DEVICE, cross_entropy, logit_rows_on_device, token_logprobs,
+};
 pub use gated::{geglu_tanh, swiglu};
 pub use gelu::{gelu, gelu_quick, gelu_tanh};
 pub use layer_norm::layer_norm;
 pub use linear::{Lora, Weight, linear, lora_linear, low_rank};
-pub use nf4::Nf4Tensor;
+pub use nf4::{NF4_PIECE, Nf4Tensor};
 pub use packed_weight::{PackedWeight, Precision};
 pub use rms_norm::rms_norm;
 pub use rotary::{RotaryTables, rotary};

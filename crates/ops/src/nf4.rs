@@ -4,7 +4,7 @@
 
 mod tensor;
 
-pub use tensor::Nf4Tensor;
+pub use tensor::{NF4_PIECE, Nf4Tensor};
 
 /// Number of values that share a scale.
 const BLOCK: usize = 64;

@@ -51,6 +51,26 @@ def numbers(result: dict) -> list[float]:
     return result["losses"] if "losses" in result else [*result["values"], result["root_mean_square"]]
 
 
+def problems_of_answers(one: dict, other: dict, tolerance: float) -> list[str]:
+    """Log-likelihoods of options that differ by more than `tolerance` nats, and answers that differ though the best option
+    of `other` leads by more than rounding explains."""
+    if set(one["records"]) != set(other["records"]):
+        return ["different work: the sides answered different records"]
+    peer = {record: place for place, record in enumerate(other["records"])}
+    apart, changed = 0.0, 0
+    for place, record in enumerate(one["records"]):
+        mine, theirs = one["log_likelihoods"][place], other["log_likelihoods"][peer[record]]
+        if len(mine) != len(theirs):
+            return [f"different work: record {record} has {len(mine)} and {len(theirs)} options"]
+        differences = [abs(a - b) for a, b in zip(mine, theirs)]
+        apart = max([apart, *(inf if isnan(difference) else difference for difference in differences)])
+        first, *rest = sorted(theirs, reverse=True)
+        is_tie = bool(rest) and first - rest[0] <= 2 * tolerance
+        changed += one["answers"][place] != other["answers"][peer[record]] and not is_tie
+    problems = [f"log-likelihoods differ by {apart:.1e}"] if apart > tolerance else []
+    return problems + ([f"{changed} of {len(peer)} answers differ"] if changed else [])
+
+
 def different_answers(one: dict, other: dict) -> int:
     answers = zip(one["answers"], other["answers"], strict=True)
     return sum(mine != theirs for mine, theirs in answers)

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::heads::HeadShape;
 use super::indices::{Indices, LevelIndices};
@@ -20,7 +20,6 @@ use crate::recorded::recorded;
 const SMALL_SCORES: usize = 64 << 20;
 
 /// Most bytes that the scores of one product take on a device with large buffers.
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
 const LARGE_SCORES: usize = 512 << 20;
 
 /// Computes [`crate::attention()`] with Burn's operations. Arguments, shapes and result are the same; the caller has
@@ -31,7 +30,7 @@ pub fn attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, plan: &AttentionPlan,
     }
     let make = || {
         let device = q.device().without_autodiff();
-        Arc::new(Indices::new(plan, shape.heads, score_bytes(&q), &device))
+        Arc::new(Indices::new(plan, shape.heads, score_bytes(largest_buffer(&q)), &device))
     };
     let kept = plan.indices.get_or_init(make);
     let indices = if kept.heads == shape.heads { Arc::clone(kept) } else { make() };
@@ -54,18 +53,30 @@ pub fn with_indices(arguments: [Tensor<2>; 3], indices: Arc<Indices>, shape: Hea
     recorded(arguments, Recomputed { q, k, v, out: out.clone(), log_sums, indices, shape }, out)
 }
 
-/// Returns the most bytes that the scores of one product may take on the device of `x`: at most half of the largest
-/// buffer, if the device states one.
-fn score_bytes(x: &Tensor<2>) -> usize {
+/// Returns the most bytes that the scores of one product of [`crate::attention()`] take on `device`, unless the scores of
+/// a single segment take more. The CPU holds fewer.
+#[must_use]
+pub fn attention_score_bytes(device: &Device) -> usize {
+    score_bytes(largest_buffer(&Tensor::zeros([1, 1], device)))
+}
+
+/// Returns the most bytes that the scores of one product may take on a device whose largest buffer has `largest` bytes:
+/// half of the buffer, within limits. None is a device that states no largest buffer.
+fn score_bytes(largest: Option<u64>) -> usize {
+    let half = |largest: u64| usize::try_from(largest / 2).unwrap_or(LARGE_SCORES).clamp(SMALL_SCORES, LARGE_SCORES);
+    largest.map_or(SMALL_SCORES, half)
+}
+
+/// Returns the size in bytes of the largest buffer of the device of `x`; None if the backend states none.
+fn largest_buffer(x: &Tensor<2>) -> Option<u64> {
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
     if let Ok(x) = x.clone().inner().try_into_primitive::<burn::backend::Cube>() {
         use burn::backend::TensorMetadata;
 
-        let largest = x.device().client().properties().memory.max_page_size;
-        return usize::try_from(largest / 2).map_or(LARGE_SCORES, |half| half.clamp(SMALL_SCORES, LARGE_SCORES));
+        return Some(x.device().client().properties().memory.max_page_size);
     }
     let _ = x; // Other backends state no largest buffer.
-    SMALL_SCORES
+    None
 }
 
 /// Largest score of each row of a piece, and the sum of the exponentials of all scores less the largest one. Both are
@@ -117,4 +128,16 @@ fn joined(a: (Tensor<2>, Tensor<2>), b: (Tensor<2>, Tensor<2>), shape: HeadShape
     let (a, b) = (by_head(a), by_head(b));
     let out = a.clone() + (b - a) * share;
     (out.reshape([rows, shape.width()]), a_sums.max_pair(b_sums) + apart.abs().neg().exp().log1p())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_take_half_of_the_largest_buffer_within_limits() {
+        let mebibytes = |largest: Option<u64>| score_bytes(largest.map(|mebibytes| mebibytes << 20)) >> 20;
+        let sizes = [None, Some(16), Some(128), Some(256), Some(1024), Some(1 << 20)].map(mebibytes);
+        assert_eq!(sizes, [64, 64, 64, 128, 512, 512]);
+    }
 }

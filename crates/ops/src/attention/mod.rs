@@ -25,6 +25,7 @@ use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
+pub use composed::attention_score_bytes;
 pub(crate) use indices::Indices;
 
 use crate::{AttentionPlan, cpu};

@@ -141,10 +141,15 @@ pub(super) fn token_logprobs(hidden: Tensor<2>, head: Tensor<2>, asked: &[(usize
     logprobs
 }
 
+/// Rows of a chunk with at most `logits` logits, or one row.
+pub(super) fn chunk_rows(vocabulary: usize, logits: usize) -> usize {
+    (logits / vocabulary.max(1)).max(1)
+}
+
 /// First row and number of rows of each chunk of `rows` rows with at most `logits` logits, or of single rows. All chunks
 /// but the last have the same number of rows.
 fn chunks(rows: usize, vocabulary: usize, logits: usize) -> impl Iterator<Item = (usize, usize)> {
-    let step = (logits / vocabulary.max(1)).max(1);
+    let step = chunk_rows(vocabulary, logits);
     (0..rows).step_by(step).map(move |start| (start, step.min(rows - start)))
 }
 

@@ -12,8 +12,18 @@ use crate::cpu::takes;
 pub const LOGIT_ROWS: usize = 64;
 
 /// Most logits that [`cross_entropy`] and [`token_logprobs`] hold at once on devices other than the CPU, 128 MiB in f32,
-/// or a row of logits where one has more. Up to four tensors of this size exist at a time.
+/// or a row of logits where one has more. Up to [`LOGIT_TENSORS`] tensors of this size exist at a time.
 pub const LOGITS_ON_DEVICE: usize = 1 << 25;
+
+/// Most tensors of the size of a chunk's logits that exist at once on devices other than the CPU.
+pub const LOGIT_TENSORS: usize = 4;
+
+/// Returns the number of rows whose logits [`cross_entropy`] and [`token_logprobs`] hold at once on devices other than the
+/// CPU, at least 1, with [`LOGITS_ON_DEVICE`] logits at most for a vocabulary of `vocabulary` tokens.
+#[must_use]
+pub fn logit_rows_on_device(vocabulary: usize) -> usize {
+    device::chunk_rows(vocabulary, LOGITS_ON_DEVICE)
+}
 
 /// Returns the loss `sum_i weights[i] * -log softmax(hidden[i] head^T)[targets[i]]`, shape `[1]`, and the unweighted
 /// negative log-likelihood of every row in nats.

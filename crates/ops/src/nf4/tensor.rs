@@ -7,8 +7,9 @@ use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 use super::{BLOCK, LEVELS, Nf4, SCALE_BLOCK, Scales};
 use crate::products::product;
 
-/// Most values of a weight that exist dequantised at once: 64 MiB in f32, and 32 MiB more in bf16.
-const PIECE: usize = 1 << 24;
+/// Most values of an [`Nf4Tensor`] that exist dequantised at once: 64 MiB in f32, and 32 MiB more in bf16. Where a row has
+/// more values, one row exists, or the fewest rows that begin and end with whole blocks.
+pub const NF4_PIECE: usize = 1 << 24;
 
 /// Number of bytes in an integer of the device.
 const BYTES: usize = 4;
@@ -129,9 +130,9 @@ impl Nf4Tensor {
         self.pieces().map(of_piece).reduce(|sum, piece| sum + piece).expect("a weight has rows")
     }
 
-    /// Pieces of rows with at most [`PIECE`] values, or as few rows as begin and end with whole blocks.
+    /// Pieces of rows with at most [`NF4_PIECE`] values, or as few rows as begin and end with whole blocks.
     fn pieces(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        pieces(self.outputs, self.inputs, PIECE)
+        pieces(self.outputs, self.inputs, NF4_PIECE)
     }
 
     /// Piece of the weight as operand of a product.

@@ -184,6 +184,41 @@ fn training_has_the_losses_of_the_cpu_and_records_the_adapter() {
     assert_eq!((&environment(&cpu)["device"], environment(&cpu).get("adapter")), (&"cpu".into(), None));
 }
 
+/// The base in four bits is dequantised on the device by shifts and table look-ups.
+#[test]
+fn training_in_four_bits_has_the_losses_of_the_cpu() {
+    needs_adapter!();
+    let [cpu, gpu] = ["cpu", "wgpu"].map(|device| {
+        let place = training();
+        place.done(&format!("train recipe.toml --device {device} --set train.load_in_4bit=true"));
+        place
+    });
+    for key in ["/loss", "/grad_norm"] {
+        assert_close(&logged(&cpu, key), &logged(&gpu, key));
+        assert_ne!(logged(&gpu, key), logged(&TRAINED, key), "{key}: four bits round the base");
+    }
+}
+
+/// Asserts that the last checkpoint of a run has the bytes of [`TRAINED`].
+#[track_caller]
+fn assert_same_bytes(place: &Workplace) {
+    for name in ["adapter_model.safetensors", "optimizer.safetensors"] {
+        let bytes = |place: &Workplace| std::fs::read(place.path("run/checkpoint-3").join(name)).expect("a file");
+        assert!(bytes(place) == bytes(&TRAINED), "{name} differs");
+    }
+}
+
+#[test]
+fn two_whole_runs_have_the_same_bytes() {
+    needs_adapter!();
+    let place = training();
+    place.done("train recipe.toml --device wgpu");
+    assert_same_bytes(&place);
+    for key in ["/loss", "/grad_norm"] {
+        assert_eq!(logged(&place, key), logged(&TRAINED, key), "{key}");
+    }
+}
+
 #[test]
 fn a_resumed_run_has_the_bytes_of_a_whole_one() {
     needs_adapter!();
@@ -192,10 +227,7 @@ fn a_resumed_run_has_the_bytes_of_a_whole_one() {
     std::fs::remove_dir_all(place.path("run/checkpoint-3")).expect("removed");
     let ran = place.done("train recipe.toml --device wgpu --resume");
     assert!(ran.stderr.contains("resumed after step 2 of 3"), "{}", ran.stderr);
-    for name in ["adapter_model.safetensors", "optimizer.safetensors"] {
-        let bytes = |place: &Workplace| std::fs::read(place.path("run/checkpoint-3").join(name)).expect("a file");
-        assert!(bytes(&place) == bytes(&TRAINED), "{name} differs");
-    }
+    assert_same_bytes(&place);
 }
 
 /// Clean, one-step and iterated attacks on the pixels.

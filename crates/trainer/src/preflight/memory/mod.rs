@@ -10,13 +10,15 @@ mod shapes;
 
 use stepwise_recipe::{InitLoraWeights, Recipe, SuiteChoice, Tuning};
 use stepwise_vlm::model::{ModelConfig, ModelPart};
+use stepwise_vlm::pipeline::SCORED_TOKENS;
 use stepwise_vlm::{LOGIT_ROWS, Precision};
 
-pub use device::estimate_on_device;
+pub use device::{OnDevice, estimate_on_device};
 use host::{available, held};
 use shapes::Shapes;
 
 use crate::environment::peak_memory_mib;
+use crate::image_settings::smaller_images;
 use crate::parameters::TrainableParameters;
 use crate::preflight::token_stats::LargestBatch;
 use crate::recipe_to_model::base_precision;
@@ -27,8 +29,9 @@ const VALUE: u64 = 4;
 /// Largest size of preprocessed images in bytes, including the images of prefetched steps.
 const PICTURES_KEPT: u64 = crate::batches::examples::PICTURE_BYTES as u64;
 
-/// Decoder rows scored at once by the benchmark. The answer options of a question share their prefix.
-const SCORED_ROWS: u64 = 8192;
+/// Decoder rows scored at once by the benchmark on the CPU: half of the collected tokens, because questions about one
+/// image share a prefix.
+const SCORED_ROWS: u64 = SCORED_TOKENS as u64 / 2;
 
 /// Size in bytes of the largest block that the allocator keeps after it is freed ([`stepwise_vlm::keep_freed_memory`]).
 const LARGEST_KEPT: u64 = 32 << 20;
@@ -42,10 +45,6 @@ const PER_LEARNING_VALUE: u64 = 5;
 
 /// Values AdamW keeps per parameter value frozen in this phase: the two moments.
 const PER_RESTING_VALUE: u64 = 2;
-
-/// Settings with which an image has more than one tile, each with the advice to switch it off.
-const ONE_TILE: [(&str, &str); 2] =
-    [("do_image_splitting", "set `do_image_splitting = false`"), ("do_pan_and_scan", "set `do_pan_and_scan = false`")];
 
 /// One use of memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,7 +154,9 @@ pub fn estimate(
     largest: &LargestBatch,
     pictures: ImageStats,
 ) -> MemoryEstimate {
-    let Needs { step, optimiser, features, answering } = Needs::new(recipe, config, trainable, largest, pictures);
+    let pieces = Pieces { logit_rows: LOGIT_ROWS as u64, patches: 0, scored_rows: SCORED_ROWS };
+    let Needs { step, optimiser, features, answering } =
+        Needs::new(recipe, config, trainable, (largest, pictures), &pieces);
     let decoded = pictures.decoded;
     let answering = answering.map_or(0, |bytes| bytes + decoded.prepared);
     let stepping = sum(&step);
@@ -209,6 +210,16 @@ fn sum(uses: &[MemoryUse]) -> u64 {
     uses.iter().map(|one| one.bytes).sum()
 }
 
+/// Sizes of the pieces in which tensors are computed.
+struct Pieces {
+    /// Rows whose logits exist at once in a step.
+    logit_rows: u64,
+    /// Most patches that the image encoder takes at once; a tile with more patches is taken alone.
+    patches: u64,
+    /// Decoder rows scored at once by the benchmark.
+    scored_rows: u64,
+}
+
 /// Memory that tensors need, on the CPU as on other devices.
 struct Needs {
     /// Tensors of a step: kept for the backward pass by the decoder and by the image encoder, and temporary ones.
@@ -226,16 +237,16 @@ impl Needs {
         recipe: &Recipe,
         config: &ModelConfig,
         trainable: &TrainableParameters,
-        largest: &LargestBatch,
-        pictures: ImageStats,
+        (largest, pictures): (&LargestBatch, ImageStats),
+        pieces: &Pieces,
     ) -> Self {
         let ImageStats { learned, tested, most, .. } = pictures;
         let Shapes { decoder, attending, read, patch, backward, encode } = Shapes::new(recipe, config, trainable);
         let vision = &config.vision;
         let patches = |pixels: u64| pixels / (vision.patch_size as u64).pow(2);
         let rows = largest.rows as u64;
-        // Images are encoded tile by tile unless the encoder is trained.
         let one_tile = vision.image_size.map_or(most, |side| (side as u64).pow(2));
+        let encoded = |all: u64| one_tile.max(all.min(pieces.patches * (vision.patch_size as u64).pow(2)));
         let seeing = trainable.learns(ModelPart::Vision) || trainable.learns(ModelPart::Connector);
         let feature = config.text.hidden_size as u64 * (1 + vision.deepstack as u64);
         let features = |pixels: u64| patches(pixels) / (vision.merge_size as u64).pow(2) * feature;
@@ -249,7 +260,7 @@ impl Needs {
         // Only predicting rows reach the end of the last layer. When the backward pass reaches all rows, the tensors
         // kept by that layer's attention are already free.
         let passing = (largest.predictions as u64 * backward).max(rows * backward.saturating_sub(attending));
-        let logits = LOGIT_ROWS.min(largest.predictions) as u64 * config.text.vocab_size as u64 * VALUE;
+        let logits = pieces.logit_rows.min(largest.predictions as u64) * config.text.vocab_size as u64 * VALUE;
         let step = [
             MemoryUse {
                 what: "kept for the backward pass",
@@ -262,24 +273,22 @@ impl Needs {
             MemoryUse {
                 what: "kept by the image encoder",
                 bytes: of_tiles,
+                // An image of one tile of a fixed size takes no less.
                 advice: match vision.image_size {
-                    Some(side) if most > (side as u64).pow(2) => {
-                        let own = |(option, _): &&(&str, &str)| config.image_options().contains(option);
-                        ONE_TILE.iter().find(own).map(|(_, advice)| *advice)
-                    }
-                    Some(_) => None,
-                    None => Some("lower `image_max_pixels`"),
+                    Some(side) if most <= (side as u64).pow(2) => None,
+                    _ => smaller_images(config.image_options()),
                 },
             },
             MemoryUse {
                 what: "temporary tensors",
-                bytes: (passing + encoding(one_tile)) * VALUE + logits,
+                bytes: (passing + encoding(encoded(largest.pixels as u64))) * VALUE + logits,
                 advice: None,
             },
         ];
         let wide = (2 * config.text.hidden_size + 3 * config.text.intermediate_size) as u64;
         // Attacks need the gradient of an image's pixels through image encoder and decoder.
         let attack = encoder(most) + encoding(most) + ATTACKED_ROWS * decoder;
+        let scoring = (pieces.scored_rows * wide).max(encoding(encoded(tested).min(tested)));
         let tests = recipe.benchmark.suite != SuiteChoice::None;
         Self {
             step,
@@ -295,7 +304,7 @@ impl Needs {
                 bytes: if seeing { 0 } else { cache.min(features(learned + tested) * VALUE) },
                 advice: Some("lower `train.feature_cache_gb`"),
             },
-            answering: tests.then(|| (SCORED_ROWS * wide).max(attack) * VALUE),
+            answering: tests.then(|| scoring.max(attack) * VALUE),
         }
     }
 }
