@@ -1,7 +1,7 @@
 //! Image settings of a run: the values of the recipe, or else those with which the continued adapter was trained.
 
 use stepwise_recipe::Recipe;
-use stepwise_vlm::images::processor::ImageOptions;
+use stepwise_vlm::images::processor::{ImageOptions, recipe_key};
 use stepwise_vlm::processor::{Processor, ProcessorError, stated_options};
 
 use crate::progress::Progress;
@@ -43,9 +43,30 @@ pub fn of_table(table: &toml::Table) -> ImageOptions {
     }
 }
 
-/// Key of a recipe for the setting of a model folder.
-fn key(setting: &str) -> String {
-    if setting.ends_with("_pixels") { format!("image_{setting}") } else { setting.to_owned() }
+/// Settings that give an image fewer tokens, each with the recipe key to change.
+const SMALLER: [(&str, &str); 3] = [
+    ("max_pixels", "lower `image_max_pixels`"),
+    ("do_image_splitting", "set `do_image_splitting = false`"),
+    ("do_pan_and_scan", "set `do_pan_and_scan = false`"),
+];
+
+/// Returns advice, as an instruction, for images with fewer tokens by a model family with these settings; None if the
+/// family has no setting of this kind.
+#[must_use]
+pub fn smaller_images(settings: &[&str]) -> Option<&'static str> {
+    SMALLER.iter().find(|(setting, _)| settings.contains(setting)).map(|(_, advice)| *advice)
+}
+
+/// Returns advice, as an instruction, for images with fewer tokens in a run of `recipe`; None if its model has no such
+/// setting, the setting is switched off already, or the files of the model cannot be read.
+#[must_use]
+pub fn smaller_images_of_run(recipe: &Recipe) -> Option<&'static str> {
+    let mut processor = Processor::from_folder(&recipe.model_name_or_path).ok()?;
+    processor.set_image_options(ImageSettings::of(recipe).ok()?.options).ok()?;
+    let in_effect = processor.image_options().stated();
+    let on: Vec<&str> =
+        in_effect.iter().filter(|(_, value)| value.as_bool() != Some(false)).map(|(name, _)| *name).collect();
+    smaller_images(&on)
 }
 
 impl ImageSettings {
@@ -70,7 +91,8 @@ impl ImageSettings {
             let value = |options: ImageOptions| {
                 options.stated().into_iter().find_map(|(other, value)| (other == name).then_some(value))
             };
-            let (stated, trained, key) = (value(stated), value(of_adapter).unwrap_or(in_base.clone()), key(name));
+            let (stated, trained, key) =
+                (value(stated), value(of_adapter).unwrap_or(in_base.clone()), recipe_key(name));
             match stated {
                 None if trained != in_base => notes.push(format!(
                     "{adapter}: the adapter was trained with `{key} = {trained}`, unlike the base model: this run uses it, \

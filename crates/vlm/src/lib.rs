@@ -31,4 +31,7 @@ pub mod processor;
 pub mod self_test;
 pub mod weights;
 
-pub use stepwise_ops::{LOGIT_ROWS, LOGITS_ON_DEVICE, Precision, keep_freed_memory, values_of};
+pub use stepwise_ops::{
+    LOGIT_ROWS, LOGIT_TENSORS, LOGITS_ON_DEVICE, NF4_PIECE, Precision, attention_score_bytes, keep_freed_memory,
+    logit_rows_on_device, values_of,
+};

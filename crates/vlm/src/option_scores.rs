@@ -3,7 +3,7 @@
 use crate::batch::{EncodableExample, TileSet, answered};
 use crate::nn::parameter::Pass;
 use crate::packed_sequences::{PackedSequences, Sequence};
-use crate::pipeline::{PipelineError, ROWS_AT_ONCE, VlmPipeline};
+use crate::pipeline::{PipelineError, SCORED_TOKENS, VlmPipeline};
 use crate::processor::Encoded;
 
 /// Likelihood of an answer option as the whole answer of the model.
@@ -38,7 +38,7 @@ impl VlmPipeline {
             scores.push(
                 answers.into_iter().map(|token_ids| OptionScore { token_ids, loglikelihood: 0.0 }).collect::<Vec<_>>(),
             );
-            if waiting.tokens >= ROWS_AT_ONCE * 4 {
+            if waiting.tokens >= SCORED_TOKENS {
                 self.settle(std::mem::take(&mut waiting), &mut scores, pass)?;
             }
         }

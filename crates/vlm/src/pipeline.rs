@@ -17,11 +17,15 @@ use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError};
 
 /// Rows (tokens or patches) of one forward pass in inference: enough to use all cores, small enough for any memory.
-/// Scoring collects four times as many.
 pub(crate) const ROWS_AT_ONCE: usize = 4096;
 
+/// Tokens that [`VlmPipeline::score`] collects before a forward pass; the last question may add more. A prefix that
+/// several questions share counts for each of them and takes one set of decoder rows.
+pub const SCORED_TOKENS: usize = 4 * ROWS_AT_ONCE;
+
 /// Patches of the tiles that are encoded together for the cache of image features on devices other than the CPU, at most.
-const TILE_ROWS: usize = 4 * ROWS_AT_ONCE;
+/// A tile with more patches is encoded alone.
+pub const TILE_ROWS: usize = 4 * ROWS_AT_ONCE;
 
 /// Errors of loading a model with its processor and of computing with them.
 #[derive(Debug, thiserror::Error)]

@@ -191,12 +191,13 @@ def movement(folder: Path, mistake: Mistake) -> tuple[float, float]:
     return float((found - expected).abs().max()), float(expected.abs().max())
 
 
-def inputs_of(folder: Path, sample: str) -> dict:
+def inputs_of(folder: Path, sample: str, text: str = "text") -> dict:
+    """Inputs of a conversation; `text` is `text`, with the answer, or `prompt`, without it."""
     facts = json.loads((folder / "meta.json").read_text())["samples"][sample]
     image = Image.open(folder / f"picture{sample.removeprefix('img')}.png").convert("RGB")
     conversation = Conversation(sample, [image], facts["question"], facts["answer"])
     processor = load_processor(Options(models=folder, images=[], out=folder))
-    return dict(run(processor, facts["text"], conversation))
+    return dict(run(processor, facts[text], conversation))
 
 
 if __name__ == "__main__":

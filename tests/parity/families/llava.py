@@ -1,7 +1,7 @@
 """Tiny random LLaVA-1.5.
 
 `tower` clip (class token, features of layer -2) or siglip (no class token, all features of layer -1); `text` llama
-(Vicuna) or mistral.
+(Vicuna), mistral or qwen2.
 """
 
 import copy
@@ -35,9 +35,9 @@ MEAN, DEVIATION = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 
 def build(options: Options) -> Family:
     patch = options.patch or 14
     siglip = options.extra.get("tower", "clip") == "siglip"
-    mistral = options.extra.get("text", "llama") == "mistral"
-    ids = _processor_files(options, patch, siglip, mistral)
-    config = _config(options, ids, patch, siglip, mistral)
+    text = options.extra.get("text", "llama")
+    ids = _processor_files(options, patch, siglip, text == "mistral")
+    config = _config(options, ids, patch, siglip, text)
     typed = LlavaConfig(**copy.deepcopy(config))
     model = LlavaForConditionalGeneration._from_config(typed, attn_implementation="eager").float()
     weights.fill(model, options.seed)
@@ -52,7 +52,7 @@ def build(options: Options) -> Family:
     if not siglip:
         points["vis_pre_norm"] = f"{tower}.pre_layrnorm"
     return Family(
-        name=f"llava-{'siglip' if siglip else 'clip'}-{'mistral' if mistral else 'llama'}",
+        name=f"llava-{'siglip' if siglip else 'clip'}-{text}",
         model=model,
         processor=processor,
         names=names,
@@ -131,12 +131,15 @@ def _processor_files(options: Options, patch: int, siglip: bool, mistral: bool) 
     return ids
 
 
-def _config(options: Options, ids: dict[str, int], patch: int, siglip: bool, mistral: bool) -> dict:
+def _config(options: Options, ids: dict[str, int], patch: int, siglip: bool, text: str) -> dict:
     words = cut_tokenizer.table_rows(ids)
-    if mistral:
-        text = mistral_text(options, words) | {"head_dim": options.hidden // 4 + 8}
+    if text == "mistral":
+        decoder = mistral_text(options, words) | {"head_dim": options.hidden // 4 + 8}
+    elif text == "qwen2":
+        grouped = {"num_key_value_heads": 2, "rope_theta": 1000000.0}
+        decoder = {"model_type": "qwen2"} | grouped | text_sizes(options, words)
     else:
-        text = {"model_type": "llama", "num_key_value_heads": 4, **text_sizes(options, words)}
+        decoder = {"model_type": "llama", "num_key_value_heads": 4, **text_sizes(options, words)}
     if siglip:
         vision = {"model_type": "siglip_vision_model", "vision_use_head": False}
     else:
@@ -148,7 +151,7 @@ def _config(options: Options, ids: dict[str, int], patch: int, siglip: bool, mis
         "model_type": "llava",
         "pad_token_id": ids["<pad>"],
         "projector_hidden_act": "gelu",
-        "text_config": text,
+        "text_config": decoder,
         "tie_word_embeddings": bool(options.tie),
         "torch_dtype": "float32",
         "vision_config": vision | vision_sizes(options, SIDE * patch, patch),

@@ -18,6 +18,7 @@ FIXTURES: dict[str, tuple[Callable[[Options], Family], dict, dict]] = {
     "gemma3": (gemma3.build, {}, {"patch": 3, "layers": 3}),
     "llava": (llava.build, {}, {"patch": 7}),
     "llava-siglip-mistral": (llava.build, {"tower": "siglip", "text": "mistral"}, {"patch": 7}),
+    "llava-siglip-qwen2": (llava.build, {"tower": "siglip", "text": "qwen2"}, {"patch": 7, "seed": 1}),
     "llava_next": (llava_next.build, {}, {"patch": 7}),
     "llava_next-layers": (llava_next.build, {"vision_feature_layer": [-2, 0]}, {"patch": 4, "seed": 1}),
     "internvl": (internvl.build, {}, {"patch": 3}),

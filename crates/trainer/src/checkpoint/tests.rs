@@ -98,7 +98,9 @@ fn leftovers_are_cleared_and_a_renamed_checkpoint_is_restored() {
     for left in ["checkpoint-2.old-77", "checkpoint-3.tmp-77", "checkpoint-0.gone-77"] {
         fs::create_dir(run.path().join(left)).expect("writable");
     }
-    fs::write(run.path().join("trainer_log.jsonl.tmp-77"), "").expect("writable");
+    for left in ["trainer_log.jsonl.tmp-77", "trained.jsonl.tmp-77"] {
+        fs::write(run.path().join(left), "").expect("writable");
+    }
     let tested = run.path().join("benchmark/epoch-1");
     fs::create_dir_all(&tested).expect("writable");
     for name in ["summary.json.tmp-77", "summary.json", "outcomes.part.jsonl"] {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use stepwise_data::io::atomic::{beside, sync_folder};
 
 use super::{BEST, CheckpointError, DIGEST_FILE, LAST, digest, name, step_of};
+use crate::trained::TRAINED_FILE;
 
 /// Writes the checkpoint of `step` into the folder `run` and returns its folder. `fill` writes the files into the
 /// temporary folder that it is given. The digests are added, and the folder is synced to disk and renamed. An existing
@@ -70,7 +71,7 @@ fn sync_tree(folder: &Path) -> Result<(), CheckpointError> {
 }
 
 /// Files and links of a run that are written to a temporary file and renamed.
-const WRITTEN_BESIDE: [&str; 8] = [
+const WRITTEN_BESIDE: [&str; 9] = [
     BEST,
     LAST,
     "environment.json",
@@ -78,6 +79,7 @@ const WRITTEN_BESIDE: [&str; 8] = [
     "recipe.resolved.toml",
     "recipe.toml",
     "report.html",
+    TRAINED_FILE,
     "trainer_log.jsonl",
 ];
 

@@ -8,12 +8,14 @@ pub mod leaks;
 pub mod memory;
 pub mod plan_summary;
 pub mod schedule_notes;
+mod target_note;
 pub mod texts;
 pub mod token_stats;
 
 use stepwise_benchmark::plan::Plan;
 use stepwise_curriculum::run_plan::{RunPlan, cases_per_step};
 use stepwise_recipe::{Recipe, Tuning};
+use stepwise_vlm::attention_score_bytes;
 
 use crate::batches::examples::ExampleError;
 use crate::cases::Cases;
@@ -22,7 +24,7 @@ use crate::evaluation::suite::recipe_suite;
 use crate::learner::Learner;
 use crate::parameters::TrainableParameters;
 use crate::preflight::freeze_groups::FreezeGroup;
-use crate::preflight::memory::MemoryEstimate;
+use crate::preflight::memory::{MemoryEstimate, OnDevice};
 use crate::preflight::plan_summary::PlanSummary;
 use crate::preflight::texts::TextCheck;
 use crate::preflight::token_stats::{LargestBatch, TokenStats};
@@ -35,6 +37,8 @@ pub struct Preflight {
     pub tuning: Tuning,
     /// Trainable parameters by part and rank, and counts of frozen values.
     pub trainable: TrainableParameters,
+    /// Note about a list of target modules that matches layers of the image encoder as well; None without such a list.
+    pub target_note: Option<String>,
     /// Freeze groups of the phases, each with its peak learning rates and its largest micro-batch.
     pub freeze_groups: Vec<FreezeGroup>,
     /// Token statistics of every phase.
@@ -95,9 +99,11 @@ impl Preflight {
             let needs = freeze_groups.iter().map(|group| estimate(&trainable.but(group.freeze), &group.largest));
             needs.fold(MemoryEstimate::default(), hardest)
         };
-        let device_memory = DeviceMemory::of(learner.pipeline.model.device()).map(|now| {
+        let device = learner.pipeline.model.device();
+        let device_memory = DeviceMemory::of(device).map(|memory| {
+            let on_device = OnDevice { memory, free, score_bytes: attention_score_bytes(device) as u64 };
             needs(&|trainable, largest| {
-                memory::estimate_on_device(recipe, config, trainable, (largest, pictures), (now, free))
+                memory::estimate_on_device(recipe, config, trainable, (largest, pictures), on_device)
             })
         });
         let memory = match device_memory {
@@ -108,6 +114,7 @@ impl Preflight {
         Ok(Self {
             tuning: recipe.tuning.clone(),
             trainable,
+            target_note: target_note::of(recipe, learner),
             freeze_groups,
             token_stats,
             cutoff_len: recipe.cutoff_len,

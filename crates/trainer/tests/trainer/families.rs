@@ -7,9 +7,10 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use stepwise_data::conversation::{Conversation, Message, Part, Role};
 use stepwise_data::image::load_image;
-use stepwise_testing::files::parity;
+use stepwise_testing::files::{json, parity};
 use stepwise_testing::model::all_linear;
 use stepwise_testing::model::parameters::{Values, parameters, set_trainable, trainable_parameters};
+use stepwise_testing::model::recorded::References;
 use stepwise_trainer::batches::examples::{MicroBatch, TrainingExample};
 use stepwise_trainer::optim::adamw::{AdamW, AdamWConfig};
 use stepwise_trainer::optim::part_rates::Rates;
@@ -42,6 +43,19 @@ fn examples(family: &str, pipeline: &VlmPipeline) -> Vec<EncodableExample> {
         EncodableExample { conversation, images: vec![Arc::new(pipeline.processor.prepare(&picture).expect("tiles"))] }
     };
     [(0, "Which view is this?", "PA."), (1, "Is there a finding?", "Yes, at the base.")].map(example).into()
+}
+
+/// Returns a conversation as a training example.
+fn training(family: &str, example: EncodableExample) -> TrainingExample {
+    TrainingExample {
+        example,
+        stage: 1,
+        condition: None,
+        weight: 1.0,
+        attack: None,
+        scoring: None,
+        name: family.to_owned(),
+    }
 }
 
 /// One kind of training: what is attached, what is trained, and the settings of the steps.
@@ -107,16 +121,8 @@ impl Kind {
 
     /// Takes four steps. Returns the loss before each.
     fn train(&self, family: &str, pipeline: &mut VlmPipeline) -> Vec<f64> {
-        let training = examples(family, pipeline).into_iter().map(|example| TrainingExample {
-            example,
-            stage: 1,
-            condition: None,
-            weight: 1.0,
-            attack: None,
-            scoring: None,
-            name: family.to_owned(),
-        });
-        let training: Vec<TrainingExample> = training.collect();
+        let training: Vec<TrainingExample> =
+            examples(family, pipeline).into_iter().map(|example| training(family, example)).collect();
         let micro = [MicroBatch::new(&pipeline.processor, &training, true, 4096).expect("encoded")];
         let config = AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
         let mut optimizer = AdamW::new(config);
@@ -149,6 +155,70 @@ fn assert_moved(at: &str, before: &Values, after: &Values, trainable: &Values) {
     let moved: Vec<&String> = before.keys().filter(|name| before[*name] != after[*name]).collect();
     assert!(moved.iter().all(|name| trainable.contains_key(*name)), "{at}: a frozen parameter moved");
     assert!(2 * moved.len() > trainable.len(), "{at}: {} of {} parameters moved", moved.len(), trainable.len());
+}
+
+/// The recorded conversation `img0` of a fixture.
+fn recorded_example(family: &str, pipeline: &VlmPipeline) -> EncodableExample {
+    let facts = &json(&fixture(family).join("meta.json"))["samples"]["img0"];
+    let text = |field: &str| facts[field].as_str().map(str::to_owned);
+    let mut conversation = Conversation::default();
+    if let Some(system) = text("system") {
+        conversation.push(Role::System, vec![Part::text(&system)]);
+    }
+    let question = Part::text(text("question").expect("a question"));
+    conversation.push(Role::User, vec![Part::Image { index: 0 }, question]);
+    let content = vec![Part::text(text("answer").expect("an answer"))];
+    conversation.messages.push(Message { role: Role::Assistant, content, supervised: true });
+    let picture = load_image(&fixture(family).join("picture0.png")).expect("an image");
+    EncodableExample { conversation, images: vec![Arc::new(pipeline.processor.prepare(&picture).expect("tiles"))] }
+}
+
+/// Names of all fixtures.
+fn recorded() -> Vec<String> {
+    let folders = std::fs::read_dir(parity().join("families/fixtures")).expect("fixtures");
+    let mut names: Vec<String> =
+        folders.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Loss before and after a step of AdamW, and the values of the adapter after the step, in every fixture.
+#[test]
+fn a_step_equals_peft_and_torch() {
+    let fixtures = recorded();
+    assert!(fixtures.len() >= 13, "{fixtures:?}");
+    for family in &fixtures {
+        let references = References::open(&format!("families/fixtures/{family}/io.safetensors"));
+        let mut pipeline = load(family, Precision::F32);
+        load_adapter(&mut pipeline.model, &fixture(family).join("adapter")).expect(family);
+        pipeline.refresh();
+        let example = recorded_example(family, &pipeline);
+        let micro = [MicroBatch::new(&pipeline.processor, &[training(family, example)], true, 4096).expect("encoded")];
+        let config = AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
+        let mut optimizer = AdamW::new(config);
+        let options =
+            StepOptions { rates: Rates::same(1e-3), max_grad_norm: 0.0, dropout_key: 0, gradient_checkpointing: false };
+        let mut step = |loss: &str, pipeline: &mut VlmPipeline| {
+            let found = step(pipeline, &mut optimizer, &micro, options).expect(family).tally.loss();
+            let expected = f64::from(references.values(loss)[0]);
+            assert!((found - expected).abs() <= 1e-4 * expected, "{family} {loss}: {found} against {expected}");
+        };
+        step("lora.loss0", &mut pipeline);
+        let mut compared = 0;
+        for (name, values) in trainable_parameters(&mut pipeline.model) {
+            let key = format!("base_model.model.{}", name.replace(".weight", ".default.weight"));
+            let after = references.values(&format!("lora.step1.{key}"));
+            let gradient = references.values(&format!("lora.grad.{key}"));
+            for ((mine, after), gradient) in values.iter().zip(&after).zip(&gradient) {
+                // AdamW's steps have about the size of the learning rate even for tiny gradients, which are rounding noise.
+                let is_near = (mine - after).abs() < 2e-5 || gradient.abs() <= 1e-5;
+                assert!(is_near, "{family} {name}: {mine} against {after}");
+            }
+            compared += 1;
+        }
+        assert_eq!(compared, references.after("lora.step1.").count(), "{family}");
+        step("lora.loss1", &mut pipeline);
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Errors of the adapter module.
 
+use std::path::Path;
+
 use crate::fault::Fault;
 use crate::nn::source::WeightError;
 
@@ -73,12 +75,27 @@ pub enum AdapterError {
         /// Message of the regular-expression parser.
         problem: String,
     },
+    /// A value of a file does not fit the model.
+    #[error("{file}: {error}")]
+    InFile {
+        /// Path of the file.
+        file: String,
+        /// What is wrong with the value.
+        error: Box<AdapterError>,
+    },
     /// `adapter_config.json` is missing, malformed or has an unsupported setting.
     #[error(transparent)]
     Config(Fault),
     /// A weight file cannot be read or written, or its tensors do not fit the config.
     #[error(transparent)]
     Weights(#[from] WeightError),
+}
+
+impl AdapterError {
+    /// Returns the error with the path of the file that holds the faulty value.
+    pub(super) fn in_file(self, file: &Path) -> Self {
+        Self::InFile { file: file.display().to_string(), error: Box::new(self) }
+    }
 }
 
 /// Advice for a target or pattern that matches no linear layer.

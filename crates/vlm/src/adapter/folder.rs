@@ -29,7 +29,7 @@ pub(super) fn key(name: &str) -> String {
 
 /// Loads a PEFT folder and attaches its adapter to `model` in place of any earlier adapter, ready for inference or
 /// further training. Reads `adapter_config.json` and `adapter_model.safetensors`. Returns the adapter's config. On an
-/// error the model is unchanged.
+/// error the model is unchanged. Tensors and targets can have the module names of older versions of transformers.
 ///
 /// An unconverted PiSSA adapter applies to a weight without its principal singular vectors, so these vectors are
 /// computed again from the base weight.
@@ -51,10 +51,17 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
     let named =
         |stored: &str| stored.strip_prefix(PREFIX).map_or_else(|| stored.to_owned(), |name| key(&current(name)));
     let source = SafetensorsSource::open_as(std::slice::from_ref(&file), model.device(), named)?;
-    let whole = modules_to_save::parameters(model, &config)?;
+    let in_config = |error: AdapterError| error.in_file(&folder.join(CONFIG));
+    let whole = modules_to_save::parameters(model, &config).map_err(in_config)?;
     let (names, without) = targets::linears(model, |name| !modules_to_save::holds(&config.modules_to_save, name));
-    let chosen = targets::select(&config, &names, &without)?;
-    let patterns = Patterns::new(&config, &chosen, &[names, without].concat())?;
+    let chosen = match targets::select(&config, &names, &without) {
+        Ok(chosen) => chosen,
+        Err(error) => {
+            let older = older_targets(&config, &source, current).filter(|chosen| is_subset(chosen, &names));
+            older.ok_or(error).map_err(in_config)?
+        }
+    };
+    let patterns = Patterns::new(&config, &chosen, &[names, without].concat()).map_err(in_config)?;
     let parts: &[&str] = match config.use_dora {
         true => &["lora_A.weight", "lora_B.weight", "lora_magnitude_vector"],
         false => &["lora_A.weight", "lora_B.weight"],
@@ -100,6 +107,22 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
     }
     modules_to_save::learn(model, copies);
     Ok(config)
+}
+
+/// Returns the module names of the adapter's layers if `config` selects them by the names in the file, which are those of an older
+/// version of transformers. None if it selects none. `current` returns the module name of a stored name.
+fn older_targets(config: &LoraConfig, source: &SafetensorsSource, current: fn(&str) -> String) -> Option<Vec<String>> {
+    let module = |name: &str| {
+        let stored = source.stored_name(name)?.strip_prefix(PREFIX)?;
+        stored.strip_suffix(".lora_A.weight").map(str::to_owned)
+    };
+    let stored: Vec<String> = source.names().filter_map(module).collect();
+    let chosen = targets::select(config, &stored, &[]).ok()?;
+    Some(chosen.iter().map(|name| current(name)).collect())
+}
+
+fn is_subset(chosen: &[String], names: &[String]) -> bool {
+    chosen.iter().all(|name| names.contains(name))
 }
 
 /// Writes the model's adapter to `folder`, which must exist, in PEFT's format: `adapter_config.json` and

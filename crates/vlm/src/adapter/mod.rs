@@ -16,6 +16,7 @@ pub use attach::{attach, attach_watched, take_apart};
 pub use config::{InitLoraWeights, LoraConfig, Targets};
 pub use error::AdapterError;
 pub use folder::{load_adapter, save_adapter};
+pub use targets::selected;
 
 use crate::model::Vlm;
 

@@ -2,13 +2,23 @@
 
 use fancy_regex::Regex;
 
-use super::{AdapterError, LoraConfig, Targets};
+use super::{AdapterError, LoraConfig, Targets, modules_to_save};
 use crate::model::Vlm;
 use crate::weights::nearest;
 
 /// Returns the names of the linear layers that `may` get an adapter, and the names of the others.
 pub fn linears(model: &mut Vlm, may: impl Fn(&str) -> bool) -> (Vec<String>, Vec<String>) {
     model.linears().into_iter().map(|linear| linear.name().to_owned()).partition(|name| may(name))
+}
+
+/// Returns the names of the linear layers that `config` selects from all parts of `model`, as PEFT does. [`attach`](super::attach)
+/// adapts those among them that it is allowed to.
+///
+/// # Errors
+/// When a target or exclusion matches no linear layer or is not a regular expression, or no layer remains.
+pub fn selected(model: &mut Vlm, config: &LoraConfig) -> Result<Vec<String>, AdapterError> {
+    let (names, without) = linears(model, |name| !modules_to_save::holds(&config.modules_to_save, name));
+    select(config, &names, &without)
 }
 
 /// Returns the module names that `config` selects from `names`, in the order of `names`. `without` are the linear layers that

@@ -12,6 +12,8 @@ mod llava_next;
 mod qwen;
 mod qwen3_vl;
 mod qwen_vl;
+#[cfg(test)]
+mod tests;
 mod tower_names;
 mod unsupported;
 

@@ -79,6 +79,12 @@ impl ImageOptions {
     }
 }
 
+/// Returns the recipe key of a setting that [`ImageOptions::stated`] names, `image_max_pixels` for `max_pixels`.
+#[must_use]
+pub fn recipe_key(setting: &str) -> String {
+    if setting.ends_with("_pixels") { format!("image_{setting}") } else { setting.to_owned() }
+}
+
 /// Image preprocessing of a model family, with the settings of one model folder.
 pub trait ImageProcessor: Debug + Send + Sync {
     /// Returns the tiles of an image of `width` x `height` pixels, each at least 1.

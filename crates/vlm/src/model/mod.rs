@@ -101,7 +101,7 @@ impl Vlm {
         Self::check_precision(precision, device)?;
         let config = Self::load_config(folder)?;
         let mut source = SafetensorsSource::open_model(folder, &config, device)?.held_in(precision);
-        source.check_layers(&config)?;
+        source.check(&config)?;
         Ok(Self::build(config, &mut source)?)
     }
 

@@ -86,6 +86,16 @@ pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
     Ok(Read { tokens, tokenizer_bytes, template, family, images, box_format, ends })
 }
 
+/// Returns the names of the processor's files that `folder` lacks; empty if none is missing.
+pub fn absent(folder: &Path) -> Vec<String> {
+    let processor = optional_json(folder, PROCESSOR).ok().flatten();
+    let has_images = processor.as_ref().is_some_and(|processor| processor.get(NESTED).is_some());
+    let words = optional_json(folder, "tokenizer_config.json").ok().flatten();
+    let template = template(folder, processor.as_ref(), words.as_ref()).err().map(|_| "chat_template.jinja");
+    let files = [(!has_images).then_some(PREPROCESSOR), Some("tokenizer.json"), template];
+    files.into_iter().flatten().filter(|file| !folder.join(file).is_file()).map(str::to_owned).collect()
+}
+
 /// Returns the family of the classes that the files name. Where several families have these classes, `model_type` of
 /// `config.json` decides, else the first family is taken.
 fn family(

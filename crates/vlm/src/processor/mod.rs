@@ -79,6 +79,12 @@ pub struct Processor {
 }
 
 impl Processor {
+    /// Returns the names of the processor's files that `folder` lacks; empty if none is missing.
+    #[must_use]
+    pub fn missing_files(folder: &Path) -> Vec<String> {
+        folder::absent(folder)
+    }
+
     /// Reads the processor files of a Hugging Face folder, in the older or newer layout.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use stepwise_data::io::atomic::write_atomic;
 
 use super::{Processor, ProcessorError, folder};
 use crate::fault::Fault;
-use crate::images::processor::ImageOptions;
+use crate::images::processor::{ImageOptions, recipe_key};
 
 /// Setting of all families.
 const BOX_FORMAT: &str = "box_format";
@@ -29,9 +29,10 @@ impl Processor {
         let own = self.family.image_options;
         let is_foreign = |name: &str| name != BOX_FORMAT && !own.contains(&name);
         if let Some((name, _)) = options.stated().into_iter().find(|(name, _)| is_foreign(name)) {
-            let have = if own.is_empty() { "no such setting".to_owned() } else { own.join(" and ") };
-            let problem = format!("`{name}` has no effect on {}, which have {have}", self.family.name);
-            return Err(ProcessorError::Conversation { problem, advice: "remove the key from the recipe" });
+            let keys: Vec<String> = own.iter().map(|name| format!("`{}`", recipe_key(name))).collect();
+            let have = if keys.is_empty() { "no such setting".to_owned() } else { keys.join(" and ") };
+            let problem = format!("`{}` has no effect on {}, which have {have}", recipe_key(name), self.family.name);
+            return Err(ProcessorError::Conversation { problem, advice: "remove the setting" });
         }
         if options.box_format == Some(BoxFormat::Pixels) && self.images.resized(self.grid(1, 1)).is_none() {
             let problem = format!("boxes cannot be given in pixels of the resized image by {}", self.family.name);

@@ -1,5 +1,6 @@
 //! Choice of the files that hold the weights of a model folder, the same choice as transformers makes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -35,6 +36,22 @@ pub(super) fn of_model(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
         (problem, "download the complete model folder".to_owned())
     });
     Err(Fault::new(folder, problem, advice))
+}
+
+/// Returns the names of the weight files that `folder` lacks: the file of a whole model if no index stands in its place, or
+/// the shards of the index that are absent. Empty if none is missing, or if the choice of [`of_model`] fails for another
+/// reason.
+pub(super) fn absent(folder: &Path) -> Vec<String> {
+    if folder.join(WHOLE).is_file() || !matches!(named_by_config(folder), Ok(None)) {
+        return Vec::new();
+    }
+    if !folder.join(INDEX).is_file() {
+        return vec![WHOLE.to_owned()];
+    }
+    let index = bounded::text(&folder.join(INDEX)).ok().and_then(|text| parse(&text).ok());
+    let map = index.as_ref().and_then(|index: &Value| index.get("weight_map")?.as_object());
+    let shards: BTreeSet<&str> = map.into_iter().flat_map(|map| map.values()).filter_map(Value::as_str).collect();
+    shards.into_iter().filter(|shard| !folder.join(shard).is_file()).map(str::to_owned).collect()
 }
 
 /// Returns `transformers_weights` of `config.json`; `None` if it is not set. The model's reader reports a `config.json`

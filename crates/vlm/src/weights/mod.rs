@@ -1,5 +1,7 @@
 //! Reading, writing and random initialisation of weights in Hugging Face folders.
 
+mod agreement;
+mod config_keys;
 mod files;
 mod init;
 mod read;

@@ -9,8 +9,8 @@ use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use stepwise_ops::Precision;
 
+use super::agreement::agreement;
 use super::files;
-use super::stored::complete;
 use crate::families::ModelConfig;
 use crate::families::TensorNames;
 use crate::fault::Fault;
@@ -97,12 +97,15 @@ impl SafetensorsSource {
         self.places.keys().map(String::as_str)
     }
 
-    /// Checks that no layer of image encoder or decoder lacks a tensor that most layers have.
+    /// Checks that the files hold the model of `config`, without reading values: every tensor of the model has its shape, and no
+    /// tensor belongs to a part that `config` does not describe. Buffers that transformers ignores are allowed. If the
+    /// embedding table is the head, a stored head must be equal to it.
     ///
     /// # Errors
-    /// [`WeightError::Missing`] for the first missing tensor.
-    pub fn check_layers(&self, config: &ModelConfig) -> Result<(), WeightError> {
-        complete(self, config)
+    /// When a tensor is missing or has another shape, and [`WeightError::Contradiction`] for a tensor that `config` does not
+    /// describe.
+    pub fn check(&self, config: &ModelConfig) -> Result<(), WeightError> {
+        agreement(self, config)
     }
 
     /// Calls `visitor` with name, stored type and shape of every tensor, sorted by name.
@@ -140,17 +143,46 @@ impl SafetensorsSource {
         self.places.get(name).map(|(_, stored)| stored.as_str())
     }
 
+    /// Returns the name of the stored tensor that holds the last rows of tensor `name`; None if `name` is not split.
+    pub(super) fn split_off(&self, name: &str) -> Option<&'static str> {
+        (self.names.split_off)(name).filter(|rest| self.places.contains_key(*rest))
+    }
+
+    /// Returns the error of a tensor that no file holds.
+    pub(super) fn missing(&self, name: &str) -> WeightError {
+        WeightError::Missing { name: name.to_owned(), place: self.folder.clone(), nearest: nearest(name, self.names()) }
+    }
+
+    /// Returns an error if the shape of tensor `name` is not `expected`.
+    pub(super) fn shaped(&self, name: &str, found: Vec<usize>, expected: &[usize]) -> Result<(), WeightError> {
+        if found == expected {
+            return Ok(());
+        }
+        let (name, place, expected) = (name.to_owned(), self.folder.clone(), expected.to_vec());
+        Err(WeightError::Shape { name, place, found, expected })
+    }
+
+    /// Returns whether two stored tensors have equal values.
+    ///
+    /// # Errors
+    /// When a tensor cannot be read.
+    pub(super) fn are_equal(&self, one: &str, other: &str) -> Result<bool, WeightError> {
+        let bytes = |name: &str| -> Result<_, WeightError> {
+            let (file, stored) = self.places.get(name).ok_or_else(|| self.missing(name))?;
+            let (path, mapped) = &self.files[*file];
+            let view = parse(path, mapped)?.tensor(stored).map_err(|error| malformed(path, &error))?;
+            Ok((view.dtype(), view.data()))
+        };
+        // Tables over the vocabulary are large, so equal bytes are not widened.
+        Ok(bytes(one)? == bytes(other)? || self.any(one)? == self.any(other)?)
+    }
+
     /// Returns shape and f32 values (row by row) of a tensor of any shape.
     ///
     /// # Errors
     /// When the tensor is missing, its type is not F32, F16 or BF16, or a value is NaN or infinite.
     pub fn any(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>), WeightError> {
-        let missing = || WeightError::Missing {
-            name: name.to_owned(),
-            place: self.folder.clone(),
-            nearest: nearest(name, self.names()),
-        };
-        let (file, stored) = self.places.get(name).ok_or_else(missing)?;
+        let (file, stored) = self.places.get(name).ok_or_else(|| self.missing(name))?;
         let (path, mapped) = &self.files[*file];
         let tensors = parse(path, mapped)?;
         let view = tensors.tensor(stored).map_err(|error| malformed(path, &error))?;
@@ -188,17 +220,13 @@ fn not_finite(values: &[f32], shape: &[usize]) -> Option<(usize, f32, Vec<usize>
 impl Source for SafetensorsSource {
     fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightError> {
         let (mut found, mut values) = self.any(name)?;
-        if let Some(rest) = (self.names.split_off)(name).filter(|rest| self.places.contains_key(*rest)) {
+        if let Some(rest) = self.split_off(name) {
             let (more, last) = self.any(rest)?;
-            if more.get(1..) == found.get(1..) && !more.is_empty() {
-                found[0] += more[0];
+            if append_rows(&mut found, &more) {
                 values.extend(last);
             }
         }
-        if found != shape {
-            let (name, place, expected) = (name.to_owned(), self.folder.clone(), shape.to_vec());
-            return Err(WeightError::Shape { name, place, found, expected });
-        }
+        self.shaped(name, found, shape)?;
         Ok(values)
     }
 
@@ -209,6 +237,15 @@ impl Source for SafetensorsSource {
     fn device(&self) -> &Device {
         &self.device
     }
+}
+
+/// Adds the rows of a tensor of the shape `more` to the shape `found`, if all other sides are equal. Returns whether they are.
+pub(super) fn append_rows(found: &mut [usize], more: &[usize]) -> bool {
+    let fits = more.get(1..) == found.get(1..) && !more.is_empty();
+    if fits {
+        found[0] += more[0];
+    }
+    fits
 }
 
 #[allow(unsafe_code)]

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use super::read::{SafetensorsSource, nearest};
+use super::files;
+use super::read::SafetensorsSource;
 use crate::families::ModelConfig;
 use crate::model::ModelPart;
 use crate::nn::source::WeightError;
@@ -25,23 +26,30 @@ pub struct StoredWeights {
     pub in_linears: u64,
     /// Number of linear layers in the decoder's layers, to which `target_modules = "all-linear"` adds LoRA.
     pub decoder_linears: usize,
+    /// Stored names of the lists of layers, such as `language_model.model.layers`, sorted.
+    pub layer_lists: Vec<String>,
+    /// Whether all tensors have the module names of transformers; false for older names.
+    pub has_module_names: bool,
     /// Sum of input and output features of these layers: LoRA's values for each unit of rank.
     pub lora_width: u64,
 }
 
 impl StoredWeights {
-    /// Reads the headers of the weights in `folder` and checks that no layer lacks a tensor.
+    /// Reads the headers of the weights in `folder` and checks them as [`SafetensorsSource::check`] does.
     ///
     /// # Errors
-    /// When a file is absent, cannot be read or is malformed, or a layer of image encoder or decoder lacks a tensor that
-    /// most layers have.
+    /// When a file is absent, cannot be read or is malformed, and errors of [`SafetensorsSource::check`].
     pub fn of(folder: &Path, config: &ModelConfig) -> Result<Self, WeightError> {
         let source = SafetensorsSource::open_model(folder, config, &Device::flex())?;
-        complete(&source, config)?;
+        source.check(config)?;
         let mut values = BTreeMap::new();
+        let (mut layer_lists, mut has_module_names) = (BTreeSet::new(), true);
         let (mut in_linears, mut decoder_linears, mut lora_width, mut tensors) = (0, 0, 0, 0);
         source.headers(|name, of_type, shape| {
             tensors += 1;
+            let stored = source.stored_name(name).unwrap_or(name);
+            has_module_names &= stored == name;
+            layer_lists.extend(layer_of(stored).map(|(list, ..)| list.to_owned()));
             let count = shape.iter().map(|side| *side as u64).product::<u64>();
             *values.entry(of_type).or_default() += count;
             if let (Some(_), [out, input]) = (layer_of(name), shape) {
@@ -54,7 +62,25 @@ impl StoredWeights {
         })?;
         let files = source.paths();
         let bytes = source.bytes();
-        Ok(Self { files, bytes, tensors, values, in_linears, decoder_linears, lora_width })
+        let layer_lists = layer_lists.into_iter().collect();
+        Ok(Self {
+            files,
+            bytes,
+            tensors,
+            values,
+            in_linears,
+            decoder_linears,
+            layer_lists,
+            has_module_names,
+            lora_width,
+        })
+    }
+
+    /// Returns the names of the weight files that `folder` lacks: the file of a whole model, or absent shards of its index.
+    /// Empty if none is missing.
+    #[must_use]
+    pub fn missing_files(folder: &Path) -> Vec<String> {
+        files::absent(folder)
     }
 
     /// Returns the number of values of all tensors.
@@ -64,48 +90,8 @@ impl StoredWeights {
     }
 }
 
-/// Checks that every layer of image encoder and decoder has the tensors that most layers have. Finds a missing tensor
-/// before any is read.
-///
-/// # Errors
-/// [`WeightError::Missing`] for the first missing tensor.
-pub(super) fn complete(source: &SafetensorsSource, config: &ModelConfig) -> Result<(), WeightError> {
-    let missing = |name: String| {
-        let nearest = nearest(&name, source.names());
-        Err(WeightError::Missing { place: source.folder().to_owned(), nearest, name })
-    };
-    // Suffixes of each layer by the name of the list of layers.
-    let mut lists: BTreeMap<&str, BTreeMap<usize, BTreeSet<&str>>> = BTreeMap::new();
-    for name in source.names() {
-        if let Some((list, layer, suffix)) = layer_of(name) {
-            lists.entry(list).or_default().entry(layer).or_default().insert(suffix);
-        }
-    }
-    let wanted =
-        [(ModelPart::Vision, config.vision.num_hidden_layers), (ModelPart::Decoder, config.text.num_hidden_layers)];
-    for (part, layers) in wanted {
-        // Other lists of a part, such as the mergers of deepstack features, are shorter.
-        let longest = lists.iter().filter(|(list, _)| ModelPart::of(&format!("{list}.")) == part);
-        let Some((list, found)) = longest.max_by_key(|(_, found)| found.len()) else { continue };
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        found.values().flatten().for_each(|suffix| *counts.entry(suffix).or_default() += 1);
-        let usual: Vec<&str> = counts
-            .into_iter()
-            .filter(|(_, count)| *count * 2 > layers.min(found.len()))
-            .map(|(name, _)| name)
-            .collect();
-        for layer in 0..layers {
-            let lacking = usual.iter().find(|suffix| !found.get(&layer).is_some_and(|has| has.contains(*suffix)));
-            if let Some(suffix) = lacking {
-                return missing(format!("{list}.{layer}.{suffix}"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Name of the list of layers, number of the layer and rest of the name; None for a tensor outside a layer.
-fn layer_of(name: &str) -> Option<(&str, usize, &str)> {
+/// Returns name of the list of layers, number of the layer and rest of the name; None for a tensor outside a layer.
+pub(super) fn layer_of(name: &str) -> Option<(&str, usize, &str)> {
     let mut start = 0;
     for part in name.split('.') {
         if let (Ok(layer), true) = (part.parse(), start > 0) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use burn::tensor::Device;
-use stepwise_testing::files::{copy_of, edit_json, json, tiny};
+use stepwise_testing::files::{edit_json, json, tiny};
 use stepwise_testing::model::parameters::{gradients_of, read, set_trainable, tensor};
 use stepwise_testing::model::{self, model_in};
 use stepwise_vlm::Precision;
@@ -17,6 +17,7 @@ use stepwise_vlm::processor::Processor;
 
 use crate::conversation::{CONVERSATIONS, Case, single};
 use crate::fixtures::{GRADIENTS, TOLERANCE, assert_close, deviation, facts, list, number, references};
+use crate::weights::{folder_with, stored};
 
 #[test]
 fn every_part_gives_the_recorded_activations() {
@@ -144,7 +145,9 @@ fn a_bf16_model_is_near_its_f32_original() {
 
 #[test]
 fn the_head_can_be_the_embedding_table() {
-    let folder = copy_of(&tiny(), &[]);
+    let mut tensors = stored();
+    tensors.remove("lm_head.weight").expect("a head of its own");
+    let folder = folder_with(&tensors);
     edit_json(&folder.path().join("config.json"), |config| config["tie_word_embeddings"] = true.into());
     let model = Vlm::load(folder.path(), &Device::flex()).expect("a model");
     let logits = single().logits(&model, &Pass::ANSWER);

@@ -13,6 +13,7 @@ use stepwise_vlm::batch::{Batch, EncodableExample};
 use stepwise_vlm::model::ModelPart;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
+use stepwise_vlm::pixel_gradient::PixelObjective;
 
 use crate::fixtures::{TOLERANCE, assert_close};
 
@@ -137,25 +138,81 @@ fn a_weight_in_four_bits_can_become_trainable() {
     assert_same("trainable weights", &mut both);
 }
 
+/// Precisions that the other backend has.
+pub const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Nf4 { double_quant: true, bf16: false }];
+
+fn options() -> Vec<String> {
+    ["yes", "no", "a red circle"].map(str::to_owned).into()
+}
+
+/// Asserts that log-likelihoods of options and generated answers to `questions` agree.
+pub fn assert_same_answers(what: &str, both: &Both, questions: impl Fn(&VlmPipeline) -> Vec<EncodableExample>) {
+    let [scores, of_there] = both.each_ref().map(|pipeline| {
+        let asked: Vec<_> = questions(pipeline).into_iter().map(|question| (question, options())).collect();
+        let scores = pipeline.score(&asked, &Pass::ANSWER).expect("scores");
+        scores.into_iter().flatten().map(|score| score.loglikelihood as f32).collect::<Vec<f32>>()
+    });
+    assert!(!scores.is_empty(), "{what}: something is scored");
+    assert_close(&format!("{what}, scores"), &of_there, &scores, TOLERANCE);
+    let [here, there] = both.each_ref().map(|pipeline| {
+        let generate = |question: &EncodableExample| pipeline.generate(question, 12, &Pass::ANSWER).expect("an answer");
+        questions(pipeline).iter().map(generate).collect::<Vec<_>>()
+    });
+    for (place, (here, there)) in here.iter().zip(&there).enumerate() {
+        let what = format!("{what}, answer {place}");
+        assert_eq!(there.ids, here.ids, "{what}");
+        assert_close(&what, &there.logprobs, &here.logprobs, TOLERANCE);
+    }
+}
+
+/// Asserts that values and pixel gradients of both kinds of objectives agree. All `questions` have an image.
+pub fn assert_same_slopes(what: &str, both: &Both, questions: impl Fn(&VlmPipeline) -> Vec<EncodableExample>) {
+    let objectives = [
+        PixelObjective::Nll { target: "a red circle".to_owned() },
+        PixelObjective::Margin { options: options(), gold: 1 },
+    ];
+    for objective in objectives {
+        let [here, there] = both.each_ref().map(|pipeline| {
+            let asked: Vec<_> = questions(pipeline).into_iter().map(|question| (question, objective.clone())).collect();
+            pipeline.pixel_gradients(&asked, &Pass::ANSWER).expect("gradients")
+        });
+        assert!(!here.is_empty(), "{what}: something is differentiated");
+        for (place, (here, there)) in here.iter().zip(&there).enumerate() {
+            let what = format!("{what}, question {place}, {objective:?}");
+            let apart = (there.value - here.value).abs();
+            assert!(
+                apart <= f64::from(TOLERANCE) * here.value.abs().max(1.0),
+                "{what}: {} for {}",
+                there.value,
+                here.value
+            );
+            assert_eq!(there.gradient.len(), here.gradient.len(), "{what}");
+            let most = here.gradient.iter().fold(0.0_f32, |most, slope| most.max(slope.abs()));
+            assert!(most > 0.0, "{what}: the answer depends on the pixels");
+            for (slope, there) in here.gradient.iter().zip(&there.gradient) {
+                assert!((slope - there).abs() <= TOLERANCE * most, "{what}: {there} for {slope}, at most {most}");
+            }
+        }
+    }
+}
+
 #[test]
 fn options_and_answers_equal_those_of_the_cpu() {
-    for precision in [Precision::F32, Precision::Nf4 { double_quant: true, bf16: false }] {
+    for precision in PRECISIONS {
         let both = adapted(precision, &random());
-        let options = ["yes", "no", "a red circle"].map(str::to_owned).to_vec();
-        let [scores, of_there] = both.each_ref().map(|pipeline| {
-            let asked: Vec<_> =
-                ["single", "two_images", "text_only"].map(|name| (question(pipeline, name), options.clone())).into();
-            let scores = pipeline.score(&asked, &Pass::ANSWER).expect("scores");
-            scores.into_iter().flatten().map(|score| score.loglikelihood as f32).collect::<Vec<f32>>()
-        });
-        assert_close("scores", &of_there, &scores, TOLERANCE);
-        for name in ["single", "text_only"] {
-            let [here, there] = both
-                .each_ref()
-                .map(|pipeline| pipeline.generate(&question(pipeline, name), 12, &Pass::ANSWER).expect("an answer"));
-            assert_eq!(there.ids, here.ids, "{name}");
-            assert_close(name, &there.logprobs, &here.logprobs, TOLERANCE);
-        }
+        let questions =
+            |pipeline: &VlmPipeline| ["single", "two_images", "text_only"].map(|name| question(pipeline, name)).into();
+        assert_same_answers(&format!("{precision:?}"), &both, questions);
+    }
+}
+
+#[test]
+fn pixel_gradients_equal_those_of_the_cpu() {
+    for precision in PRECISIONS {
+        let both = adapted(precision, &random());
+        let questions =
+            |pipeline: &VlmPipeline| ["single", "two_images", "split"].map(|name| question(pipeline, name)).into();
+        assert_same_slopes(&format!("{precision:?}"), &both, questions);
     }
 }
 

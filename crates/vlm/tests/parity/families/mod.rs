@@ -1,5 +1,7 @@
 //! Model families, part by part, compared with transformers and PEFT.
 
+mod adapter_layouts;
+mod contradictions;
 mod conversations;
 mod fixture;
 mod pixels;
@@ -26,13 +28,14 @@ use crate::fixtures::{GRADIENTS, PREFIX, TOLERANCE, assert_close};
 use fixture::{FIRST, Fixture, fixtures};
 
 /// Fixtures of the families that are built.
-const BUILT: [&str; 12] = [
+const BUILT: [&str; 13] = [
     "qwen2_5_vl",
     "qwen2_vl",
     "qwen3_vl",
     "qwen3_vl-untied",
     "llava",
     "llava-siglip-mistral",
+    "llava-siglip-qwen2",
     "llava_next",
     "llava_next-layers",
     "gemma3",
@@ -247,7 +250,10 @@ fn compare_greedy(fixture: &Fixture, pipeline: &VlmPipeline, key: &str) {
     let features = input.features(&pipeline.model, &Pass::ANSWER);
     let made = generate(&pipeline.model, &input.sequence, features, &[], expected.len(), Pass::ANSWER);
     let ids: Vec<i64> = made.ids.iter().map(|id| i64::from(*id)).collect();
-    assert_eq!(ids, expected, "{} {key}", fixture.name);
+    // A margin of the size of rounding errors decides a token either way, and with it all later ones.
+    let margins = fixture.meta["samples"][key]["margins"].as_array().expect("margins").iter();
+    let sure = margins.take_while(|margin| margin.as_f64() > Some(1e-4)).count();
+    assert_eq!(ids[..sure], expected[..sure], "{} {key}", fixture.name);
 }
 
 /// Compares the gradients of all recorded parameters `{start}NAME`. Of tables over the vocabulary, some rows and the norm

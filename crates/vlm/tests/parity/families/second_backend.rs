@@ -3,17 +3,17 @@
 
 use burn::tensor::Device;
 use stepwise_testing::model::attach_new;
-use stepwise_vlm::Precision;
+use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::pipeline::VlmPipeline;
 
 use super::BUILT;
-use super::fixture::fixtures;
-use crate::second_backend::{assert_same_of, random};
+use super::fixture::{Fixture, fixtures};
+use crate::second_backend::{Both, PRECISIONS, assert_same_answers, assert_same_of, assert_same_slopes, random};
 
-#[test]
-fn adapters_of_every_family_give_the_losses_and_gradients_of_the_cpu() {
+/// Calls `check` with the name of each fixture and precision, the pipelines with an adapter, and the fixture.
+fn every_family(check: impl Fn(&str, &mut Both, &Fixture)) {
     for fixture in fixtures(&BUILT) {
-        for precision in [Precision::F32, Precision::Nf4 { double_quant: true, bf16: false }] {
+        for precision in PRECISIONS {
             let mut both = [Device::flex(), Device::ndarray()].map(|device| {
                 let folder = fixture.folder.join("model");
                 let mut pipeline = VlmPipeline::load_in(precision, &folder, &device).expect(&fixture.name);
@@ -21,10 +21,34 @@ fn adapters_of_every_family_give_the_losses_and_gradients_of_the_cpu() {
                 pipeline.refresh();
                 pipeline
             });
-            let what = format!("{} in {precision:?}", fixture.name);
-            assert_same_of(&what, &mut both, |pipeline| {
-                fixture.conversations().map(|key| fixture.example(pipeline, key, true)).collect()
-            });
+            check(&format!("{} in {precision:?}", fixture.name), &mut both, &fixture);
         }
     }
+}
+
+fn questions(fixture: &Fixture, pipeline: &VlmPipeline) -> Vec<EncodableExample> {
+    fixture.conversations().map(|key| fixture.example(pipeline, key, false)).collect()
+}
+
+#[test]
+fn adapters_of_every_family_give_the_losses_and_gradients_of_the_cpu() {
+    every_family(|what, both, fixture| {
+        assert_same_of(what, both, |pipeline| {
+            fixture.conversations().map(|key| fixture.example(pipeline, key, true)).collect()
+        });
+    });
+}
+
+#[test]
+fn options_and_answers_of_every_family_equal_those_of_the_cpu() {
+    every_family(|what, both, fixture| assert_same_answers(what, both, |pipeline| questions(fixture, pipeline)));
+}
+
+#[test]
+fn pixel_gradients_of_every_family_equal_those_of_the_cpu() {
+    every_family(|what, both, fixture| {
+        assert_same_slopes(what, both, |pipeline| {
+            questions(fixture, pipeline).into_iter().filter(|question| !question.images.is_empty()).collect()
+        });
+    });
 }
