@@ -88,10 +88,15 @@ impl<'a> Section<'a> {
         self
     }
 
+    /// Returns the dotted name of the inner table `name`.
+    fn full(&self, name: &str) -> String {
+        if self.name.is_empty() { name.to_owned() } else { format!("{}.{name}", self.name) }
+    }
+
     /// Takes the inner table `name` out of this one and returns it as a section. The section is empty when the table is
     /// not written or its value is no table, which is reported.
     pub fn section(&mut self, name: &'static str) -> Section<'a> {
-        let full = if self.name.is_empty() { name.to_owned() } else { format!("{}.{name}", self.name) };
+        let full = self.full(name);
         let (at, entries) = match self.entries.shift_remove(name) {
             None => (None, Table::new()),
             Some(Entry { key, node: Node { value: Value::Table(entries), .. } }) => (Some(key), entries),
@@ -107,7 +112,7 @@ impl<'a> Section<'a> {
     /// that is no list of tables is reported and gives no section; elements of the list that are no tables are reported
     /// and left out.
     pub fn sections(&mut self, name: &'static str) -> Vec<Section<'a>> {
-        let full = format!("{}.{name}", self.name);
+        let full = self.full(name);
         self.findings.reference.borrow_mut().sections.entry(full.clone()).or_default().list = true;
         let Some(Entry { node, .. }) = self.entries.shift_remove(name) else { return Vec::new() };
         let mut sections = Vec::new();

@@ -24,6 +24,7 @@ pub mod reference_page;
 #[cfg(test)]
 mod schema_tests;
 pub mod study_file;
+pub mod table_file;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -73,7 +74,7 @@ pub struct Recipe {
     pub adapter_name_or_path: Option<PathBuf>,
     /// Folder that the run writes into.
     pub output_dir: PathBuf,
-    /// Seed of all random draws; runs with equal seeds are equal.
+    /// Seed of all random draws; runs with equal seeds are equal, on GPUs up to rounding.
     pub seed: u64,
     /// Longest allowed sequence in tokens, 16 to 1,048,576. A longer question or training example is an error;
     /// nothing is truncated.
@@ -265,7 +266,12 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
         .unwrap_or_else(|| {
             Path::new("checkpoints").join(path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().as_ref())
         });
-    let seed = top.integer("seed", 42, 0..=INTEGER_MAX, "Seed of all random draws; runs with equal seeds are equal.");
+    let seed = top.integer(
+        "seed",
+        42,
+        0..=INTEGER_MAX,
+        "Seed of all random draws; runs with equal seeds are equal, on GPUs up to rounding.",
+    );
     let cutoff_len = top.integer(
         "cutoff_len",
         2048,

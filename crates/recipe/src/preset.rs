@@ -58,6 +58,11 @@ pub const PRESETS: &[Preset] = &[
         text: include_str!("../../../recipes/llava-1.5-7b-qlora.toml"),
     },
     Preset {
+        name: "llava-next-7b-qlora",
+        about: "QLoRA on LLaVA-NeXT-7B, in the form of transformers",
+        text: include_str!("../../../recipes/llava-next-7b-qlora.toml"),
+    },
+    Preset {
         name: "cxr",
         about: "LoRA on the shipped tiny base, real chest X-rays",
         text: include_str!("../../../recipes/cxr.toml"),
@@ -262,6 +267,19 @@ mod tests {
             }
         }
         assert_eq!(found.len(), PRESETS.len(), "{found:?}");
+    }
+
+    #[test]
+    fn recipes_of_released_models_say_what_fits_into_24_and_80_gigabytes() {
+        let released: Vec<&Preset> = PRESETS.iter().filter(|preset| preset.name.ends_with("lora")).collect();
+        assert!(released.len() >= 7);
+        for Preset { name, text, .. } in released {
+            let lines = text.lines().filter_map(|line| line.strip_prefix('#')).collect::<Vec<_>>().join("");
+            for words in [" 24 GB", " 80 GB"] {
+                assert!(lines.contains(words), "{name} does not say what{words} are enough for");
+            }
+            assert!(!lines.contains("CPU only"), "{name}: GPUs compute in bf16 and four bits as well");
+        }
     }
 
     #[test]

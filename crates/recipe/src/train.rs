@@ -190,13 +190,23 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
             OnNonfinite::Stop,
             "Handling of a step whose loss or gradient is not finite: the run ends (stop), or the step is skipped (skip).",
         ),
-        bf16: section.flag("bf16", false, "Holds and multiplies frozen weights in bf16; trained parameters stay f32."),
+        bf16: section.flag(
+            "bf16",
+            false,
+            "Holds and multiplies frozen weights in bf16; trained parameters stay f32. A GPU must have products in bf16, and rounds \
+             them otherwise than the CPU.",
+        ),
         gradient_checkpointing: section.flag(
             "gradient_checkpointing",
             false,
-            "Recomputes activations in the backward pass instead of storing them: less memory, more time, the same result.",
+            "Recomputes activations in the backward pass instead of storing them: less memory, more time, the same result (on GPUs up to \
+             rounding).",
         ),
-        load_in_4bit: section.flag("load_in_4bit", false, "Holds frozen weights in four bits (NF4), as QLoRA does."),
+        load_in_4bit: section.flag(
+            "load_in_4bit",
+            false,
+            "Holds frozen weights in four bits (NF4), as QLoRA does. GPUs give the results of the CPU up to rounding.",
+        ),
         bnb_4bit_use_double_quant: section.flag(
             "bnb_4bit_use_double_quant",
             true,
@@ -229,7 +239,8 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
         share_prefix: section.flag(
             "share_prefix",
             true,
-            "Computes the prefix that questions of a micro-batch share, such as their image, only once. The result is the same.",
+            "Computes the prefix that questions of a micro-batch share, such as their image, only once. The result is the same up to \
+             rounding.",
         ),
         feature_cache_gb: section.float("feature_cache_gb", 1.0, 0.0.., "Memory for cached image features, in GiB."),
         feature_cache_dir: section.path("feature_cache_dir", None, "Folder in which cached image features are kept after the run."),

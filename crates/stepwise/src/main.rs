@@ -16,6 +16,7 @@ mod progress;
 mod quickstart;
 mod source;
 mod standings_table;
+mod surrogate;
 mod table;
 
 use std::process::ExitCode;
@@ -27,7 +28,7 @@ use crate::exit::{CommandResult, Failure};
 
 /// Stepwise fine-tuning of vision-language models, with an adversarial benchmark after every epoch.
 #[derive(Parser)]
-#[command(version, about, propagate_version = true, max_term_width = 120)]
+#[command(version, propagate_version = true, max_term_width = 120)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -55,6 +56,8 @@ enum Command {
     Score(commands::score::Args),
     /// Compare two runs, checkpoints or outcome files on the questions that both answered.
     Compare(commands::compare::Args),
+    /// Make the table of several models: values, intervals, and ranks where differences are sure.
+    Table(commands::table::Args),
     /// Run the arms of a study, here or on a cluster, and compare them.
     #[command(subcommand)]
     Study(commands::study::Command),
@@ -104,6 +107,7 @@ fn run(command: Command) -> CommandResult {
         Command::Questions(args) => commands::questions::run(&args),
         Command::Score(args) => commands::score::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
+        Command::Table(args) => commands::table::run(&args),
         Command::Study(command) => commands::study::run(&command),
         Command::Ask(args) => commands::ask::run(&args),
         Command::Check(args) => commands::check::run(&args),

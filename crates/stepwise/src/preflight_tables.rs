@@ -55,6 +55,7 @@ fn trained(preflight: &Preflight) -> Table {
     if let Tuning::Lora { lora } = &preflight.tuning {
         table.notes.extend(lora_options(lora));
     }
+    table.notes.extend(preflight.target_note.clone());
     table.notes.extend(by_phase(trainable, &preflight.freeze_groups));
     let frozen: Vec<String> =
         trainable.frozen.iter().map(|(part, values)| format!("{} {}", part.name(), grouped(*values))).collect();

@@ -16,6 +16,10 @@ use crate::exit::Failure;
 pub fn find(path: &Path, base: Option<&Path>) -> Result<ModelSource, Failure> {
     let source = ModelSource::find(path, base).map_err(Failure::input)?;
     source.delivered.iter().for_each(warn);
+    detail!("model: {}", source.model.display());
+    if let Some(adapter) = &source.adapter {
+        detail!("adapter: {}", adapter.display());
+    }
     Ok(source)
 }
 

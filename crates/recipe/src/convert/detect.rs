@@ -23,9 +23,16 @@ pub(super) fn of_file(tool: Tool, path: &str, entries: &[Entry], command: bool) 
     found.or_else(|| if unnamed { file.named(path) } else { None })
 }
 
-/// Returns the first setting of a launcher (Accelerate or DeepSpeed) among `entries`, which no training tool reads as a
-/// recipe. None when there is none.
-pub(super) fn of_launcher(entries: &[Entry]) -> Option<Found> {
+/// Finds what a file is for that no training tool reads as a recipe: settings of a launcher (Accelerate or DeepSpeed),
+/// shown by the first of its keys among `entries`, or a merge of models (mergekit). None for other files.
+pub(super) fn of_no_training_tool(entries: &[Entry]) -> Option<Found> {
+    let file = File { entries };
+    if file.has(&["models", "slices", "modules"])
+        && !file.has(&["datasets"])
+        && let Some(entry) = file.entry("merge_method")
+    {
+        return Some(found(entry, Merge));
+    }
     let keys = [
         "compute_environment",
         "distributed_type",
@@ -258,7 +265,7 @@ impl<'a> File<'a> {
             });
         }
         if !self.has(&["learning_rate", "datasets", "micro_batch_size", "num_epochs"]) {
-            return self.on(&["quantization"], Quantisation);
+            return self.on(&["quantization"], Quantisation).or_else(|| self.on(&["merge_method"], Merge));
         }
         self.entry("adapter")
             .filter(|entry| !entry.value.off())

@@ -28,6 +28,8 @@ pub(super) struct Draft<'a> {
     refused: Vec<(&'a str, &'a str)>,
     /// Variables without a value, each at the key that takes it.
     unknown: IndexMap<(&'a str, &'a str), String>,
+    /// Keys that were set twice to different values, with the earlier and the later one.
+    replaced: Vec<(&'a str, toml::Value, toml::Value)>,
     /// Values by section and key, each with an optional remark.
     values: IndexMap<(&'a str, &'a str), (toml::Value, Option<String>)>,
 }
@@ -44,6 +46,7 @@ impl<'a> Draft<'a> {
             dataset,
             refused: Vec::new(),
             unknown: IndexMap::new(),
+            replaced: Vec::new(),
             values: IndexMap::new(),
         }
     }
@@ -83,6 +86,20 @@ impl<'a> Draft<'a> {
         value.as_float().or_else(|| value.as_integer().map(|number| number as f64))
     }
 
+    /// Returns the flag that the draft sets at `name` of `section`. None when it sets none there, or no flag.
+    pub fn set_flag(&self, section: &str, name: &str) -> Option<bool> {
+        self.values.get(&(section, name))?.0.as_bool()
+    }
+
+    /// Returns a line about every key that several keys of the other tool's file set to different values.
+    pub fn contradictions(&self) -> Vec<String> {
+        let line = |(name, old, new): &(&str, toml::Value, toml::Value)| {
+            let (old, new) = (written(old), written(new));
+            format!("several keys set `{name}`, to {old} and then to {new}: the last one counts -> remove the others")
+        };
+        self.replaced.iter().map(line).collect()
+    }
+
     /// The name of the table of the kind of training.
     fn tuning(&self) -> &'static str {
         if self.full { "full" } else { "lora" }
@@ -112,7 +129,10 @@ impl<'a> Draft<'a> {
         };
         match fate {
             Ok(value) => {
-                self.values.insert((key.section.as_str(), key.name), (value, None));
+                let before = self.values.insert((key.section.as_str(), key.name), (value.clone(), None));
+                if let Some((before, _)) = before.filter(|(before, _)| *before != value) {
+                    self.replaced.push((key.name, before, value));
+                }
                 Fate::Carried
             }
             Err(why) => {

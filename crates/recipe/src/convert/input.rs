@@ -8,7 +8,7 @@ use super::arguments::{self, Argument};
 use super::detect;
 use super::error::{ConvertError, tools};
 use super::purpose::{Found, Purpose};
-use super::shell::{Command, Program, commands};
+use super::shell::{Command, Program, commands, in_unix_notation, without_heredocs};
 use super::tool::Tool;
 use super::yaml::{self, Entry, Yaml};
 
@@ -32,7 +32,7 @@ pub(super) struct Input {
 /// Function that returns the text of a file named in a command; the name is relative to where the script starts.
 pub(super) type Read<'a> = &'a dyn Fn(&str) -> io::Result<String>;
 
-const SCRIPTS: &[&str] = &["sh", "bash", "zsh", "slurm", "sbatch"];
+const SCRIPTS: &[&str] = &["sh", "bash", "zsh", "slurm", "sbatch", "bat", "cmd", "ps1"];
 
 /// Reads the keys from `text`, the content of the file `path`: YAML, or a shell script with one training command. A
 /// file with the ending of a script or with `#!` at its start is read as a script, any other as YAML; where it is not
@@ -61,7 +61,7 @@ pub(super) fn read(path: &Path, text: &str, from: Option<Tool>, files: Read<'_>)
 
 fn of_keys(path: &Path, entries: Vec<Entry>, from: Option<Tool>) -> Result<Input, ConvertError> {
     let tool = from.or_else(|| Tool::recognise(&entries, &Tool::ALL));
-    if let Some(found) = detect::of_launcher(&entries).filter(|_| from.is_none()) {
+    if let Some(found) = detect::of_no_training_tool(&entries).filter(|_| from.is_none()) {
         return Err(ConvertError::Purpose { path: path.into(), tool: None, found });
     }
     let Some(tool) = tool else {
@@ -87,7 +87,9 @@ fn of_script(path: &Path, text: &str, from: Option<Tool>, files: Read<'_>) -> Re
         problem,
         advice: advice.to_owned(),
     };
-    let (found, strays) = commands(text).map_err(|broken| wrong(Some(broken.line), broken.problem, broken.advice))?;
+    let text = in_unix_notation(path, text);
+    let (text, written) = without_heredocs(&text);
+    let (found, strays) = commands(&text).map_err(|broken| wrong(Some(broken.line), broken.problem, broken.advice))?;
     let trains = |command: &&Command| match command.program {
         Program::Training(_) => true,
         Program::Script => from.is_some(),
@@ -155,7 +157,9 @@ fn of_script(path: &Path, text: &str, from: Option<Tool>, files: Read<'_>) -> Re
         match argument {
             Argument::Key(entry) => entries.push(entry),
             Argument::File(line, name) => {
-                let text = files(&name).map_err(|error| {
+                // A file that the script itself writes before it trains.
+                let own = written.iter().rev().find(|file| file.name == name).map(|file| Ok(file.text.clone()));
+                let text = own.unwrap_or_else(|| files(&name)).map_err(|error| {
                     wrong(
                         Some(line),
                         format!("`{name}` cannot be read: {error}"),

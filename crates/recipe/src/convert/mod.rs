@@ -110,6 +110,7 @@ pub fn convert(path: &Path, text: &str, request: &Request<'_>) -> Result<Convert
             None => fate(tool, entry, &mut draft),
         });
     }
+    notes.extend(draft.contradictions());
     let defaults = tool.defaults(&draft).into_iter();
     let added = defaults.filter(|(section, name, value)| draft.put_default(section, name, value, tool.name())).count();
     notes.extend(batch::put(tool, &mut draft, processes, request.data.map(|(_, questions)| questions)));

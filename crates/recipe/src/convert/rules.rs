@@ -159,8 +159,12 @@ pub(super) fn dtype(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     }
 }
 
-/// Sets `bf16`; the words `auto` and `full` switch it on.
+/// Sets `bf16`; the words `auto` and `full` switch it on. False is ignored where another key, such as `pure_bf16` beside
+/// `bf16`, switches it on.
 pub(super) fn bf16(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
+    if value.flag() == Some(false) && draft.set_flag("train", "bf16") == Some(true) {
+        return Fate::ignored("another key of the file sets bfloat16");
+    }
     match value.text().unwrap_or_default().as_str() {
         "auto" | "full" => draft.put("train", "bf16", &Yaml::Flag(true)),
         _ => draft.put("train", "bf16", value),
@@ -200,7 +204,8 @@ pub(super) fn compute_dtype(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
 }
 
 /// Sets `target_modules` of `[lora]`: a list of names, a word for all linear layers (`all`, `all-linear`), or a text
-/// with signs of a regular expression, which stays one expression as in PEFT.
+/// with signs of a regular expression, which stays one expression as in PEFT. Other words in capitals, such as `DEFAULT`,
+/// are left: they stand for layers that the tool chooses.
 pub(super) fn targets(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     if let Yaml::Text(text) = value
         && text.contains(['*', '\\', '(', '[', '^', '|', '+'])
@@ -211,6 +216,9 @@ pub(super) fn targets(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     match names.as_slice() {
         [all] if ["all", "all-linear", "ALL"].contains(&all.as_str()) => {
             draft.put("lora", "target_modules", &Yaml::Text("all-linear".to_owned()))
+        }
+        [word, ..] if word.chars().all(|letter| letter.is_ascii_uppercase()) => {
+            Fate::left(format!("`{word}` stands for layers that the tool chooses by the type of the model"))
         }
         _ => draft.put("lora", "target_modules", &Yaml::List(names.into_iter().map(Yaml::Text).collect())),
     }

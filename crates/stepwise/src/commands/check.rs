@@ -20,6 +20,7 @@ use stepwise_trainer::preflight::Preflight;
 use stepwise_trainer::preflight::images::{self, LookedAt};
 use stepwise_trainer::progress::Progress as _;
 
+use crate::commands::details;
 use crate::commands::split::leak_rule;
 use crate::exit::{CommandResult, Failure};
 use crate::heartbeat::Heartbeat;
@@ -73,6 +74,9 @@ pub fn run(args: &Args) -> CommandResult {
         "headers" => Files::Headers,
         _ => Files::Contents,
     };
+    detail!("cases: {}", args.path.display());
+    detail!("taxonomy: {}", args.taxonomy.as_ref().map_or("built in".to_owned(), |path| path.display().to_string()));
+    detail!("check of images and masks: {}", args.files);
     let _heartbeat = Heartbeat::start(format!("checking {}", args.path.display()));
     let (dataset, Findings { problems, mut warnings }) = check_file(&args.path, &CheckOptions { taxonomy, files });
     let (leaks, problems): (Vec<Problem>, Vec<Problem>) =
@@ -135,8 +139,11 @@ fn recipe(args: &Args) -> CommandResult {
     }
     let mut progress = ConsoleProgress::new("loading cases and model");
     let found = match Recipe::load(&args.path, &args.overrides) {
-        Ok(recipe) => preflight(&recipe, leak_rule(args.allow_leaks), &mut progress)
-            .map_err(|failure| (told(args, &failure), failure)),
+        Ok(recipe) => {
+            details::recipe(&args.path, &recipe);
+            preflight(&recipe, leak_rule(args.allow_leaks), &mut progress)
+                .map_err(|failure| (told(args, &failure), failure))
+        }
         Err(error) => Err((unread(args, &error), Failure::input(error))),
     };
     let memory_warning = found.as_ref().ok().and_then(preflight_tables::warning);

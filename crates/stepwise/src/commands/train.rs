@@ -12,6 +12,7 @@ use stepwise_trainer::train::{Finished, PreparedRun, TrainError, TrainOptions};
 
 use super::plan;
 use super::split::leak_rule;
+use crate::commands::details;
 use crate::device;
 use crate::exit::{CommandResult, Failure};
 use crate::lost_claim::leave;
@@ -50,6 +51,7 @@ pub struct Args {
 /// user interrupts the run.
 pub fn run(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
+    details::recipe(&args.recipe, &recipe);
     if let Some(file) = &args.plan {
         return plan::run(&recipe, &args.recipe, file.as_deref(), leak_rule(args.allow_leaks));
     }
@@ -58,7 +60,6 @@ pub fn run(args: &Args) -> CommandResult {
     })?;
     let mut progress = ConsoleProgress::new("loading cases and model");
     let chosen = device::choose(args.device.as_deref())?;
-    detail!("recipe {}, model {}, device {}", args.recipe.display(), recipe.model_name_or_path.display(), chosen.name);
     let interrupt =
         Interrupt::listen(|| tell!("\nfinishing the step and saving; again to leave at once")).map_err(Failure::run)?;
     let folder = recipe.output_dir.display().to_string();

@@ -62,8 +62,14 @@ enum Wanted {
 /// [`Failure::Input`] for an unknown name, an invalid number, a backend that this program was built without, or a device
 /// that cannot be used, with what is missing.
 pub fn choose(name: Option<&str>) -> Result<ChosenDevice, Failure> {
-    let Some(name) = name else { return Ok(best()) };
-    start(name, parse(name)?).map_err(|problem| Failure::input(format!("--device {name}: {problem}")))
+    let chosen = match name {
+        None => best(),
+        Some(name) => {
+            start(name, parse(name)?).map_err(|problem| Failure::input(format!("--device {name}: {problem}")))?
+        }
+    };
+    detail!("device: {}", chosen.name);
+    Ok(chosen)
 }
 
 /// Checks that there is a device with this name, without starting it; None is always right.

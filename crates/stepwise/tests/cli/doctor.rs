@@ -90,3 +90,24 @@ fn a_tensor_that_a_layer_lacks_is_named_before_weights_are_read() {
         }
     }
 }
+
+#[test]
+fn all_missing_files_are_named_at_once_and_the_layout_is_shown() {
+    let place = Workplace::empty();
+    let fixture = fixture("tests/parity/families/fixtures/qwen2_5_vl/model");
+    copy(&fixture, &place.path("model"));
+    let shown = place.done("doctor --device cpu --model model").stdout;
+    let layout = "layout    one file, released (older) names with the layers model.layers, visual.blocks";
+    assert!(shown.contains(layout), "{shown}");
+    for file in ["tokenizer.json", "preprocessor_config.json", "model.safetensors"] {
+        std::fs::remove_file(place.path(&format!("model/{file}"))).expect("removed");
+    }
+    let shards = ["a", "b", "c"].map(|shard| format!("model-{shard}.safetensors"));
+    let map = serde_json::json!({ "weight_map": { "x": shards[0], "y": shards[1], "z": shards[2] } });
+    place.write("model/model.safetensors.index.json", map.to_string());
+    std::fs::write(place.path("model/model-b.safetensors"), []).expect("written");
+    let expected = "these files are missing: preprocessor_config.json, tokenizer.json, model-a.safetensors, \
+                    model-c.safetensors -> ";
+    let ran = place.run("doctor --device cpu --model model");
+    assert!(ran.code == Some(2) && ran.stderr.contains(expected), "{}", ran.stderr);
+}

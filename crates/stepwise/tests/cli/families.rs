@@ -43,6 +43,11 @@ fn a_model_of_every_family_is_trained_evaluated_asked_and_exported() {
             assert!(apart <= 1e-4, "{family} {format}: {exported:?} instead of {run:?}");
         }
 
+        place.done("eval run --out fast --suite fast --max-cases 1 --no-cache");
+        let outcomes = place.read("fast/tuned/outcomes.jsonl");
+        let with_hint = outcomes.lines().filter(|line| line.contains("\"hint_minus\"")).count();
+        assert!(with_hint > 0, "{family}: {outcomes}");
+
         // A run that ends after its first step and is resumed equals the whole run.
         copy(&place.path("run"), &place.path("cut"));
         std::fs::remove_dir_all(place.path("cut/checkpoint-2")).expect("the last checkpoint");
@@ -85,6 +90,47 @@ fn parts_are_frozen_by_phase_in_every_family() {
             name.contains(".language_model.") && name.contains("lora_B") && values.iter().any(|byte| *byte != 0)
         };
         assert!(first.iter().any(decoder), "{family}: the first phase trains the decoder");
+    }
+}
+
+/// A list of target modules matches ends of names, in the image encoder as well. The table before the first step says which,
+/// and which expression selects the decoder alone.
+#[test]
+fn a_list_that_reaches_into_the_image_encoder_is_noted() {
+    let list = |modules: &[&str]| format!("lora.target_modules=[\"{}\"]", modules.join("\",\""));
+    let attention = ["q_proj", "v_proj"];
+    for (family, modules, layers, decoder) in [
+        ("gemma3", &attention[..], "2 q_proj, 2 v_proj", "language_model"),
+        ("llava", &attention, "3 q_proj, 3 v_proj", "language_model"),
+        ("llava_next", &attention, "3 q_proj, 3 v_proj", "language_model"),
+        ("internvl", &attention, "2 q_proj, 2 v_proj", "language_model"),
+        ("smolvlm", &attention, "2 q_proj, 2 v_proj", "text_model"),
+        ("qwen2_5_vl", &["gate_proj", "down_proj"], "3 gate_proj, 3 down_proj", "language_model"),
+    ] {
+        let place = place(family);
+        let check = |more: &[String]| {
+            let more: String = more.iter().map(|one| format!(" --set {one}")).collect();
+            place.done(&format!("check recipe.toml{more}")).stdout
+        };
+        let pattern = format!("'.*{decoder}.*\\.({})'", modules.join("|"));
+        let frozen = check(&[list(modules)]);
+        let expected =
+            format!("the list matches layers of the image encoder, too ({layers}), and PEFT would adapt them");
+        assert!(frozen.contains(&expected) && frozen.contains(&pattern), "{family}: {frozen}");
+        assert!(!frozen.contains("vision: "), "{family}: {frozen}");
+        let adapted = check(&[list(modules), "lora.freeze_vision_tower=false".to_owned()]);
+        let expected = format!("the list reaches into the image encoder ({layers}), as in PEFT -> ");
+        assert!(adapted.contains(&expected) && adapted.contains(&pattern), "{family}: {adapted}");
+        assert!(adapted.contains(&format!("vision: {layers}")), "{family}: {adapted}");
+        // The expression of the note selects the layers of the decoder, whatever is frozen.
+        let expression = format!("lora.target_modules={pattern}");
+        let alone = check(&[expression, "lora.freeze_vision_tower=false".to_owned()]);
+        assert!(alone.contains("decoder: ") && !alone.contains("vision: ") && !alone.contains("PEFT"), "{alone}");
+    }
+    // These names are in the decoder alone.
+    for family in ["qwen2_vl", "qwen3_vl", "qwen2_5_vl"] {
+        let said = place(family).done("check recipe.toml --set lora.target_modules=[\"q_proj\"]").stdout;
+        assert!(!said.contains("image encoder"), "{family}: {said}");
     }
 }
 

@@ -14,6 +14,7 @@ fn every_command_has_its_help() {
         "questions",
         "score",
         "compare",
+        "table",
         "study",
         "study run",
         "study report",

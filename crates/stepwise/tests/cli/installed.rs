@@ -47,6 +47,41 @@ fn doctor_has_json() {
 }
 
 #[test]
+fn verbose_output_names_what_was_read_and_chosen() {
+    let place = Workplace::with_run();
+    place.done("data synth cases --cases 2 --image-size 64");
+    place.write("t.csv", b"file,question,answer\ncases/images/synth-0-000000.png,Which?,x\n".as_slice());
+    let import = "data import table t.csv out --image file --question question --answer answer --rest 25";
+    for (line, expected) in [
+        ("check cases", vec!["cases: cases", "taxonomy: built in", "check of images and masks: contents"]),
+        ("train recipe.toml --plan", vec!["recipe: recipe.toml", "model: model", "cases: 24 synthetic cases"]),
+        ("preview recipe.toml", vec!["recipe: recipe.toml", "model: model", "device: cpu"]),
+        (
+            "ask --model_name_or_path model --adapter run --question Why? --device cpu",
+            vec!["model: model", "adapter: run/checkpoint-5", "device: cpu"],
+        ),
+        (
+            "eval run --suite suite.toml --max-cases 1 --no-cache --device cpu",
+            vec!["adapter: run/", "cases: ", "suite: "],
+        ),
+        ("export run exported --format peft", vec!["adapter: run/checkpoint-5", "device: cpu"]),
+        ("compare run/benchmark/base run", vec!["outcomes: run/benchmark/base/outcomes.jsonl"]),
+        (import, vec!["format: table; seed: 0; source: t.csv"]),
+    ] {
+        std::fs::remove_dir_all(place.path("exported")).ok();
+        std::fs::remove_dir_all(place.path("out")).ok();
+        let said = place.done(&format!("{line} --verbose")).stderr;
+        for words in &expected {
+            assert!(said.contains(words), "{line}: {words}: {said}");
+        }
+        std::fs::remove_dir_all(place.path("exported")).ok();
+        std::fs::remove_dir_all(place.path("out")).ok();
+        let plain = place.done(line).stderr;
+        assert!(!plain.contains(expected[0]), "{line}: {plain}");
+    }
+}
+
+#[test]
 fn quiet_output_has_no_remarks() {
     let place = Workplace::empty();
     let spoken = place.done("data synth cases --cases 2");

@@ -10,6 +10,8 @@ mod inputs;
 mod interrupt;
 #[cfg(unix)]
 mod killed;
+#[cfg(target_os = "linux")]
+mod memory;
 
 mod adapters;
 mod ask;
@@ -47,6 +49,8 @@ mod stub;
 mod study;
 mod study_report;
 mod suites;
+mod surrogate;
+mod table;
 mod train;
 mod walks;
 #[cfg(feature = "wgpu")]

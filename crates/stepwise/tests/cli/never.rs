@@ -510,7 +510,7 @@ fn never_14_an_unparsed_reply_counts_as_right_or_as_fooled() {
 #[allow(clippy::print_stderr)]
 fn never_15_a_command_but_fetch_uses_the_network() {
     // There is no command `fetch`. The exception is `eval --endpoint`, which sends questions to the server that the
-    // command line names. `one_crate_uses_the_network` in the tests of the repository keeps sockets out of all crates
+    // command line names, or a table file. `one_crate_uses_the_network` in the tests of the repository keeps sockets out of all crates
     // but its client.
     let help = Workplace::empty().done("--help").stdout;
     assert!(!help.contains("  fetch "), "the command `fetch` needs its exception here: {help}");
@@ -530,6 +530,7 @@ fn never_15_a_command_but_fetch_uses_the_network() {
         "data synth drawn --cases 4 --image-size 64",
         "questions drawn pack --split train",
         "score pack none.jsonl",
+        "table run/benchmark/base run/benchmark/epoch-1",
         "eval --endpoint http://example.org --model m --suite suite.toml --max-cases 1 --dry-run",
     ] {
         let ran = place.limited(&format!("exec unshare -rn {program} {line}"), "");

@@ -120,16 +120,18 @@ const WRAPPERS: &[&str] = &[
     "unbuffer",
     "singularity",
     "apptainer",
+    "docker",
+    "podman",
 ];
 
 /// Commands of the tools.
 const TOOLS: &[&str] = &["swift", "megatron", "llamafactory-cli", "lmf", "trl", "axolotl"];
 
-/// Programs that start Python scripts and modules.
+/// Programs that start Python scripts and modules. A variable without a value, such as `$PYTHON`, may be one.
 fn launches(name: &str) -> bool {
     let launchers =
         ["accelerate", "torchrun", "deepspeed", "uv", "mpirun", "horovodrun", "xvfb-run", "numactl", "conda", "poetry"];
-    launchers.contains(&name) || name.starts_with("python")
+    launchers.contains(&name) || name.starts_with("python") || name.starts_with('$')
 }
 
 /// Whether a training command can begin with the program `name`.
@@ -138,7 +140,7 @@ fn starts(name: &str) -> bool {
 }
 
 /// Name of a program without its folder.
-fn base(word: &str) -> &str {
+pub(super) fn base(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or_default()
 }
 

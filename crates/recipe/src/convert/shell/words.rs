@@ -1,9 +1,11 @@
 //! Reads the commands of training tools in a script, with their words, variables and environment.
 
+use std::collections::VecDeque;
+
 use shlex::Shlex;
 
 use super::expand::{Value, Variables, assignment, expanded};
-use super::program::{Command, command};
+use super::program::{Command, base, command};
 use super::statements::{Statement, statements};
 
 /// Why a command cannot be read.
@@ -19,7 +21,7 @@ pub(in crate::convert) struct Broken {
 
 /// Reads the commands of known tools in `script`, in order, with the variables that the script defines before them put
 /// in. Also returns the lines that look like arguments but stand outside any command. Other statements are skipped, so
-/// branches and loops are read as if they ran once.
+/// branches and loops are read as if they ran once, and so are functions and the scripts of `bash -c`.
 ///
 /// # Errors
 /// When a statement that names a known tool has a quote that is not closed, or a blank behind a `\` at the end of one of
@@ -28,7 +30,8 @@ pub(in crate::convert) fn commands(script: &str) -> Result<(Vec<Command>, Vec<us
     let mut variables = Variables::new();
     let mut exported: Vec<(String, String)> = Vec::new();
     let (mut found, mut strays) = (Vec::new(), Vec::new());
-    for Statement { line, text, cut } in statements(script) {
+    let mut pending: VecDeque<Statement> = statements(script).into();
+    while let Some(Statement { line, text, cut }) = pending.pop_front() {
         if let Some((name, words, more)) = list(&text, &mut variables) {
             let before = match variables.get(&name) {
                 Some(Value::List(before)) if more => before.clone(),
@@ -46,10 +49,12 @@ pub(in crate::convert) fn commands(script: &str) -> Result<(Vec<Command>, Vec<us
         };
         let words = without_redirections(words);
         let mut words = words.as_slice();
-        while let [(_, first), rest @ ..] = words
-            && KEYWORDS.contains(&first.as_str())
-        {
-            words = rest;
+        while let [(_, first), rest @ ..] = words {
+            words = match first.as_str() {
+                first if KEYWORDS.contains(&first) || first.ends_with("()") => rest,
+                "function" => rest.get(1..).unwrap_or_default(),
+                _ => break,
+            };
         }
         let exports = matches!(words, [(_, first), ..] if ["export", "declare", "local", "readonly", "set"].contains(&first.as_str()));
         let assigned = words.iter().skip(usize::from(exports)).map_while(|(_, word)| assignment(word));
@@ -72,6 +77,13 @@ pub(in crate::convert) fn commands(script: &str) -> Result<(Vec<Command>, Vec<us
             strays.push(line);
             continue;
         }
+        if let Some((start, inner)) = inner_script(rest) {
+            exported.extend(assigned);
+            for statement in statements(inner).into_iter().rev() {
+                pending.push_front(Statement { line: statement.line + start - 1, ..statement });
+            }
+            continue;
+        }
         let environment: Vec<(String, String)> = exported.iter().cloned().chain(assigned).collect();
         let command = command(line, rest, environment);
         if let (Some(command), Some(line)) = (&command, cut) {
@@ -85,6 +97,19 @@ pub(in crate::convert) fn commands(script: &str) -> Result<(Vec<Command>, Vec<us
 
 /// Words that stand before a command and do not change it.
 const KEYWORDS: &[&str] = &["then", "do", "else", "{", "(", "!", "eval"];
+
+/// Script that a shell runs as an argument, as in `bash -c "swift sft"`, with its line.
+fn inner_script(words: &[(usize, String)]) -> Option<(usize, &str)> {
+    words.windows(3).find_map(|three| match three {
+        [(_, shell), (_, option), (line, script)]
+            if ["bash", "sh", "zsh"].contains(&base(shell)) && option.starts_with('-') && option.ends_with('c') =>
+        {
+            // The line of a word is the one in which it ends.
+            Some((line.saturating_sub(script.matches('\n').count()).max(1), script.as_str()))
+        }
+        _ => None,
+    })
+}
 
 /// Words of a statement, each with its line. None when a quote is not closed.
 fn split(line: usize, text: &str) -> Option<Vec<(usize, String)>> {

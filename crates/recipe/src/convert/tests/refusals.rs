@@ -41,6 +41,13 @@ const OTHERS: &[(&str, &str, &str)] = &[
     ("a.yml", "base_model: m\nadapter: llama-adapter\ndatasets: [{path: d}]\n", "LoRA or full"),
     ("acc.yaml", "compute_environment: LOCAL_MACHINE\ndistributed_type: MULTI_GPU\n", "the training tool"),
     ("ds.json", "{\"zero_optimization\": {\"stage\": 2}}", "the training tool"),
+    (
+        "m.yml",
+        "merge_method: slerp\nbase_model: m\nslices: [{sources: [{model: a}]}]\ndtype: bfloat16\n",
+        "stepwise export",
+    ),
+    ("m.yml", "models: [{model: a}, {model: b}]\nmerge_method: linear\n", "stepwise export"),
+    ("a.yml", "base_model: m\nadapter: lora\nmerge_method: legacy\n", "stepwise export"),
     ("x.sh", "swift rlhf --rlhf_type dpo --model m\n", "stepwise init"),
     ("x.sh", "swift pt --model m\n", "stepwise init"),
     ("x.sh", "CUDA_VISIBLE_DEVICES=0 swift infer --adapters a\n", "stepwise ask"),

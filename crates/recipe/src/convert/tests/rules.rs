@@ -80,6 +80,45 @@ fn defaults_that_change_the_training_are_written_out() {
     assert!(axolotl.contains("[lora]") && !axolotl.contains("full"), "{axolotl}");
 }
 
+#[test]
+fn a_number_format_that_one_key_switches_on_is_not_switched_off_by_another() {
+    for (tool, text) in [
+        (Tool::LlamaFactory, "model_name_or_path: m\nbf16: true\npure_bf16: false\n"),
+        (Tool::LlamaFactory, "model_name_or_path: m\npure_bf16: false\nbf16: true\n"),
+        (Tool::LlamaFactory, "model_name_or_path: m\ncompute_dtype: bfloat16\nbf16: false\n"),
+        (Tool::Axolotl, "base_model: m\nbf16: auto\nbfloat16: false\n"),
+        (Tool::Trl, "model_name_or_path: m\ndtype: bfloat16\nbf16: false\n"),
+        (Tool::MsSwift, "model: m\ntorch_dtype: bfloat16\nbf16: false\n"),
+    ] {
+        let request = Request { from: Some(tool), ..Request::default() };
+        let found = convert(Path::new("sft.yaml"), text, &request).expect("a recipe");
+        assert!(found.recipe.contains("bf16 = true"), "{text}{}", found.recipe);
+    }
+}
+
+#[test]
+fn keys_that_contradict_each_other_are_named() {
+    let notes = |text: &str| {
+        let request = Request { from: Some(Tool::Trl), ..Request::default() };
+        convert(Path::new("sft.yaml"), text, &request).expect("a recipe").notes.join("\n")
+    };
+    let said = notes("model_name_or_path: m\nmax_length: 1000\nmax_seq_length: 2000\n");
+    assert!(said.contains("several keys set `cutoff_len`, to 1000 and then to 2000: the last one counts"), "{said}");
+    let said = notes("model_name_or_path: m\nmax_length: 2000\nmax_seq_length: 2000\n");
+    assert!(!said.contains("several keys"), "{said}");
+}
+
+#[test]
+fn words_for_layers_that_the_tool_chooses_are_no_names_of_layers() {
+    for word in ["DEFAULT", "EMBEDDING", "AUTO"] {
+        let text = format!("swift sft --model m --lora_target_modules {word} --lora_rank 4\n");
+        let found = convert(Path::new("x.sh"), &text, &Request::default()).expect("a recipe");
+        assert!(!found.recipe.contains(word), "{}", found.recipe);
+        let key = found.keys.iter().find(|key| key.key == "lora_target_modules").expect("mentioned");
+        assert!(matches!(&key.fate, Fate::Left(why) if why.contains(word)), "{key:?}");
+    }
+}
+
 /// A value for each type of key.
 const VALUES: &[&str] = &[
     "false", "true", "0", "3", "-1", "1e-4", "0.5", "none", "steps", "x", "[a, b]", "{a: 1}", "''", "null", "auto",

@@ -60,6 +60,44 @@ fn variables_take_the_words_of_their_expansion() {
     }
 }
 
+#[test]
+fn commands_inside_of_shells_functions_and_containers_are_read() {
+    for text in [
+        "bash -c \"swift sft --model m --lora_rank 2\"\n",
+        "srun --gres=gpu:1 bash -lc 'R=2; swift sft --model m \\\n --lora_rank $R'\n",
+        "docker run --gpus all -v $PWD:/w my/swift:1 swift sft --model m --lora_rank 2\n",
+        "podman exec -it box bash -c 'cd /w && swift sft --model m --lora_rank 2'\n",
+        "run() { swift sft --model m --lora_rank 2; }\nrun\n",
+        "function run { swift sft --model m --lora_rank 2; }\n",
+        "$PYTHON -m swift.cli.sft --model m --lora_rank 2\n",
+        "${LAUNCH} swift/cli/sft.py --model m --lora_rank 2\n",
+    ] {
+        let recipe = translated(text).recipe;
+        assert!(recipe.contains("model_name_or_path = \"m\"") && recipe.contains("r = 2\n"), "{text}{recipe}");
+    }
+    let error = convert(Path::new("x.sh"), "a\nbash -c 'b\nswift infer --model m'\n", &Request::default());
+    assert!(error.expect_err("inference").to_string().starts_with("x.sh:3: `swift infer`"));
+}
+
+#[test]
+fn files_that_a_script_writes_are_read_and_other_texts_are_no_commands() {
+    let text = "cat <<EOF\nUsage: don't run swift sft --model x\nEOF\ncat > my.yaml <<'END'\nmodel_name_or_path: m\n\
+                stage: sft\nlora_rank: 2\nEND\nllamafactory-cli train my.yaml\n";
+    let recipe = translated(text).recipe;
+    assert!(recipe.contains("model_name_or_path = \"m\"") && recipe.contains("r = 2\n"), "{recipe}");
+}
+
+#[test]
+fn scripts_of_windows_are_read() {
+    for (name, text) in [
+        ("x.bat", "@echo off\r\nset R=2\r\nswift sft ^\r\n  --model m ^\r\n  --lora_rank %R%\r\n"),
+        ("x.ps1", "swift sft `\n  --model m `\n  --lora_rank 2\n"),
+    ] {
+        let recipe = convert(Path::new(name), text, &Request::default()).expect(name).recipe;
+        assert!(recipe.contains("model_name_or_path = \"m\"") && recipe.contains("r = 2\n"), "{name}{recipe}");
+    }
+}
+
 /// A number of processes that the script does not show is not taken for one process.
 #[test]
 fn processes_that_are_not_known_are_left_to_the_user() {

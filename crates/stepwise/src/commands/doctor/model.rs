@@ -50,9 +50,15 @@ impl Report {
     /// Reads configuration, processor and the headers of the weights, but no weights.
     ///
     /// # Errors
-    /// When a file is missing, malformed or of an unsupported model, the processor does not fit the model, or a layer
-    /// lacks a tensor.
+    /// When a file is missing, malformed or of an unsupported model, the processor does not fit the model, or the tensors
+    /// are not those of the model. Several missing files are named together.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
+        let missing = missing_files(folder);
+        if missing.len() > 1 {
+            let (place, missing) = (folder.display(), missing.join(", "));
+            let advice = "copy or download the complete model folder";
+            return Err(Failure::input(format!("{place}: these files are missing: {missing} -> {advice}")));
+        }
         let config = Vlm::load_config(folder).map_err(Failure::input)?;
         let processor = Processor::from_folder(folder).map_err(Failure::input)?;
         processor.fits(&config).map_err(|problem| Failure::input(format!("{}: {problem}", folder.display())))?;
@@ -90,6 +96,12 @@ impl Report {
                 weights.tensors,
                 gibibytes(weights.bytes),
                 types.collect::<Vec<_>>().join(", ")
+            ),
+            format!(
+                "layout    {}, {} with the layers {}",
+                if weights.files.len() == 1 { "one file" } else { "shards" },
+                if weights.has_module_names { "module names of transformers" } else { "released (older) names" },
+                weights.layer_lists.join(", ")
             ),
             format!(
                 "LoRA      r {RANK} on {} linear layers of the decoder trains {}",
@@ -153,6 +165,7 @@ impl Report {
             .collect();
         json!({
             "family": config.family_name(),
+            "layer_lists": weights.layer_lists, "module_names": weights.has_module_names,
             "files": weights.files.len(), "tensors": weights.tensors, "bytes": weights.bytes,
             "values": weights.values, "image_tokens": image_tokens,
             "lora": { "r": RANK, "modules": weights.decoder_linears, "parameters": self.trained() },
@@ -176,6 +189,18 @@ impl Trial {
             ),
         ]
     }
+}
+
+/// Returns the names of the files that the model folder lacks. Empty if none is missing, or if `folder` is no model folder,
+/// which [`Vlm::load_config`] explains.
+fn missing_files(folder: &Path) -> Vec<String> {
+    let weights = StoredWeights::missing_files(folder);
+    let has_config = folder.join("config.json").is_file();
+    if !has_config && !weights.is_empty() {
+        return Vec::new();
+    }
+    let config = (!has_config).then(|| "config.json".to_owned());
+    config.into_iter().chain(Processor::missing_files(folder)).chain(weights).collect()
 }
 
 /// Image of the trial: a bright disc on a dark ground.

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::cases::Cases;
 
+use crate::commands::details;
 use crate::exit::{CommandResult, Failure};
 use crate::heartbeat::Heartbeat;
 
@@ -37,6 +38,7 @@ pub struct Args {
 /// does not exist, or an example cannot be made; [`Failure::Run`] when an image cannot be written.
 pub fn run(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
+    details::recipe(&args.recipe, &recipe);
     let _heartbeat = Heartbeat::start("loading cases and model");
     if args.evaluation.is_wanted() {
         evaluation::print(&recipe, &args.evaluation, args.case)
