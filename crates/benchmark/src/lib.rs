@@ -8,6 +8,7 @@ pub mod forgetting;
 pub mod metrics;
 pub mod mock;
 pub mod model;
+pub mod model_table;
 pub mod outcome;
 pub mod perturb;
 pub mod plan;

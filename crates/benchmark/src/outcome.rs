@@ -127,6 +127,10 @@ pub struct AttackTrace {
     /// Value of the attacked pixels on the evaluated model; `None` unless options were scored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reached: Option<f64>,
+    /// Key of the model that the attack was made on ([`Surrogate::key`](crate::runner::Surrogate::key)); `None` where
+    /// this is the evaluated model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_on: Option<String>,
 }
 
 /// Log-likelihood of one option as the whole answer, as stored with an outcome.

@@ -27,22 +27,8 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     if places.is_empty() {
         return None;
     }
-    let plot = Plot::new(340.0, [-0.03, 1.03], [-0.12, 1.12]);
-    let ticks: Vec<_> = [0.0, 0.25, 0.5, 0.75, 1.0].map(|value| (value, tick(value))).to_vec();
-    let mut svg = plot.axes(&ticks, &ticks, "capture: follows a wrong hint, %", "repair: takes a right hint, %");
-    svg.push_str(&plot.line("diagonal", &[(0.0, 0.0), (1.0, 1.0)], 0.0));
-    for (x, y, anchor, words) in [
-        (0.0, 1.06, "start", "takes right, rejects wrong"),
-        (1.0, -0.085, "end", "takes wrong, rejects right"),
-        (1.0, 1.06, "end", "follows all hints"),
-        (0.0, -0.085, "start", "ignores all hints"),
-    ] {
-        svg.push_str(&format!(
-            "<text class=\"corner\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{words}</text>",
-            plot.x(x),
-            plot.y(y)
-        ));
-    }
+    let plot = Plot::new(340.0, RANGES[0], RANGES[1]);
+    let mut svg = ground(&plot);
     let value = |estimate: &Estimate| estimate.value.unwrap_or_default();
     let trail: Vec<(f64, f64)> = places.iter().map(|(_, _, capture, repair)| (value(capture), value(repair))).collect();
     svg.push_str(&plot.line("trail", &trail, 0.0));
@@ -95,6 +81,30 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
         tables: vec![table(&stops)],
         half: true,
     })
+}
+
+/// Ranges of the plane on both axes, capture first, with room for the words in its corners.
+pub(crate) const RANGES: [[f64; 2]; 2] = [[-0.03, 1.03], [-0.12, 1.12]];
+
+/// Draws the plane of repair against capture without marks: axes, diagonal, and the meaning of the corners. `plot` covers
+/// [`RANGES`]. Returns SVG.
+pub(crate) fn ground(plot: &Plot) -> String {
+    let ticks: Vec<_> = [0.0, 0.25, 0.5, 0.75, 1.0].map(|value| (value, tick(value))).to_vec();
+    let mut svg = plot.axes(&ticks, &ticks, "capture: follows a wrong hint, %", "repair: takes a right hint, %");
+    svg.push_str(&plot.line("diagonal", &[(0.0, 0.0), (1.0, 1.0)], 0.0));
+    for (x, y, anchor, words) in [
+        (0.0, 1.06, "start", "takes right, rejects wrong"),
+        (1.0, -0.085, "end", "takes wrong, rejects right"),
+        (1.0, 1.06, "end", "follows all hints"),
+        (0.0, -0.085, "start", "ignores all hints"),
+    ] {
+        svg.push_str(&format!(
+            "<text class=\"corner\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{words}</text>",
+            plot.x(x),
+            plot.y(y)
+        ));
+    }
+    svg
 }
 
 fn table(stops: &[(f64, String, &Summary)]) -> ReportTable {

@@ -13,6 +13,7 @@ mod hint_plane;
 mod main_result;
 pub mod markup;
 mod metrics;
+pub mod model_table;
 pub mod page;
 mod phase_axis;
 pub mod plan;

@@ -12,7 +12,9 @@ pub const BATCH_URL: &str = "/v1/chat/completions";
 /// Seed that every request carries. Answers are greedy, so it matters only where a server samples nevertheless.
 pub const SEED: u64 = 0;
 
-/// Builds the body of a chat request for a greedy answer of at most `max_tokens` tokens. `images` are the URLs of the
+/// Builds the body of a chat request for a greedy answer of at most `max_tokens` tokens. A frequency penalty of 0 is
+/// stated, because `transformers serve` otherwise applies the repetition penalty of the model folder's
+/// `generation_config.json`. `images` are the URLs of the
 /// images that the conversation names by index.
 ///
 /// # Panics
@@ -24,6 +26,7 @@ pub fn chat_body(model: &str, conversation: &Conversation, images: &[String], ma
         "messages": messages(conversation, images),
         "max_tokens": max_tokens,
         "temperature": 0,
+        "frequency_penalty": 0,
         "seed": SEED,
     })
 }
@@ -81,7 +84,9 @@ mod tests {
                 {"role": "assistant", "content": "CT"},
             ])
         );
-        assert_eq!((&body["max_tokens"], &body["temperature"], &body["seed"]), (&json!(8), &json!(0), &json!(0)));
+        for (key, value) in [("max_tokens", 8), ("temperature", 0), ("frequency_penalty", 0), ("seed", 0)] {
+            assert_eq!(body[key], json!(value), "{key}");
+        }
         let row = batch_row("key", &body);
         assert_eq!(
             (&row["custom_id"], &row["method"], &row["url"]),

@@ -161,9 +161,11 @@ pub enum CompareError {
     ),
 }
 
-type Key<'a> = (&'a str, &'a str, &'a str);
+/// Case, item and condition, which name a question.
+pub(crate) type Key<'a> = (&'a str, &'a str, &'a str);
 
-fn key(outcome: &Outcome) -> Key<'_> {
+/// Returns the question of an outcome.
+pub(crate) fn key(outcome: &Outcome) -> Key<'_> {
     (&outcome.case_id, &outcome.item_id, &outcome.condition)
 }
 
@@ -269,7 +271,7 @@ fn condition_pair(condition: &ConditionSummary) -> Option<ConditionPair> {
 
 /// Checks that both sides were asked the same and have the same right answer, group and stage, and that one version of
 /// the scoring or of the parser decided both answers.
-fn agree(a: &[Outcome], b: &[Outcome]) -> Result<(), CompareError> {
+pub(crate) fn agree(a: &[Outcome], b: &[Outcome]) -> Result<(), CompareError> {
     let theirs: BTreeMap<Key<'_>, &Outcome> = b.iter().map(|outcome| (key(outcome), outcome)).collect();
     let mut problems: IndexMap<&str, (String, usize)> = IndexMap::new();
     for mine in a {

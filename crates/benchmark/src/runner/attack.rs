@@ -22,6 +22,8 @@ pub(crate) struct Made {
     objective: Objective,
     attack_goal: AttackGoal,
     losses: Vec<f64>,
+    /// Key of the surrogate that gave pixels or gradients; None where the evaluated model gave them.
+    made_on: Option<String>,
 }
 
 /// Result of the attack step for one query.
@@ -37,6 +39,7 @@ pub(crate) enum AttackResult {
 /// Queries of a batch that share one attack.
 struct Group {
     attack: Arc<dyn Attack>,
+    source: GradientSource,
     numbers: Vec<usize>,
     targets: Vec<AttackTarget>,
 }
@@ -68,13 +71,14 @@ pub(crate) fn attack<'a>(
             continue;
         };
         let query = &queries[number];
-        let grid = match (query.images.first(), who(attack.gradient_source(), model, surrogate)) {
+        let source = source(&**attack, model, surrogate.is_some());
+        let grid = match (query.images.first(), who(source, model, surrogate)) {
             (_, Some(gradient_source)) if attack.needs_gradients() && !gradient_source.has_gradients() => {
                 Err(NO_GRADIENTS)
             }
             (Some(QueryImage::Image(picture)), Some(gradient_source)) => {
                 // The pixels depend on the image only, and all items of a case share the image.
-                let grid = match grids.entry((attack.gradient_source(), Arc::as_ptr(picture))) {
+                let grid = match grids.entry((source, Arc::as_ptr(picture))) {
                     Slot::Occupied(known) => known.get().clone(),
                     Slot::Vacant(slot) => slot.insert(gradient_source.pixels(query)?.map(Arc::new)).clone(),
                 };
@@ -93,14 +97,15 @@ pub(crate) fn attack<'a>(
         let attack_goal = attack.attack_goal();
         let objective = objective(attack_goal, perturbed, item, prompt);
         let target = AttackTarget { query: query.clone(), objective: objective.clone(), pixels };
-        fates.push(AttackResult::Attacked(Made { objective, attack_goal, losses: Vec::new() }));
-        let empty = || Group { attack: Arc::clone(attack), numbers: Vec::new(), targets: Vec::new() };
+        let made_on = surrogate.as_ref().filter(|_| source == GradientSource::Surrogate).map(|of| of.key.to_owned());
+        fates.push(AttackResult::Attacked(Made { objective, attack_goal, losses: Vec::new(), made_on }));
+        let empty = || Group { attack: Arc::clone(attack), source, numbers: Vec::new(), targets: Vec::new() };
         let group = groups.entry(attack.key()).or_insert_with(empty);
         group.numbers.push(number);
         group.targets.push(target);
     }
     for group in groups.into_values() {
-        let Some(gradient_source) = who(group.attack.gradient_source(), model, surrogate) else { continue };
+        let Some(gradient_source) = who(group.source, model, surrogate) else { continue };
         let attacked = group.attack.attack(&group.targets, rng, gradient_source)?;
         for (number, attacked) in group.numbers.into_iter().zip(attacked) {
             if let (Some(first), AttackResult::Attacked(made)) =
@@ -112,6 +117,16 @@ pub(crate) fn attack<'a>(
         }
     }
     Ok(fates)
+}
+
+/// Returns which model gives the pixels of `attack`. The pixel pipeline of a model without gradients is not known, so
+/// noise on its images is made on the pixels of the surrogate, where there is one, like transferred attacks.
+fn source(attack: &dyn Attack, model: &dyn Model, has_surrogate: bool) -> GradientSource {
+    let is_noise = !attack.needs_gradients();
+    if is_noise && has_surrogate && !model.has_gradients() {
+        return GradientSource::Surrogate;
+    }
+    attack.gradient_source()
 }
 
 fn who<'v>(
@@ -157,7 +172,7 @@ impl Made {
             }
             Response::Text(_) | Response::Missing => None,
         };
-        AttackTrace { losses: self.losses.into_iter().map(finite).collect(), reached }
+        AttackTrace { losses: self.losses.into_iter().map(finite).collect(), reached, made_on: self.made_on }
     }
 }
 

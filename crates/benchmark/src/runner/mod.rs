@@ -20,7 +20,7 @@ pub use judge::{judged, reread};
 pub use options::{Options, RunProgress, Surrogate};
 pub use outcomes::Run;
 pub use pieces::DECODED_AT_ONCE;
-pub use questions::{Question, each_question, noisy};
+pub use questions::{Question, attacked, each_question};
 pub use shown::shown_prompt;
 pub use unanswerable::{NO_GRADIENTS, NO_PICTURE, NO_REPLY, NO_RESPONSE, NO_SURROGATE};
 

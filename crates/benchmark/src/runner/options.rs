@@ -25,7 +25,8 @@ pub struct Options<'a> {
 }
 
 /// Model on which transfer attacks are made in place of the evaluated one; the evaluated model is then shown the
-/// attacked pixels. Both must have the same pixel pipeline. It is usually the base model.
+/// attacked pixels. Both must have the same pixel pipeline. It is usually the base model. Where the evaluated model gives
+/// no gradients, as a served one, noise is made on the pixels of this model too.
 pub struct Surrogate<'a> {
     /// Digest of this model, made like [`Options::model`]. It enters the keys of outcomes under transfer attacks.
     pub key: &'a str,

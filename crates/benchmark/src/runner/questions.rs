@@ -5,11 +5,13 @@ use std::sync::Arc;
 use image::RgbImage;
 use stepwise_data::prompt::Prompt;
 
-use crate::model::{Model, ModelError, Objective, PixelGradient, PixelGrid, Query, Response, decoded};
-use crate::outcome::Outcome;
-use crate::perturb::{Attack, AttackTarget, Perturbed};
+use crate::model::{Model, ModelError, Objective, PixelGradient, PixelGrid, Query, QueryImage, Response, decoded};
+use crate::outcome::{AttackTrace, Outcome};
+use crate::perturb::{Attack, GradientSource, Perturbed};
 use crate::plan::{Plan, PlanEntry};
+use crate::runner::attack::{AttackResult, attack};
 use crate::runner::judge::outcome;
+use crate::runner::options::Surrogate;
 use crate::runner::outcomes::Run;
 use crate::runner::prepare::{ModelDigests, PendingQuery, prepare};
 use crate::runner::recall::Said;
@@ -25,23 +27,26 @@ pub struct Question<'a> {
     pub key: &'a str,
     /// Prompt with the options in the order of the condition, and with the earlier responses that it repeats.
     pub prompt: &'a Prompt,
-    /// Changes that the condition makes to the item. An attack, if there is one, is noise and needs no gradients:
-    /// [`noisy`] makes it.
+    /// Changes that the condition makes to the item. An attack, if there is one, is noise or made on a surrogate:
+    /// [`attacked`] makes it.
     pub perturbed: &'a Perturbed,
 }
 
 /// Passes all questions of `plan` to `answer`, case by case and without images, and judges the responses that it
-/// returns. Questions that repeat earlier responses follow when those are known. `model` enters the keys of the outcomes
-/// like [`Options::model`](super::Options::model). A question is counted in [`Run::unanswerable`] where `answer` returns
-/// None, and without being passed on where it repeats such a response or needs gradients or a surrogate.
+/// returns. Questions that repeat earlier responses follow when those are known. `model` and `surrogate` enter the keys of
+/// the outcomes like [`Options::model`](super::Options::model) and [`Surrogate::key`]; without a surrogate, None, no
+/// transferred attack is passed on. A question is counted in [`Run::unanswerable`] where `answer` returns None, and without
+/// being passed on where it repeats such a response or needs gradients of the model.
 ///
 /// # Errors
 /// The first error of `answer`.
 pub fn each_question<E>(
     plan: &Plan<'_>,
     model: &str,
+    surrogate: Option<&str>,
     answer: &mut dyn FnMut(Question<'_>) -> Result<Option<String>, E>,
 ) -> Result<Run, E> {
+    let digests = ModelDigests { model, surrogate };
     let mut run = Run::new(plan);
     for of_case in plan.entries.chunk_by(|a, b| a.case == b.case) {
         let mut said = Said::default();
@@ -51,7 +56,7 @@ pub fn each_question<E>(
             if perturbed.recall.is_some() { &mut recalling } else { &mut first }.push((entry, perturbed));
         }
         for (entry, perturbed) in first.into_iter().chain(recalling) {
-            let waiting = match askable(plan, entry, perturbed, model, &said) {
+            let waiting = match askable(plan, entry, perturbed, digests, &said) {
                 Ok(waiting) => waiting,
                 Err(reason) => {
                     run.cannot_be_asked(entry, reason);
@@ -65,7 +70,9 @@ pub fn each_question<E>(
                 continue;
             };
             let judged = outcome(plan, entry, &perturbed, &prompt, &Response::Text(reply));
-            let judged = Outcome { key, asked, ..judged };
+            let made_on = surrogate.filter(|_| perturbed.attack.is_some());
+            let attack = made_on.map(|key| AttackTrace { made_on: Some(key.to_owned()), ..AttackTrace::default() });
+            let judged = Outcome { key, asked, attack, ..judged };
             said.hear(plan, entry, &judged);
             run.asked += 1;
             run.outcomes.push(judged);
@@ -80,31 +87,35 @@ fn askable(
     plan: &Plan<'_>,
     entry: PlanEntry,
     perturbed: Perturbed,
-    model: &str,
+    digests: ModelDigests<'_>,
     said: &Said,
 ) -> Result<PendingQuery, &'static str> {
-    let digests = ModelDigests { model, surrogate: None };
     let waiting = prepare(plan, entry, perturbed, digests, said)?;
+    let of_model = |attack: &dyn Attack| attack.needs_gradients() && attack.gradient_source() == GradientSource::Model;
     match &waiting.perturbed.attack {
-        Some(attack) if attack.needs_gradients() => Err(NO_GRADIENTS),
+        Some(attack) if of_model(&**attack) => Err(NO_GRADIENTS),
         Some(_) if waiting.prompt.images.is_empty() => Err(NO_PICTURE),
         _ => Ok(waiting),
     }
 }
 
-/// Returns the images of `question` with the noise of its condition on the first one, in the size of the image and
-/// rounded to 8 bits; `pictures`, the images before attacks, as they are without noise.
+/// Returns the images of `question` with the attack of its condition on the first one, rounded to 8 bits; `pictures`, the
+/// images before attacks, as they are without an attack. The attack is made on the pixels of `surrogate`, so the image has
+/// the size in which the surrogate sees it; without a surrogate, None, noise is put on the image in its own size.
 ///
 /// # Errors
-/// When the attack of the condition needs gradients, which [`each_question`] never passes on.
-pub fn noisy(
+/// [`ModelError::Failed`] when the attack cannot be made, because it needs gradients of the evaluated model or a surrogate
+/// that is not given, when the surrogate fails, and when it divides the image into tiles; [`ModelError::Stopped`] when the
+/// surrogate was asked to stop.
+pub fn attacked(
     plan: &Plan<'_>,
     question: Question<'_>,
     mut pictures: Vec<Arc<RgbImage>>,
+    surrogate: &mut Option<Surrogate<'_>>,
 ) -> Result<Vec<Arc<RgbImage>>, ModelError> {
-    let (Some(attack), Some(first)) = (&question.perturbed.attack, pictures.first_mut()) else { return Ok(pictures) };
+    let (Some(_), Some(first)) = (&question.perturbed.attack, pictures.first_mut()) else { return Ok(pictures) };
     let (case, item) = plan.item(question.entry);
-    let query = Query {
+    let mut query = Query {
         case_id: case.case_id.clone(),
         item_id: item.id.clone(),
         condition: plan.condition(question.entry).id.clone(),
@@ -112,41 +123,40 @@ pub fn noisy(
         images: decoded(vec![Arc::clone(first)]),
         ask: score::ask(question.prompt, plan.suite.scoring, plan.suite.max_new_tokens),
     };
-    if let Some(shown) = with_noise(&**attack, plan, query, first)? {
+    let asked = std::iter::once((question.perturbed, item, question.prompt));
+    let made = attack(asked, std::slice::from_mut(&mut query), plan.suite.rng(), &mut BlackBox, surrogate)?;
+    if let Some(AttackResult::OutOfReach(reason)) = made.first() {
+        return Err(ModelError::new(*reason));
+    }
+    if let Some(QueryImage::Pixels(pixels)) = query.images.first() {
+        let shown = pixels
+            .to_image()
+            .ok_or_else(|| ModelError::new("the surrogate divides the image into tiles, which no request can show"))?;
         *first = Arc::new(shown);
     }
     Ok(pictures)
 }
 
-fn with_noise(
-    attack: &dyn Attack,
-    plan: &Plan<'_>,
-    query: Query,
-    picture: &RgbImage,
-) -> Result<Option<RgbImage>, ModelError> {
-    let objective = Objective::Nll { target: String::new() };
-    let target = AttackTarget { query, objective, pixels: Arc::new(PixelGrid::of_image(picture)) };
-    let made = attack.attack(&[target], plan.suite.rng(), &mut NoModel)?;
-    Ok(made.first().and_then(|made| made.pixels.to_image()))
-}
+/// The evaluated model while an attack is made: it is elsewhere, and its pixel pipeline is not known.
+struct BlackBox;
 
-/// Gradient source of noise, which needs none.
-struct NoModel;
-
-impl Model for NoModel {
+impl Model for BlackBox {
     fn has_gradients(&self) -> bool {
         false
     }
 
     fn reply(&mut self, _: &[Query]) -> Result<Vec<Response>, ModelError> {
-        Err(ModelError::new("there is no model"))
+        Err(ModelError::new("the model is asked elsewhere"))
     }
 
-    fn pixels(&mut self, _: &Query) -> Result<Option<PixelGrid>, ModelError> {
-        Ok(None)
+    fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError> {
+        Ok(match query.images.first() {
+            Some(QueryImage::Image(shown)) => Some(PixelGrid::of_image(shown)),
+            _ => None,
+        })
     }
 
     fn pixel_gradients(&mut self, _: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
-        Err(ModelError::new("there is no model that gives gradients"))
+        Err(ModelError::new("a model elsewhere gives no pixel gradients"))
     }
 }

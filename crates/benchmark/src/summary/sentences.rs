@@ -42,7 +42,7 @@ impl SentenceSpread {
     /// Computes the effects of the condition with the index `c` in the suite of `table`. None where fewer than two
     /// sentences were drawn.
     #[must_use]
-    pub(super) fn of(table: &OutcomeTable<'_>, condition: &Condition, c: usize) -> Option<Self> {
+    pub(crate) fn of(table: &OutcomeTable<'_>, condition: &Condition, c: usize) -> Option<Self> {
         let control = table.control(condition).map(|(control, _)| control);
         let mut sums: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
         for row in &table.rows {

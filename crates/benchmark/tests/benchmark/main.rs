@@ -11,6 +11,7 @@ mod every_metric;
 mod fake_robustness;
 mod memory;
 mod metrics;
+mod model_table;
 mod one_right_answer;
 mod pictures;
 mod plan;

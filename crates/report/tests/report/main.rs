@@ -3,6 +3,7 @@
 
 mod cases;
 mod mock;
+mod model_table;
 mod page;
 mod plan;
 mod read;

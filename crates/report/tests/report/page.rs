@@ -14,7 +14,7 @@ use crate::read::{keep, rows, text};
 
 /// Asserts that a page is well-formed, that its links have targets and its drawings a text, that no number is infinite,
 /// and that every table can be saved and opened without harm.
-fn assert_sound(page: &str, tables: &[CsvFile]) {
+pub fn assert_sound(page: &str, tables: &[CsvFile]) {
     // Embedded images and files are removed first, because base64 can contain any letters.
     let words: String =
         page.split("base64,").map(|part| part.split_once('"').map_or(part, |(_, after)| after)).collect();

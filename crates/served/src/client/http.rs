@@ -167,7 +167,8 @@ fn retry_after<T>(response: &Response<T>) -> Option<Duration> {
 fn shown(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * SHOWN)]);
     let message = serde_json::from_slice::<Value>(bytes).ok().and_then(|value| {
-        let error = value.get("error")?;
+        // FastAPI, and so `transformers serve`, puts the message under `detail`.
+        let error = value.get("error").or_else(|| value.get("detail"))?;
         Some(error.get("message").unwrap_or(error).as_str()?.to_owned())
     });
     let text = message.unwrap_or_else(|| text.into_owned());

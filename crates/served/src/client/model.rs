@@ -25,8 +25,8 @@ pub struct ServedOptions<'a> {
     pub progress: &'a (dyn Fn(usize) + Sync),
 }
 
-/// A model behind a server. It answers queries and has no pixel gradients; noise is put on the image before the server
-/// resizes it.
+/// A model behind a server. It answers queries and has no pixel gradients. The server resizes attacked images like all
+/// others.
 pub struct ServedModel<'a> {
     client: &'a Client,
     options: ServedOptions<'a>,

@@ -70,6 +70,19 @@ pub enum PackError {
         /// What is wrong.
         problem: String,
     },
+    /// An attack on an image cannot be made.
+    #[error(
+        "case {case_id}: {error} -> name another model with `--surrogate`, or leave the condition out of the suite"
+    )]
+    Attack {
+        /// Id of the case.
+        case_id: String,
+        /// Why the attack cannot be made.
+        error: ModelError,
+    },
+    /// The surrogate was asked to stop while it made an attack.
+    #[error("stopped while attacks were made; the pack is not complete")]
+    Stopped,
 }
 
 impl PackError {
@@ -84,8 +97,11 @@ impl PackError {
         Self::Picture { case_id: case_id.to_owned(), problem: problem.to_string() }
     }
 
-    /// Makes the error about noise on an image of the case `case_id`.
-    pub(super) fn noise(case_id: &str, error: &ModelError) -> Self {
-        Self::picture(case_id, error)
+    /// Makes the error about an attack on an image of the case `case_id`.
+    pub(super) fn attack(case_id: &str, error: ModelError) -> Self {
+        match error {
+            ModelError::Stopped => Self::Stopped,
+            error => Self::Attack { case_id: case_id.to_owned(), error },
+        }
     }
 }

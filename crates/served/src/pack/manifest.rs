@@ -33,6 +33,9 @@ pub struct Manifest {
     pub second_turns: usize,
     /// Number of image files.
     pub images: usize,
+    /// Key of the surrogate that transferred attacks and noise were made on; None without a surrogate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surrogate: Option<String>,
     /// Number of items that are not asked, by condition and reason; empty where all are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_asked: BTreeMap<String, BTreeMap<String, usize>>,

@@ -33,5 +33,8 @@ pub const SUITE: &str = "suite.toml";
 /// File that describes a pack.
 pub const MANIFEST: &str = "pack.json";
 
-/// Digest that stands for the model in the keys of a pack: the model is not known when the pack is written.
-pub const MODEL: &str = "";
+/// Returns what stands for the model in the keys of a pack, because the model is not known when the pack is written: the
+/// key of the surrogate, which shapes noise as well, or nothing.
+fn model_key(surrogate: Option<&str>) -> &str {
+    surrogate.unwrap_or_default()
+}

@@ -12,7 +12,7 @@ use stepwise_data::case::Case;
 use stepwise_data::check;
 use stepwise_data::io::bounded;
 
-use super::{CASES, GOLD, MODEL, Manifest, PackError, Replies, Reply, SUITE};
+use super::{CASES, GOLD, Manifest, PackError, Replies, Reply, SUITE, model_key};
 
 /// A pack as it was written: its cases and its suite.
 #[derive(Debug)]
@@ -72,7 +72,8 @@ impl Pack {
     pub fn score(&self, plan: &Plan<'_>, replies: &Replies) -> Result<Scored, PackError> {
         let mut seen = HashSet::new();
         let mut missing = 0;
-        let answered = each_question(plan, MODEL, &mut |question| {
+        let surrogate = self.manifest.surrogate.as_deref();
+        let answered = each_question(plan, model_key(surrogate), surrogate, &mut |question| {
             seen.insert(question.key.to_owned());
             let reply = match replies.get(question.key) {
                 Some(Reply::Text(text)) => Some(text.clone()),

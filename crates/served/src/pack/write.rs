@@ -10,13 +10,13 @@ use image::RgbImage;
 use serde_json::{Value, json};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{
-    DECODED_AT_ONCE, Gallery, Images, NO_RESPONSE, Question, each_question, noisy, shown_prompt,
+    DECODED_AT_ONCE, Gallery, Images, NO_RESPONSE, Question, Surrogate, attacked, each_question, shown_prompt,
 };
 use stepwise_benchmark::suite::SuiteName;
 use stepwise_data::jsonl::CaseWriter;
 use stepwise_data::prompt::gold_text;
 
-use super::{ANSWERS, CASES, GOLD, IMAGES, MODEL, Manifest, PackError, REQUESTS, SCHEMA, SECOND_TURNS, SUITE};
+use super::{ANSWERS, CASES, GOLD, IMAGES, Manifest, PackError, REQUESTS, SCHEMA, SECOND_TURNS, SUITE, model_key};
 use crate::picture;
 use crate::request::{batch_row, chat_body};
 
@@ -34,12 +34,18 @@ pub struct PackOptions<'a> {
 }
 
 /// Writes a pack of all questions of `plan` that a black box can be asked, with the images that `images` loads. The
-/// suite of the plan must score by generation. Memory does not grow with the number of questions, apart from the plan
-/// and 32 bytes an image.
+/// suite of the plan must score by generation. Transferred attacks and noise are made on `surrogate`; with None,
+/// transferred attacks are left out and noise is put on images in their own size. Memory does not grow with the number of
+/// questions, apart from the plan and 32 bytes an image.
 ///
 /// # Errors
-/// When the folder has files, a file cannot be written, or an image cannot be read.
-pub fn write(plan: &Plan<'_>, images: &dyn Images, options: PackOptions<'_>) -> Result<Manifest, PackError> {
+/// When the folder has files, a file cannot be written, an image cannot be read, or an attack cannot be made.
+pub fn write(
+    plan: &Plan<'_>,
+    images: &dyn Images,
+    options: PackOptions<'_>,
+    surrogate: Option<Surrogate<'_>>,
+) -> Result<Manifest, PackError> {
     let out = options.out;
     let is_used = out.exists() && fs::read_dir(out).map_err(PackError::io(out))?.next().is_some();
     if is_used {
@@ -55,9 +61,10 @@ pub fn write(plan: &Plan<'_>, images: &dyn Images, options: PackOptions<'_>) -> 
     plan.pool.cases().iter().try_for_each(|case| cases.write(case))?;
     cases.finish()?;
 
-    let mut requests = Requests::new(plan, images, options, out.join(REQUESTS))?;
+    let key = surrogate.as_ref().map(|surrogate| surrogate.key.to_owned());
+    let mut requests = Requests::new(plan, images, options, surrogate, out.join(REQUESTS))?;
     let mut answers = Lines::create(gold.join(ANSWERS))?;
-    let run = each_question(plan, MODEL, &mut |question| {
+    let run = each_question(plan, model_key(key.as_deref()), key.as_deref(), &mut |question| {
         requests.add(question)?;
         answers.add(&gold_row(plan, question))?;
         Ok::<_, PackError>(None)
@@ -78,6 +85,7 @@ pub fn write(plan: &Plan<'_>, images: &dyn Images, options: PackOptions<'_>) -> 
         requests: count,
         second_turns,
         images: files,
+        surrogate: key,
         not_asked: not_asked.collect(),
     };
     manifest.write(out)?;
@@ -152,9 +160,10 @@ impl Lines {
 }
 
 /// Writer of requests and of the images that they show.
-pub(super) struct Requests<'a> {
+pub(super) struct Requests<'a, 's> {
     plan: &'a Plan<'a>,
     options: PackOptions<'a>,
+    surrogate: Option<Surrogate<'s>>,
     gallery: Gallery<'a>,
     lines: Lines,
     /// Case whose images are in memory.
@@ -165,17 +174,19 @@ pub(super) struct Requests<'a> {
     written: HashSet<String>,
 }
 
-impl<'a> Requests<'a> {
+impl<'a, 's> Requests<'a, 's> {
     /// Creates the file of requests at `path`.
     pub(super) fn new(
         plan: &'a Plan<'a>,
         images: &'a dyn Images,
         options: PackOptions<'a>,
+        surrogate: Option<Surrogate<'s>>,
         path: PathBuf,
     ) -> Result<Self, PackError> {
         Ok(Self {
             plan,
             options,
+            surrogate,
             gallery: Gallery::new(plan.pool.cases(), images),
             lines: Lines::create(path)?,
             case: None,
@@ -196,7 +207,8 @@ impl<'a> Requests<'a> {
         }
         let case_id = &self.plan.item(question.entry).0.case_id;
         let pictures = self.gallery.pictures(question.entry.case, question.perturbed)?;
-        let pictures = noisy(self.plan, question, pictures).map_err(|error| PackError::noise(case_id, &error))?;
+        let pictures = attacked(self.plan, question, pictures, &mut self.surrogate)
+            .map_err(|error| PackError::attack(case_id, error))?;
         let urls = pictures.iter().map(|picture| self.url(case_id, picture)).collect::<Result<Vec<_>, _>>()?;
         let most = self.plan.suite.max_new_tokens;
         let body = chat_body(self.options.model, &question.prompt.conversation, &urls, most);
@@ -218,7 +230,7 @@ impl<'a> Requests<'a> {
             }
         }
         let url = if self.options.data_urls { picture::data_url(&png) } else { name };
-        // Images with noise are made for one question, so they are not kept.
+        // Attacked images are made for one question, so they are not kept.
         if Arc::strong_count(shown) > 1 {
             self.urls.insert(Arc::as_ptr(shown), (Arc::clone(shown), url.clone()));
         }

@@ -100,6 +100,7 @@ fn what_no_attempt_can_change_ends_the_evaluation() {
     let location = vec!["location: http://example.org/v1/chat/completions".to_owned()];
     for (act, what) in [
         (Act::Say(404, vec![], json!({"error": {"message": "no model `stub`"}}).to_string()), "no model `stub`"),
+        (Act::Say(404, vec![], json!({"detail": "no model at all"}).to_string()), "status 404: no model at all"),
         (Act::Say(401, vec![], "{}".to_owned()), "status 401"),
         (other, "answers as the model `another-model` where `stub` was asked"),
         (Act::Say(302, location.clone(), String::new()), "redirects to http://example.org"),

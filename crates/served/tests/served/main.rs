@@ -4,3 +4,4 @@ mod client;
 mod model;
 mod packs;
 mod stub;
+mod surrogate;

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stepwise_benchmark::model::Model;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::runner::{NO_GRADIENTS, NO_RESPONSE, Options, Run, RunProgress, run};
+use stepwise_benchmark::runner::{NO_GRADIENTS, NO_RESPONSE, Options, Run, RunProgress, Surrogate, run};
 use stepwise_benchmark::score::Scoring;
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::Case;
 use stepwise_data::synth::{SynthOptions, case};
 use stepwise_served::client::{Address, Answers, Client, Http, Limits, Patience, ServedModel, ServedOptions};
+
+use stepwise_testing::files::{json as read_json, repository};
 
 use crate::stub::{Act, Stub, said};
 
@@ -42,6 +45,18 @@ fn suite(scoring: Scoring) -> Suite {
 }
 
 fn evaluated(suite: &Suite, act: impl Fn(usize, &Value) -> Act + Send + Sync + 'static) -> (Run, Stub) {
+    evaluated_with(suite, None, act)
+}
+
+/// Key of the surrogate.
+pub const SURROGATE: &str = "local";
+
+/// Evaluates a stub on two drawn cases, with attacks on `surrogate`.
+pub fn evaluated_with(
+    suite: &Suite,
+    surrogate: Option<&mut dyn Model>,
+    act: impl Fn(usize, &Value) -> Act + Send + Sync + 'static,
+) -> (Run, Stub) {
     let drawn: Vec<_> =
         (0..2).map(|number| case(number, &SynthOptions { image_size: 64, ..SynthOptions::default() })).collect();
     let cases: Vec<Case> = drawn.iter().map(|drawn| drawn.case.clone()).collect();
@@ -59,7 +74,8 @@ fn evaluated(suite: &Suite, act: impl Fn(usize, &Value) -> Act + Send + Sync + '
     let mut model = ServedModel::new(&client, ServedOptions { scoring: suite.scoring, progress: &|_| {} });
     let mut progress = |_: RunProgress<'_>| ControlFlow::Continue(());
     let known: HashMap<String, Outcome> = HashMap::new();
-    let options = Options { model: "served", known: &known, batch: 512, surrogate: None, progress: &mut progress };
+    let surrogate = surrogate.map(|model| Surrogate { key: SURROGATE, model });
+    let options = Options { model: "served", known: &known, batch: 512, surrogate, progress: &mut progress };
     let run = run(&plan, &images, &mut model, options).expect("answered");
     (run, stub)
 }
@@ -149,4 +165,18 @@ fn options_are_scored_by_the_log_probabilities_of_prompts() {
         yes_no.scores.iter().map(|score| (score.loglikelihood, score.tokens)).collect();
     assert_eq!(scores, [(Some(-0.75), 2), (Some(-4.25), 2)]);
     assert_eq!(yes_no.answer.as_deref(), Some("yes"));
+}
+
+/// Record of `tests/served/run`: `transformers serve` and the program answered the same questions.
+#[test]
+fn recorded_replies_of_a_real_server_equal_those_of_the_program() {
+    let record = read_json(&repository().join("tests/served/result.json"));
+    let results = record["results"].as_array().expect("results");
+    assert!(results.len() > 1, "images of several sizes");
+    for result in results {
+        assert!(result["items"].as_u64() > Some(100), "{result}");
+        assert_eq!(result["equal"], result["items"], "{result}");
+        // Equal replies prove little where all replies are alike.
+        assert!(result["different_replies"].as_u64() > Some(20), "{result}");
+    }
 }

@@ -82,7 +82,7 @@ impl Written {
         let folder = tempfile::tempdir().expect("a folder");
         let out = folder.path().join("pack");
         let options = PackOptions { out: &out, suite: SUITE, model: "any", data_urls: false };
-        let manifest = pack::write(&Plan::new(&suite, &cases), &images(&drawn), options).expect("written");
+        let manifest = pack::write(&Plan::new(&suite, &cases), &images(&drawn), options, None).expect("written");
         Self { folder, drawn, cases, suite, manifest }
     }
 
@@ -220,7 +220,7 @@ fn replies_give_the_outcomes_of_the_local_evaluation() {
     let out = written.path();
     let options = PackOptions { out: &out, suite: SUITE, model: "any", data_urls: false };
     let replies = Replies::read(std::slice::from_ref(&first)).expect("read");
-    let count = pack::write_second(&written.plan(), &images(&written.drawn), options, &replies).expect("written");
+    let count = pack::write_second(&written.plan(), &images(&written.drawn), options, None, &replies).expect("written");
     assert_eq!(count, written.manifest.second_turns);
     let second = written.rows("requests-2.jsonl");
     assert!(second.iter().any(|row| row["body"]["messages"].as_array().is_some_and(|turns| turns.len() > 2)));
@@ -250,7 +250,7 @@ fn a_reply_of_an_unknown_key_a_changed_first_reply_and_another_suite_are_named()
     let out = written.path();
     let options = PackOptions { out: &out, suite: SUITE, model: "any", data_urls: false };
     let replies = Replies::read(std::slice::from_ref(&first)).expect("read");
-    pack::write_second(&written.plan(), &images(&written.drawn), options, &replies).expect("written");
+    pack::write_second(&written.plan(), &images(&written.drawn), options, None, &replies).expect("written");
     let second = written.replies("requests-2.jsonl", &local.outcomes);
     let changed = fs::read_to_string(&first).expect("read").replace("\"reply\":\"", "\"reply\":\"x");
     fs::write(&first, changed).expect("written");
@@ -265,6 +265,6 @@ fn a_reply_of_an_unknown_key_a_changed_first_reply_and_another_suite_are_named()
     let none = Pack::open(Path::new("nowhere")).expect_err("no pack").to_string();
     assert!(none.contains("pack.json") && none.contains(" -> "), "{none}");
     let options = PackOptions { out: &out, suite: SUITE, model: "any", data_urls: false };
-    let again = pack::write(&written.plan(), &images(&written.drawn), options).expect_err("exists").to_string();
+    let again = pack::write(&written.plan(), &images(&written.drawn), options, None).expect_err("exists").to_string();
     assert!(again.contains("exists and is not empty -> "), "{again}");
 }

@@ -3,16 +3,21 @@
 use std::path::PathBuf;
 
 use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::runner::Surrogate;
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::Split;
 use stepwise_recipe::{CaseSource, Data};
 use stepwise_served::pack::{self, Manifest, Pack, PackOptions, Replies, of_pack};
 use stepwise_trainer::cases::Cases;
+use stepwise_trainer::interrupt::Interrupt;
 
+use crate::commands::answered::not_asked;
+use crate::commands::details;
 use crate::commands::eval::at_least_one;
 use crate::commands::split::SplitChoice;
 use crate::exit::{CommandResult, Failure};
 use crate::heartbeat::Heartbeat;
+use crate::surrogate::LocalSurrogate;
 use crate::table::Table;
 
 /// Arguments of `questions`.
@@ -37,6 +42,13 @@ pub struct Args {
     /// Put the images into the requests as data URLs, in place of paths of files.
     #[arg(long)]
     data_urls: bool,
+    /// Local model on which transferred attacks and noise are made: run, checkpoint, PEFT folder or model folder. The pack
+    /// shows the attacked images in the size in which this model sees them.
+    #[arg(long, value_name = "DIR", conflicts_with = "replies")]
+    surrogate: Option<PathBuf>,
+    /// Device of the surrogate: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is usable.
+    #[arg(long, requires = "surrogate")]
+    device: Option<String>,
     /// Replies to the first requests of the pack: writes the questions that repeat them, `requests-2.jsonl`. May be
     /// repeated.
     #[arg(long, value_name = "FILE")]
@@ -59,6 +71,7 @@ pub fn run(args: &Args) -> CommandResult {
     };
     let mut cases = Cases::for_evaluation(&data).map_err(Failure::input)?;
     cases.identify_pictures().map_err(Failure::input)?;
+    details::cases(&data);
     cases.warnings.iter().for_each(|line| tell!("warning: {line}"));
     if cases.eval.iter().any(|case| case.source.credentialed) {
         tell!("warning: a data set needs credentials: keep the pack where its licence allows");
@@ -72,7 +85,14 @@ fn first(args: &Args, cases: &Cases) -> CommandResult {
     let max_cases = args.max_cases.or(suite.max_cases);
     let suite = of_pack(suite, max_cases);
     let plan = Plan::new(&suite, &cases.eval);
-    let manifest = pack::write(&plan, &cases.pictures, options(args, &text)).map_err(Failure::input)?;
+    let surrogate = args.surrogate.as_deref();
+    let surrogate =
+        surrogate.map(|path| LocalSurrogate::load(path, args.device.as_deref(), &cases.eval)).transpose()?;
+    // An incomplete pack is of no use, so an interrupt ends the program at once.
+    let never = Interrupt::new();
+    let mut attacked = surrogate.as_ref().map(|surrogate| (surrogate.key.as_str(), surrogate.model(&never)));
+    let attacked = attacked.as_mut().map(|(key, model)| Surrogate { key, model });
+    let manifest = pack::write(&plan, &cases.pictures, options(args, &text), attacked).map_err(Failure::input)?;
     say!("{}", table(&manifest).text());
     Ok(())
 }
@@ -82,7 +102,9 @@ fn second(args: &Args, cases: &Cases) -> CommandResult {
     let replies = Replies::read(&args.replies).map_err(Failure::input)?;
     // The cases of the pack decide what is asked; the data set has their images.
     let plan = Plan::new(&pack.suite, &pack.cases);
-    let count = pack::write_second(&plan, &cases.pictures, options(args, ""), &replies).map_err(Failure::input)?;
+    let surrogate = pack.manifest.surrogate.as_deref();
+    let count =
+        pack::write_second(&plan, &cases.pictures, options(args, ""), surrogate, &replies).map_err(Failure::input)?;
     say!("{count} second requests in {}", args.out.join(pack::SECOND_REQUESTS).display());
     Ok(())
 }
@@ -107,7 +129,7 @@ fn table(manifest: &Manifest) -> Table {
     }
     for (condition, reasons) in &manifest.not_asked {
         for (reason, count) in reasons {
-            table.notes.push(format!("not asked: {condition}: {count} questions: {reason}"));
+            table.notes.push(not_asked::line(condition, reason, *count));
         }
     }
     table

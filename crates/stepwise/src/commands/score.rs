@@ -54,6 +54,7 @@ pub fn run(args: &Args) -> CommandResult {
     let model = AnsweredModel {
         name,
         endpoint: None,
+        surrogate: pack.manifest.surrogate.as_deref(),
         facts: facts.map(|(name, value)| (name.to_owned(), value)).to_vec(),
         tokens: None,
     };

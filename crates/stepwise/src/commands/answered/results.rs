@@ -18,6 +18,9 @@ use crate::commands::eval::compat_table;
 use crate::exit::{CommandResult, Failure};
 use crate::{folder, gains};
 
+/// Name of the file that says what model answered, and how often.
+pub const ANSWERED: &str = "answered.json";
+
 /// Schema name and version of `answered.json`.
 const SCHEMA: &str = "answered/1";
 
@@ -27,6 +30,8 @@ pub struct AnsweredModel<'a> {
     pub name: &'a str,
     /// Address of its server; None where a pack was answered elsewhere.
     pub endpoint: Option<&'a str>,
+    /// Key of the local model that attacks were made on; None without a surrogate.
+    pub surrogate: Option<&'a str>,
     /// Facts for the head of the report, as pairs of name and value.
     pub facts: Vec<(String, String)>,
     /// Tokens of prompts and of answers, as the server counts; None where they are not known.
@@ -78,6 +83,9 @@ impl<'a> Results<'a> {
             }
         }
         let mut facts = model.facts.clone();
+        if let Some(key) = model.surrogate {
+            facts.push(("Attacks".to_owned(), format!("made on the surrogate {key}")));
+        }
         facts.push(("Scoring".to_owned(), self.plan.suite.scoring.describe().to_owned()));
         facts.push(("Missing".to_owned(), self.missing_line()));
         if let Some(table) = readings::table(self.plan.suite, self.strict, &self.flexible)
@@ -103,6 +111,7 @@ impl<'a> Results<'a> {
             "schema": SCHEMA,
             "model": model.name,
             "endpoint": model.endpoint,
+            "surrogate": model.surrogate,
             "suite": self.summary.suite,
             "scoring": self.plan.suite.scoring,
             "answered": self.strict.len(),
@@ -111,7 +120,7 @@ impl<'a> Results<'a> {
             "answer_tokens": model.tokens.map(|tokens| tokens[1]),
         });
         let text = serde_json::to_string_pretty(&about).map_err(Failure::run)?;
-        folder::write(&out.join("answered.json"), &text)?;
+        folder::write(&out.join(ANSWERED), &text)?;
         Ok(page)
     }
 

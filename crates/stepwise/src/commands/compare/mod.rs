@@ -1,7 +1,8 @@
 //! `stepwise compare A B`: compares two runs, checkpoints or outcome files on the questions that both answered.
 
-mod evaluated_suite;
-mod side;
+pub mod evaluated_suite;
+pub mod reading;
+pub mod side;
 mod tables;
 
 use std::path::PathBuf;
@@ -10,12 +11,7 @@ use clap::ValueEnum;
 use stepwise_benchmark::compare::{Comparison, Side, compare, foreign};
 use stepwise_benchmark::compat::{self, CompatScore};
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
-use stepwise_data::case::{Case, Split};
-use stepwise_data::check;
-use stepwise_trainer::cases::Cases;
-use stepwise_trainer::evaluation::suite::recipe_suite;
 
 use crate::commands::eval::compat_table;
 use crate::commands::split::SplitChoice;
@@ -76,19 +72,15 @@ pub fn run(args: &Args) -> CommandResult {
     let _heartbeat = Heartbeat::start("comparing");
     let (a, b) = (SideSource::at(&args.a), SideSource::at(&args.b));
     let (a, b) = both(a, b)?;
+    [&a, &b].iter().for_each(|side| detail!("outcomes: {}", side.outcomes.display()));
     same_suite(&a, &b)?;
-    check_missing(args, [&a, &b])?;
-    let suite = suite(args, [&a, &b])?;
-    let cases = cases(args, [&a, &b])?;
+    let sides = [&a, &b];
+    reading::check_missing(args.allow_missing, &sides)?;
+    let suite = reading::suite(args.suite.as_deref(), &sides)?;
+    let cases = reading::cases(args.cases.as_deref(), args.split, &sides)?;
     let uncapped = suite.uncapped();
     let plan = cases.as_ref().map(|cases| Plan::new(&uncapped, cases));
-    let read = |side: &SideSource| match foreign::read(&side.outcomes, &suite, plan.as_ref()) {
-        Ok(outcomes) if outcomes.is_empty() => {
-            let advice = "evaluate again, or name a file with outcomes";
-            Err(Failure::input(format!("{}: holds no outcomes -> {advice}", side.outcomes.display())))
-        }
-        outcomes => outcomes.map_err(Failure::input),
-    };
+    let read = |side: &SideSource| reading::outcomes(side, &suite, plan.as_ref());
     let (mut of_a, mut of_b) = both(read(&a), read(&b))?;
     foreign::fill(&mut of_a, &of_b);
     foreign::fill(&mut of_b, &of_a);
@@ -118,21 +110,6 @@ pub fn run(args: &Args) -> CommandResult {
     };
     [&a, &b].into_iter().filter_map(|side| side.note.as_ref()).for_each(|note| tell!("{note}"));
     print(args, &comparison, compat.as_ref(), [&a, &b])
-}
-
-/// Says how many questions have no answer, and refuses a comparison where these are too many, unless the command line
-/// allows it.
-fn check_missing(args: &Args, sides: [&SideSource; 2]) -> CommandResult {
-    for side in sides {
-        let Some(evaluated) = &side.evaluated_suite else { continue };
-        let Some(what) = evaluated.missing(&side.name) else { continue };
-        if evaluated.misses_too_many() && !args.allow_missing {
-            let advice = "evaluate it again, which asks these questions only, or compare with `--allow-missing`";
-            return Err(Failure::input(format!("{what} -> {advice}")));
-        }
-        tell!("warning: {what}");
-    }
-    Ok(())
 }
 
 /// Prints the comparison; `compat` has the scores of both sides by published rules, None if they were not asked for.
@@ -172,58 +149,4 @@ fn both<T>(a: Result<T, Failure>, b: Result<T, Failure>) -> Result<(T, T), Failu
         (Err(Failure::Input(a)), Err(Failure::Input(b))) if a != b => Err(Failure::Input(format!("{a}\n{b}"))),
         (Err(failure), _) | (_, Err(failure)) => Err(failure),
     }
-}
-
-/// Finds the suite that produced the outcomes. If a summary next to the outcomes names a suite, the digests must agree,
-/// because another suite has other controls, endpoints and test families.
-fn suite(args: &Args, sides: [&SideSource; 2]) -> Result<Suite, Failure> {
-    let mut candidates = Vec::new();
-    match &args.suite {
-        Some(path) => candidates.push(Suite::named(path).map_err(Failure::input)?),
-        None => {
-            for recipe in sides.into_iter().filter_map(|side| side.recipe.as_ref()) {
-                candidates.extend(recipe_suite(recipe).map_err(Failure::input)?);
-            }
-            // A suite file that was moved is not an error here: the advice below is to name it.
-            let runs = sides.into_iter().filter_map(SideSource::recipe_of_benchmark);
-            candidates.extend(runs.filter_map(|recipe| recipe_suite(&recipe).ok().flatten()));
-            candidates.extend([Suite::fast(), Suite::full()]);
-        }
-    }
-    let Some((side, evaluated)) = sides.into_iter().find_map(|side| Some((side, side.evaluated_suite.as_ref()?)))
-    else {
-        return Ok(candidates.swap_remove(0));
-    };
-    candidates.iter().find_map(|suite| evaluated.recognised(suite)).ok_or_else(|| {
-        let (side, name) = (&side.name, &evaluated.suite.name);
-        if let Some(what) = evaluated.other_version() {
-            return Failure::input(format!("{side}: {what}"));
-        }
-        Failure::input(match &args.suite {
-            Some(path) => format!(
-                "--suite {}: {side} was evaluated with another suite, `{name}` -> name the unchanged file of that suite",
-                path.display()
-            ),
-            None => format!("{side}: was evaluated with the suite `{name}`, which is not found -> name it with `--suite FILE`"),
-        })
-    })
-}
-
-/// Loads the cases for scoring responses from another tool: from `--cases`, or else from the recipe of a run. None without
-/// `--cases` if no side is a file or no side has a recipe.
-fn cases(args: &Args, sides: [&SideSource; 2]) -> Result<Option<Vec<Case>>, Failure> {
-    let Some(path) = &args.cases else {
-        if sides.iter().all(|side| !side.is_file) {
-            return Ok(None);
-        }
-        let recipe = sides.into_iter().find_map(|side| side.recipe.as_ref());
-        return recipe.map(|recipe| Ok(Cases::for_evaluation(&recipe.data).map_err(Failure::input)?.eval)).transpose();
-    };
-    let split = args.split.map(Split::from);
-    let cases = check::load(path).map_err(Failure::input)?.cases;
-    let selected: Vec<Case> = cases.into_iter().filter(|case| split.is_none_or(|split| case.split == split)).collect();
-    if selected.is_empty() {
-        return Err(Failure::input(format!("{}: no cases in this split -> name another split", path.display())));
-    }
-    Ok(Some(selected))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use stepwise_benchmark::perturb::{Attack, GradientSource};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::shown_prompt;
 use stepwise_data::conversation::Part;
@@ -16,14 +17,18 @@ const SQUARE: u32 = 512;
 const OF_SQUARE: usize = 170;
 const OF_IMAGE: usize = 85;
 
-/// Makes the table of questions, requests, images and tokens. Questions whose attack needs gradients are left out.
-pub fn table(plan: &Plan<'_>) -> Table {
+/// Makes the table of questions, requests, images and tokens. Left out are questions whose attack needs gradients of the
+/// model, and without a surrogate also transferred attacks.
+pub fn table(plan: &Plan<'_>, has_surrogate: bool) -> Table {
+    let needs_model = |attack: &dyn Attack| {
+        attack.needs_gradients() && !(has_surrogate && attack.gradient_source() == GradientSource::Surrogate)
+    };
     let (mut questions, mut not_asked, mut options) = (0, 0, 0);
     let (mut text, mut of_images) = (0, 0);
     let mut images = HashSet::new();
     for &entry in &plan.entries {
         let Some(perturbed) = plan.perturbed(entry) else { continue };
-        if perturbed.attack.as_ref().is_some_and(|attack| attack.needs_gradients()) {
+        if perturbed.attack.as_ref().is_some_and(|attack| needs_model(&**attack)) {
             not_asked += 1;
             continue;
         }
@@ -62,7 +67,9 @@ pub fn table(plan: &Plan<'_>) -> Table {
             .to_owned(),
     );
     if not_asked > 0 {
-        table.notes.push(format!("{not_asked} questions need gradients of the model and are not asked"));
+        table
+            .notes
+            .push(format!("{not_asked} questions need gradients, of the model or of a surrogate, and are not asked"));
     }
     table
 }

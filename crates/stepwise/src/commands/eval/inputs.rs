@@ -10,6 +10,7 @@ use stepwise_trainer::evaluation::suite::recipe_suite;
 
 use super::evaluator::NoCache;
 use super::{Args, ScoringChoice};
+use crate::commands::details;
 use crate::exit::Failure;
 
 /// Opens the answer cache that the options select. An unusable folder of `--cache` is an error; a default folder that is
@@ -57,6 +58,7 @@ pub fn cases(args: &Args, recipe: Option<&Recipe>) -> Result<(Data, Cases), Fail
         found => found,
     };
     let cases = found.map_err(Failure::input)?;
+    details::cases(&data);
     cases.warnings.iter().for_each(|line| tell!("warning: {line}"));
     Ok((data, cases))
 }
@@ -106,5 +108,6 @@ pub fn suite(args: &Args, recipe: Option<&Recipe>) -> Result<Suite, Failure> {
         suite.letter_permutations = suite.letter_permutations.filter(|_| suite.scoring == Scoring::Letter);
     }
     suite.max_cases = args.max_cases.or(suite.max_cases);
+    detail!("suite: {}, version {}", suite.name, suite.version);
     Ok(suite)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::runner::{self, Options, RunError, RunProgress};
+use stepwise_benchmark::runner::{self, Options, RunError, RunProgress, Surrogate};
 use stepwise_benchmark::score::Scoring;
 use stepwise_data::case::Case;
 use stepwise_served::client::{
@@ -16,10 +16,11 @@ use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::progress::Progress;
 
 use super::{Args, dry_run, inputs};
-use crate::commands::answered::{AnsweredModel, Results};
+use crate::commands::answered::{AnsweredModel, Results, not_asked};
 use crate::exit::{CommandResult, Failure};
 use crate::folder;
 use crate::progress::ConsoleProgress;
+use crate::surrogate::LocalSurrogate;
 
 /// Questions in a batch of the runner. Requests of a batch are sent together, so large batches keep the server busy.
 const BATCH: usize = 1024;
@@ -35,6 +36,12 @@ const ANSWERS: &str = "answers.jsonl";
 /// when the server fails later or a file cannot be written; [`Failure::Interrupted`] when the user interrupts the work or
 /// a limit is reached.
 pub fn run(args: &Args, endpoint: &str, name: &str) -> CommandResult {
+    if args.device.is_some() && args.served.surrogate.is_none() {
+        return Err(Failure::input(
+            "--device: only attacks run here, and no local model is named for them -> leave the option out, or name a model \
+             with `--surrogate DIR`",
+        ));
+    }
     let progress = ConsoleProgress::new("loading cases");
     let address = Address::parse(endpoint).map_err(Failure::input)?;
     let key = args.served.api_key_env.as_deref().map(key).transpose()?;
@@ -42,7 +49,7 @@ pub fn run(args: &Args, endpoint: &str, name: &str) -> CommandResult {
     cases.identify_pictures().map_err(Failure::input)?;
     let mut suite = inputs::suite(args, None)?;
     if args.served.dry_run {
-        say!("{}", dry_run::table(&Plan::new(&suite, &cases.eval)).text());
+        say!("{}", dry_run::table(&Plan::new(&suite, &cases.eval), args.served.surrogate.is_some()).text());
         return Ok(());
     }
     check_upload(args, &address, &cases.eval)?;
@@ -50,6 +57,9 @@ pub fn run(args: &Args, endpoint: &str, name: &str) -> CommandResult {
         Failure::input("--endpoint: no folder is named for answers and results -> name one with `--out DIR`")
     })?;
     folder::make(out)?;
+    let surrogate = args.served.surrogate.as_deref();
+    let surrogate =
+        surrogate.map(|path| LocalSurrogate::load(path, args.device.as_deref(), &cases.eval)).transpose()?;
     let patience = args.served.patience();
     let connections = args.served.concurrency.max(1);
     let http = Http::new(address.clone(), key, &patience, connections).map_err(Failure::input)?;
@@ -73,15 +83,20 @@ pub fn run(args: &Args, endpoint: &str, name: &str) -> CommandResult {
     };
     let mut model = ServedModel::new(&client, ServedOptions { scoring: suite.scoring, progress: &advance });
     let mut go_on = |_: RunProgress<'_>| ControlFlow::Continue(());
-    let digest = format!("served/1 {} {name}", address.url());
+    let key = surrogate.as_ref().map(|surrogate| surrogate.key.as_str());
+    // Noise depends on the size in which the surrogate sees an image, so the surrogate is a part of every key.
+    let digest = format!("served/1 {} {name}{}", address.url(), key.map(|key| format!(" {key}")).unwrap_or_default());
+    let mut attacked = surrogate.as_ref().map(|surrogate| (surrogate.key.as_str(), surrogate.model(&interrupt)));
+    let attacked = attacked.as_mut().map(|(key, model)| Surrogate { key, model });
     let options =
-        Options { model: &digest, known: &HashMap::new(), batch: BATCH, surrogate: None, progress: &mut go_on };
+        Options { model: &digest, known: &HashMap::new(), batch: BATCH, surrogate: attacked, progress: &mut go_on };
     let run = runner::run(&plan, &cases.pictures, &mut model, options).map_err(|error| match error {
         RunError::Stopped => of_client(&client, client.stopped().unwrap_or(ClientError::Stopped), Failure::run),
         error => Failure::run(format!("{error}; all answers so far are stored: the same command goes on")),
     })?;
     let usage = client.usage();
     tell!("{}", spent(&usage));
+    not_asked::lines(&plan, &run).iter().for_each(|line| tell!("{line}"));
     let results = Results::new(&plan, &run, args.compat);
     let facts = [
         ("Model", name.to_owned()),
@@ -93,6 +108,7 @@ pub fn run(args: &Args, endpoint: &str, name: &str) -> CommandResult {
     let model = AnsweredModel {
         name,
         endpoint: Some(address.url()),
+        surrogate: key,
         facts: facts.map(|(name, value)| (name.to_owned(), value)).to_vec(),
         tokens: Some([usage.prompt_tokens, usage.answer_tokens]),
     };

@@ -1,5 +1,6 @@
 //! Arguments of an evaluation of a served model.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use stepwise_served::client::{Limits, Patience};
@@ -13,7 +14,7 @@ pub struct ServedArgs {
         long,
         value_name = "URL",
         requires = "model",
-        conflicts_with_all = ["path", "base", "ceiling", "cache", "no_cache", "device"],
+        conflicts_with_all = ["path", "base", "ceiling", "cache", "no_cache"],
         help_heading = "Served models"
     )]
     pub endpoint: Option<String>,
@@ -29,6 +30,10 @@ pub struct ServedArgs {
         help_heading = "Served models"
     )]
     pub api_key_env: Option<String>,
+    /// Local model on which transferred attacks and noise are made: run, checkpoint, PEFT folder or model folder. The server
+    /// is sent the attacked images in the size in which this model sees them.
+    #[arg(long, value_name = "DIR", requires = "endpoint", conflicts_with = "path", help_heading = "Served models")]
+    pub surrogate: Option<PathBuf>,
     /// Send cases of data sets that need credentials to another machine.
     #[arg(long, requires = "endpoint", conflicts_with = "path", help_heading = "Served models")]
     pub allow_upload: bool,

@@ -91,7 +91,7 @@ pub struct Site {
 
 /// Largest size of a detail as a share of the image's shorter side, also the size for a case without evidence; a choice of
 /// this benchmark.
-const LARGEST_DETAIL: f64 = 1.0 / 8.0;
+pub const LARGEST_DETAIL: f64 = 1.0 / 8.0;
 
 impl Site {
     /// Returns the size in pixels of a detail of `picture` that a blur must leave visible: the shortest side of all
