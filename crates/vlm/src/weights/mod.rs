@@ -2,6 +2,7 @@
 
 mod agreement;
 mod config_keys;
+mod file;
 mod files;
 mod init;
 mod read;

@@ -1,24 +1,24 @@
 //! Reading tensors of a model folder: `model.safetensors`, single or sharded, in f32, f16 or bf16.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use memmap2::Mmap;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
 use stepwise_ops::Precision;
 
 use super::agreement::agreement;
+use super::file::{SafetensorsFile, StoredTensor};
 use super::files;
 use crate::families::ModelConfig;
 use crate::families::TensorNames;
 use crate::fault::Fault;
 use crate::nn::source::{Source, WeightError};
 
-/// Reader of tensors by name from memory-mapped safetensors files. The files must not change while it exists.
+/// Reader of tensors by name from safetensors files. Only one tensor is in memory at a time. The files must not change
+/// while it exists.
 pub struct SafetensorsSource {
-    files: Vec<(PathBuf, Mmap)>,
+    files: Vec<SafetensorsFile>,
     /// For each tensor name the index of its file and its name in that file.
     places: BTreeMap<String, (usize, String)>,
     folder: String,
@@ -60,19 +60,14 @@ impl SafetensorsSource {
         let mut files = Vec::new();
         let mut places = BTreeMap::new();
         for path in paths {
-            let file = File::open(path).map_err(|error| at(path, &error))?;
-            let mapped = map(&file).map_err(|error| at(path, &error))?;
-            let tensors = parse(path, &mapped)?;
-            // Sorted, so that the same files always give the same error.
-            let mut names = tensors.names();
-            names.sort_unstable();
-            for name in names {
-                if places.insert(named(name), (files.len(), name.to_owned())).is_some() {
+            let file = SafetensorsFile::open(path)?;
+            for name in file.names() {
+                if places.insert(named(&name), (files.len(), name.clone())).is_some() {
                     let problem = format!("tensor {name} is also in another shard");
                     return Err(Fault::new(path, problem, "remove one of the two").into());
                 }
             }
-            files.push((path.clone(), mapped));
+            files.push(file);
         }
         let folder =
             paths.first().and_then(|path| path.parent()).map_or(String::new(), |path| path.display().to_string());
@@ -109,28 +104,22 @@ impl SafetensorsSource {
     }
 
     /// Calls `visitor` with name, stored type and shape of every tensor, sorted by name.
-    ///
-    /// # Errors
-    /// When a file is malformed.
-    pub(super) fn headers(&self, mut visitor: impl FnMut(&str, String, &[usize])) -> Result<(), WeightError> {
-        let files = self.files.iter().map(|(path, mapped)| Ok((path, parse(path, mapped)?)));
-        let files = files.collect::<Result<Vec<_>, WeightError>>()?;
+    pub(super) fn headers(&self, mut visitor: impl FnMut(&str, String, &[usize])) {
         for (name, (file, stored)) in &self.places {
-            let (path, tensors) = &files[*file];
-            let view = tensors.tensor(stored).map_err(|error| malformed(path, &error))?;
-            visitor(name, format!("{:?}", view.dtype()), view.shape());
+            if let Some(tensor) = self.files[*file].tensor(stored) {
+                visitor(name, format!("{:?}", tensor.dtype()), tensor.shape());
+            }
         }
-        Ok(())
     }
 
     /// Returns the paths of the files in the order of reading.
     pub(super) fn paths(&self) -> Vec<PathBuf> {
-        self.files.iter().map(|(path, _)| path.clone()).collect()
+        self.files.iter().map(|file| file.path().to_owned()).collect()
     }
 
     /// Returns the size of all files together in bytes.
     pub(super) fn bytes(&self) -> u64 {
-        self.files.iter().map(|(_, mapped)| mapped.len() as u64).sum()
+        self.files.iter().map(SafetensorsFile::bytes).sum()
     }
 
     /// Returns the folder of the files, for messages.
@@ -167,36 +156,34 @@ impl SafetensorsSource {
     /// # Errors
     /// When a tensor cannot be read.
     pub(super) fn are_equal(&self, one: &str, other: &str) -> Result<bool, WeightError> {
-        let bytes = |name: &str| -> Result<_, WeightError> {
-            let (file, stored) = self.places.get(name).ok_or_else(|| self.missing(name))?;
-            let (path, mapped) = &self.files[*file];
-            let view = parse(path, mapped)?.tensor(stored).map_err(|error| malformed(path, &error))?;
-            Ok((view.dtype(), view.data()))
-        };
         // Tables over the vocabulary are large, so equal bytes are not widened.
-        Ok(bytes(one)? == bytes(other)? || self.any(one)? == self.any(other)?)
+        Ok(self.stored(one)?.has_bytes_of(&self.stored(other)?)? || self.any(one)? == self.any(other)?)
     }
 
     /// Returns shape and f32 values (row by row) of a tensor of any shape.
     ///
     /// # Errors
-    /// When the tensor is missing, its type is not F32, F16 or BF16, or a value is NaN or infinite.
+    /// When the tensor is missing or cannot be read, its type is not F32, F16 or BF16, or a value is NaN or infinite.
     pub fn any(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>), WeightError> {
-        let (file, stored) = self.places.get(name).ok_or_else(|| self.missing(name))?;
-        let (path, mapped) = &self.files[*file];
-        let tensors = parse(path, mapped)?;
-        let view = tensors.tensor(stored).map_err(|error| malformed(path, &error))?;
-        let values = to_f32(view.dtype(), view.data()).ok_or_else(|| {
-            let problem = format!("tensor {name} has type {:?}, supported are F32, F16 and BF16", view.dtype());
-            Fault::new(path, problem, "save the model in one of these types")
+        let tensor = self.stored(name)?;
+        let widen = widening(tensor.dtype()).ok_or_else(|| {
+            let problem = format!("tensor {name} has type {:?}, supported are F32, F16 and BF16", tensor.dtype());
+            Fault::new(tensor.path(), problem, "save the model in one of these types")
         })?;
-        match not_finite(&values, view.shape()) {
-            None => Ok((view.shape().to_vec(), values)),
+        let mut values = Vec::with_capacity(tensor.shape().iter().product());
+        tensor.pieces(|bytes| widen(bytes, &mut values))?;
+        match not_finite(&values, tensor.shape()) {
+            None => Ok((tensor.shape().to_vec(), values)),
             Some((count, value, index)) => {
-                let path = path.display().to_string();
-                Err(WeightError::NotFinite { path, name: stored.clone(), count, value, index })
+                let path = tensor.path().display().to_string();
+                Err(WeightError::NotFinite { path, name: tensor.name().to_owned(), count, value, index })
             }
         }
+    }
+
+    fn stored(&self, name: &str) -> Result<StoredTensor<'_>, WeightError> {
+        let found = self.places.get(name).and_then(|(file, stored)| self.files[*file].tensor(stored));
+        found.ok_or_else(|| self.missing(name))
     }
 }
 
@@ -248,36 +235,29 @@ pub(super) fn append_rows(found: &mut [usize], more: &[usize]) -> bool {
     fits
 }
 
-#[allow(unsafe_code)]
-fn map(file: &File) -> std::io::Result<Mmap> {
-    // SAFETY: the file is only read. Like every mapped file, it must not be shortened while it is loaded.
-    unsafe { Mmap::map(file) }
-}
+/// Appends the values of whole little-endian numbers.
+type Widen = fn(&[u8], &mut Vec<f32>);
 
-fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>, WeightError> {
-    SafeTensors::deserialize(bytes).map_err(|error| malformed(path, &error))
-}
-
-fn malformed(path: &Path, error: &safetensors::SafeTensorError) -> WeightError {
-    let problem = format!("invalid safetensors file: {error}");
-    Fault::new(path, problem, "copy or download the file again").into()
-}
-
-fn at(path: &Path, error: &std::io::Error) -> WeightError {
-    Fault::new(path, error, "copy or download the folder again, and check the file's read permissions").into()
-}
-
-fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
-    let halves =
-        |convert: fn([u8; 2]) -> f32| bytes.chunks_exact(2).map(|bytes| convert([bytes[0], bytes[1]])).collect();
+/// Returns how the bytes of a stored type become f32; None for types that are no weights.
+fn widening(dtype: Dtype) -> Option<Widen> {
     match dtype {
-        Dtype::F32 => Some(
-            bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect(),
-        ),
-        Dtype::F16 => Some(halves(|bytes| half::f16::from_le_bytes(bytes).to_f32())),
-        Dtype::BF16 => Some(halves(|bytes| half::bf16::from_le_bytes(bytes).to_f32())),
+        Dtype::F32 => Some(|bytes, values| values.extend(numbers(bytes).map(f32::from_le_bytes))),
+        Dtype::F16 => Some(|bytes, values| values.extend(numbers(bytes).map(from_f16))),
+        Dtype::BF16 => Some(|bytes, values| values.extend(numbers(bytes).map(from_bf16))),
         _ => None,
     }
+}
+
+fn from_f16(bytes: [u8; 2]) -> f32 {
+    half::f16::from_le_bytes(bytes).to_f32()
+}
+
+fn from_bf16(bytes: [u8; 2]) -> f32 {
+    half::bf16::from_le_bytes(bytes).to_f32()
+}
+
+fn numbers<const BYTES: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; BYTES]> {
+    bytes.as_chunks().0.iter().copied()
 }
 
 /// Returns the name most similar to `name`, with a Jaro-Winkler similarity (Winkler 1990) above 0.8; None if there

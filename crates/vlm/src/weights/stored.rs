@@ -59,7 +59,7 @@ impl StoredWeights {
                     lora_width += (out + input) as u64;
                 }
             }
-        })?;
+        });
         let files = source.paths();
         let bytes = source.bytes();
         let layer_lists = layer_lists.into_iter().collect();
