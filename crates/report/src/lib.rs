@@ -17,6 +17,7 @@ pub mod model_table;
 pub mod page;
 mod phase_axis;
 pub mod plan;
+mod plane;
 pub mod plot;
 mod point_names;
 mod rate_scale;
@@ -25,6 +26,7 @@ mod robustness_by_epoch;
 pub mod section;
 mod sentences;
 pub mod series;
+mod sight_plane;
 pub mod stage_curve;
 pub mod strip;
 mod subgroups;
@@ -37,12 +39,13 @@ pub use stepwise_benchmark::run_report::{CsvFile, CurveStep, EpochResult, Report
 use section::ReportSection;
 
 /// All sections in page order.
-const SECTIONS: [fn(&ReportInput<'_>) -> Option<ReportSection>; 15] = [
+const SECTIONS: [fn(&ReportInput<'_>) -> Option<ReportSection>; 16] = [
     gain_by_condition::section,
     stage_curve::section,
     chain_flow::section,
     subgroups::section,
     hint_plane::section,
+    sight_plane::section,
     sentences::section,
     robustness_by_epoch::section,
     retention::section,

@@ -1,9 +1,10 @@
-//! Page about a table of several models: values and ranks, stage curves, hint plane, conditions, and sensitivity to
+//! Page about a table of several models: values and ranks, stage curves, hint plane, paired image score against hints, conditions, and sensitivity to
 //! wording.
 
 mod conditions;
 mod hints;
 mod pairs;
+mod sight;
 mod stages;
 mod values;
 mod wording;
@@ -29,8 +30,15 @@ pub struct ModelTableInput<'a> {
     pub notes: &'a [String],
 }
 
-const SECTIONS: [fn(&ModelTable) -> Option<ReportSection>; 6] =
-    [values::section, stages::section, hints::section, conditions::section, wording::section, pairs::section];
+const SECTIONS: [fn(&ModelTable) -> Option<ReportSection>; 7] = [
+    values::section,
+    stages::section,
+    hints::section,
+    sight::section,
+    conditions::section,
+    wording::section,
+    pairs::section,
+];
 
 /// Style rules of the page: grey lines behind the line of a model, and smaller panels than elsewhere.
 const STYLE: &str = "svg .line.others{stroke:var(--rule);stroke-width:1.2}\

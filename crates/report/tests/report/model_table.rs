@@ -32,17 +32,19 @@ fn page(conditions: &[(&str, &str)]) -> Report {
     render(&ModelTableInput { title: "four <models>", facts: &[], table: &found, notes: &notes })
 }
 
-const HINTS: [(&str, &str); 5] = [
+const CONDITIONS: [(&str, &str); 7] = [
     ("clean", "kind = \"clean\""),
     ("hint_plus", "kind = \"hint_plus\"\ncontrol = \"hint_zero\""),
     ("hint_minus", "kind = \"hint_minus\"\ncontrol = \"hint_zero\""),
     ("hint_zero", "kind = \"hint_zero\"\ncontrol = \"clean\""),
     ("blank", "kind = \"blank\"\ncontrol = \"clean\""),
+    ("swap_near", "kind = \"swap_near\"\ncontrol = \"swap_same\""),
+    ("swap_same", "kind = \"swap_same\"\ncontrol = \"clean\""),
 ];
 
 #[test]
 fn the_page_is_complete_and_loads_nothing() {
-    let Report { html, tables } = page(&HINTS);
+    let Report { html, tables } = page(&CONDITIONS);
     keep("model_table.html", &html);
     assert_sound(&html, &tables);
     assert!(
@@ -53,6 +55,7 @@ fn the_page_is_complete_and_loads_nothing() {
     for part in [
         "Accuracy by clinical stage",
         "Right and wrong hints",
+        "Use of the image and wrong hints",
         "Accuracy by condition",
         "Sensitivity to wording",
         "Differences between models",
@@ -65,12 +68,16 @@ fn the_page_is_complete_and_loads_nothing() {
 
 #[test]
 fn numbers_of_the_page_are_those_of_the_table() {
-    let report = page(&HINTS);
+    let report = page(&CONDITIONS);
     let values = rows(table(&report, "values_accuracy.csv"));
     assert_eq!(values[0][..2], ["model", "accuracy_clean"]);
     assert_eq!(values.iter().map(|row| row[1].as_str()).collect::<Vec<_>>()[1..3], ["1", "1"]);
     let conditions = rows(table(&report, "conditions.csv"));
-    assert_eq!(conditions.iter().skip(1).map(|row| row[0].as_str()).collect::<Vec<_>>(), HINTS.map(|(id, _)| id));
+    assert_eq!(conditions.iter().skip(1).map(|row| row[0].as_str()).collect::<Vec<_>>(), CONDITIONS.map(|(id, _)| id));
+    // The second model sees the image and follows every hint; the third answers without the image.
+    let sight = rows(table(&report, "sight_plane.csv"));
+    assert_eq!(sight[0][..3], ["model", "number", "image_score"]);
+    assert_eq!(sight[1..].iter().map(|row| row[2].as_str()).collect::<Vec<_>>(), ["1", "1", "0.5"]);
     // Three pairs in each column in which all models have a value.
     let pairs = rows(table(&report, "pairs.csv"));
     assert!(pairs.iter().filter(|row| row[0] == "clean").count() == 3, "{pairs:?}");
@@ -78,7 +85,10 @@ fn numbers_of_the_page_are_those_of_the_table() {
 
 #[test]
 fn charts_without_their_conditions_are_left_out() {
-    let Report { html, tables } = page(&[HINTS[0], HINTS[4]]);
+    let Report { html, tables } = page(&[CONDITIONS[0], CONDITIONS[4]]);
     assert_sound(&html, &tables);
-    assert!(!html.contains("id=\"hints\"") && !html.contains("id=\"wording\"") && html.contains("id=\"stages\""));
+    assert!(
+        ["hints", "sight", "wording"].iter().all(|id| !html.contains(&format!("id=\"{id}\"")))
+            && html.contains("id=\"stages\"")
+    );
 }

@@ -56,6 +56,7 @@ fn the_page_is_complete_and_self_contained_and_hostile_text_is_escaped() {
         "Accuracy by clinical stage",
         "First error in each chain",
         "Right and wrong hints",
+        "Use of the image and wrong hints",
         "Accuracy by epoch",
         "Forgetting by stage",
         "Effective robustness",
@@ -101,8 +102,8 @@ fn the_delivered_epoch_comes_first_and_the_others_stand_beside_it() {
     let table = report.tables.iter().find(|table| table.name == "epochs.csv").expect("epochs");
     let remarks: Vec<String> = rows(table).into_iter().map(|row| row[row.len() - 1].clone()).collect();
     assert_eq!(remarks, ["remark", "", "delivered", "", "outside the guard"]);
-    // Marks of both scatter plots have names.
-    for chart in ["hints", "effective"] {
+    // Marks of all scatter plots have names.
+    for chart in ["hints", "sight", "effective"] {
         let section = report.html.split(&format!("<section id=\"{chart}\"")).nth(1).expect("a section");
         let section = section.split("</section>").next().expect("it ends");
         for name in ["base", "1", "2", "3"] {
