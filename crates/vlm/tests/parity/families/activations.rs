@@ -55,7 +55,10 @@ pub fn compare(
     let input = Input::new(pipeline, &fixture.example(pipeline, key, true), false);
     let own = activations(fixture, key, &pipeline.model, &input);
     let mut compared = BTreeSet::new();
-    for part in fixture.after(&format!("{key}.act.")) {
+    let mut parts = fixture.after(&format!("{key}.act."));
+    // What is computed first is compared first.
+    parts.sort_by_key(|part| !["mask.", "vis_"].iter().any(|beginning| part.starts_with(beginning)));
+    for part in parts {
         let at = format!("{} {key} {part}", fixture.name);
         match own.get(&part) {
             Some(found) => {
