@@ -43,7 +43,7 @@ pub fn warning(preflight: &Preflight) -> Option<String> {
 fn trained(preflight: &Preflight) -> Table {
     let trainable = &preflight.trainable;
     let mut table = Table::new("trainable parameters", ["part: modules", "rank", "parameters", "rate"]);
-    for Group { part, rank, modules, parameters } in &trainable.groups {
+    for Group { part, rank, modules, parameters, .. } in &trainable.groups {
         let modules: Vec<String> = modules.iter().map(|(name, count)| format!("{count} {name}")).collect();
         table.rows.push(vec![
             format!("{}: {}", part.name(), modules.join(", ")),

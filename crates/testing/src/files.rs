@@ -10,6 +10,9 @@ use tempfile::TempDir;
 /// Contents of files, by path relative to a folder.
 pub type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
+/// Folder of the fixtures of model families, below the parity fixtures.
+const FAMILY_FIXTURES: &str = "families/fixtures";
+
 /// Returns the root folder of the repository.
 #[must_use]
 pub fn repository() -> PathBuf {
@@ -26,6 +29,39 @@ pub fn parity() -> PathBuf {
 #[must_use]
 pub fn tiny() -> PathBuf {
     parity().join("tiny")
+}
+
+/// Returns the names of the fixtures of model families in alphabetical order.
+///
+/// # Panics
+/// When the folder of the fixtures cannot be read.
+#[must_use]
+pub fn family_fixtures() -> Vec<String> {
+    let entries = fs::read_dir(parity().join(FAMILY_FIXTURES)).expect("fixtures").map(|entry| entry.expect("an entry"));
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Returns the folder of the fixture `name` of a model family.
+#[must_use]
+pub fn family_fixture(name: &str) -> PathBuf {
+    parity().join(FAMILY_FIXTURES).join(name)
+}
+
+/// Returns the name of one fixture for each `model_type`, the first one in alphabetical order.
+///
+/// # Panics
+/// When a fixture has no `model_type`.
+#[must_use]
+pub fn fixture_of_each_family() -> Vec<String> {
+    let mut found = BTreeMap::new();
+    for name in family_fixtures() {
+        let config = json(&family_fixture(&name).join("model/config.json"));
+        let model_type = config["model_type"].as_str().expect("a type").to_owned();
+        found.entry(model_type).or_insert(name);
+    }
+    found.into_values().collect()
 }
 
 /// Returns a real model folder or data set next to the repository, such as `models/NAME`. None when it is absent, which

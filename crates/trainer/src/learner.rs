@@ -16,7 +16,7 @@ use stepwise_vlm::model::save_model;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 use stepwise_vlm::nn::source::WeightError;
 use stepwise_vlm::pipeline::{PipelineError, VlmPipeline};
-use stepwise_vlm::weights::{SafetensorsSource, write_safetensors};
+use stepwise_vlm::weights::SafetensorsSource;
 
 use crate::optim::adamw::{AdamW, AdamWConfig};
 use crate::parameters::TrainableParameters;
@@ -195,7 +195,7 @@ impl Learner {
             None => save_model(&mut self.pipeline.model, &self.base, folder, false)?,
         }
         self.pipeline.processor.save_image_options(&self.base, folder).map_err(PipelineError::from)?;
-        write_safetensors(&folder.join(OPTIMIZER_FILE), &self.optimizer.tensors(), false)?;
+        self.optimizer.save(&folder.join(OPTIMIZER_FILE))?;
         Ok(())
     }
 

@@ -19,6 +19,8 @@ pub struct Group {
     pub modules: IndexMap<String, usize>,
     /// Number of trainable values.
     pub parameters: usize,
+    /// Number of values of the largest trainable tensor.
+    pub largest: usize,
 }
 
 /// Trainable and frozen parameters of a model.
@@ -65,11 +67,21 @@ impl TrainableParameters {
         self.groups.iter().any(|group| group.part == part)
     }
 
+    /// Returns the last components of the names of all modules of a part, such as `q_proj`, that are trainable or have a
+    /// trainable adapter. A name occurs once for each group.
+    pub fn modules(&self, part: ModelPart) -> impl Iterator<Item = &str> {
+        self.groups
+            .iter()
+            .filter(move |group| group.part == part)
+            .flat_map(|group| group.modules.keys())
+            .map(String::as_str)
+    }
+
     /// Returns whether modules of a part whose name ends in the component `name`, such as `q_proj`, are trainable or
     /// have a trainable adapter.
     #[must_use]
     pub fn module_learns(&self, part: ModelPart, name: &str) -> bool {
-        self.groups.iter().any(|group| group.part == part && group.modules.contains_key(name))
+        self.modules(part).any(|module| module == name)
     }
 }
 
@@ -100,10 +112,11 @@ impl ParameterVisitor for Count {
         let rank = adapter.and_then(|_| self.ranks.get(module).copied());
         let groups = &mut self.trainable.groups;
         let at = groups.iter().position(|group| group.part == part && group.rank == rank).unwrap_or_else(|| {
-            groups.push(Group { part, rank, modules: IndexMap::new(), parameters: 0 });
+            groups.push(Group { part, rank, modules: IndexMap::new(), parameters: 0, largest: 0 });
             groups.len() - 1
         });
         groups[at].parameters += values;
+        groups[at].largest = groups[at].largest.max(values);
         // Each module is counted once, at its first matrix.
         if adapter.map_or_else(|| name.ends_with(".weight"), |(_, matrix)| matrix.starts_with("A.")) {
             let last = module.rsplit('.').next().unwrap_or(module);

@@ -18,7 +18,7 @@ pub struct Generated {
 }
 
 /// Generates greedily after `prompt`: appends the most probable token until it is one of the token ids `ends` or there
-/// are `max_new_tokens`. `features` are the image features of the prompt, as in [`Vlm::embed`]; None without images. Of
+/// are `max_new_tokens`. `features` are the image features of the prompt, as in [`Vlm::hidden_states`]; None without images. Of
 /// equally probable tokens the one with the smallest id is taken.
 ///
 /// # Panics

@@ -5,21 +5,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
+use stepwise_testing::files::{family_fixture, fixture_of_each_family};
 
 use crate::common::{Workplace, copy};
 use crate::never::likelihoods;
-
-/// Fixtures with one model of each family.
-const FAMILIES: [&str; 8] =
-    ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "llava", "llava_next", "gemma3", "internvl", "smolvlm"];
 
 /// Makes a workplace whose model is the tiny random model of `family`. Its vocabulary has few merges,
 /// so texts have many tokens.
 fn place(family: &str) -> Workplace {
     let place = Workplace::new();
     std::fs::remove_dir_all(place.path("model")).expect("removed");
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/families/fixtures");
-    copy(&fixtures.join(family).join("model"), &place.path("model"));
+    copy(&family_fixture(family).join("model"), &place.path("model"));
     place
 }
 
@@ -28,8 +24,8 @@ const SHORT: &str = "--set train.max_steps=2 --set curriculum.phase.0.max_steps=
 
 #[test]
 fn a_model_of_every_family_is_trained_evaluated_asked_and_exported() {
-    for family in FAMILIES {
-        let place = place(family);
+    for family in fixture_of_each_family() {
+        let place = place(&family);
         place.done(&format!("check recipe.toml {SHORT}"));
         place.done(&format!("train recipe.toml {SHORT}"));
         let outcomes = place.read("run/benchmark/epoch-1/outcomes.jsonl");

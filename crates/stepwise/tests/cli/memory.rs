@@ -8,13 +8,13 @@ use stepwise_vlm::weights::RandomSource;
 
 use crate::common::{Workplace, copy};
 
-/// Trains two steps with `options` and compares the estimate before the first step with the measured peak, which is returned in
-/// MiB.
+/// Trains three steps with `options` and compares the estimate before the first step with the measured peak, which is returned in
+/// MiB. The checkpoints after the first two steps are a part of it.
 fn estimated_peak(place: &Workplace, name: &str, model: &Path, options: &str) -> f64 {
     let model = model.display();
     let recipe = format!(
         "model_name_or_path = \"{model}\"\noutput_dir = \"{name}\"\n{options}\
-         max_steps = 2\nlogging_steps = 1\ngradient_accumulation_steps = 1\n[benchmark]\nsuite = \"none\"\n"
+         max_steps = 3\nsave_steps = 1\nlogging_steps = 1\ngradient_accumulation_steps = 1\n[benchmark]\nsuite = \"none\"\n"
     );
     place.write(&format!("{name}.toml"), recipe);
     let ran = place.done(&format!("train {name}.toml"));
@@ -24,11 +24,7 @@ fn estimated_peak(place: &Workplace, name: &str, model: &Path, options: &str) ->
     let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
     let measured = lines.filter_map(|line| line["peak_memory_mib"].as_f64()).fold(0.0, f64::max);
     let ratio = estimated / measured;
-    assert!(
-        (0.75..1.25).contains(&ratio),
-        "{name}: {estimated} MiB estimated, {measured} MiB measured\n{}",
-        ran.stderr
-    );
+    assert!((0.9..1.25).contains(&ratio), "{name}: {estimated} MiB estimated, {measured} MiB measured\n{}", ran.stderr);
     measured
 }
 
@@ -67,7 +63,10 @@ fn the_memory_estimate_of_another_family_is_within_a_quarter_of_the_measured_pea
     let mut model = Vlm::build(config, &mut RandomSource { seed: 1, device: Device::flex() }).expect("a model");
     save_model(&mut model, &place.path("wide"), &place.path("wide"), false).expect("saved");
     drop(model);
-    let options =
-        "[lora]\nr = 8\n[data]\nsynth = { cases = 40, image_size = 64 }\n[train]\nper_device_train_batch_size = 4\n";
-    estimated_peak(&place, "lora", &place.path("wide"), options);
+    for (name, tuning) in [("lora", "[lora]\nr = 8\n"), ("full", "finetuning_type = \"full\"\n")] {
+        let options = format!(
+            "{tuning}[data]\nsynth = {{ cases = 40, image_size = 64 }}\n[train]\nper_device_train_batch_size = 4\n"
+        );
+        estimated_peak(&place, name, &place.path("wide"), &options);
+    }
 }

@@ -2,11 +2,13 @@
 //! of [`JoinedGradients`]: 14 operations for each group on a GPU, and one for each parameter to join its values.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use stepwise_vlm::model::{ModelPart, Vlm};
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
-use stepwise_vlm::weights::NamedTensor;
+use stepwise_vlm::nn::source::WeightError;
+use stepwise_vlm::weights::{NamedTensor, SafetensorsWriter};
 
 use crate::optim::joined::{Group, JoinedGradients, joined, ranges};
 use crate::optim::moments::Moments;
@@ -106,19 +108,27 @@ impl AdamW {
         decayed - first / root * (learning_rate / bias1)
     }
 
-    /// Returns the moments as named tensors `[values]` for a safetensors file: `exp_avg.NAME` and `exp_avg_sq.NAME`.
-    /// The caller stores the step counts.
-    #[must_use]
-    pub fn tensors(&self) -> Vec<NamedTensor> {
-        let moments = self.moments.by_name();
-        let named = moments.into_iter().flat_map(|(name, moments)| {
+    /// Returns the moments as named tensors `[values]`, one parameter after another: `exp_avg.NAME` and `exp_avg_sq.NAME`.
+    pub fn tensors(&self) -> impl Iterator<Item = NamedTensor> {
+        self.moments.values().flat_map(|(name, moments)| {
             MOMENTS.iter().zip(moments).map(move |(prefix, values)| NamedTensor {
                 name: format!("{prefix}{name}"),
                 shape: vec![values.len()],
                 values,
             })
-        });
-        named.collect()
+        })
+    }
+
+    /// Writes the moments, named as by [`AdamW::tensors`], to the safetensors file `path`. The caller stores the step counts.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), WeightError> {
+        let shape = |(name, len): (&str, usize)| MOMENTS.map(|prefix| (format!("{prefix}{name}"), vec![len]));
+        let shapes: Vec<_> = self.moments.sizes().flat_map(shape).collect();
+        let mut writer = SafetensorsWriter::create(path, &shapes, false)?;
+        self.tensors().try_for_each(|tensor| writer.write(&tensor.values))?;
+        writer.finish()
     }
 
     /// Returns the name of the parameter to which a saved tensor belongs; None if the name has no moment prefix.
@@ -247,7 +257,7 @@ mod tests {
             take_step(&mut optimizer, &mut model, &gradients, rates);
         }
         assert_eq!(halves(&mut model, decoder).0, before, "not even by weight decay");
-        assert!(optimizer.tensors().iter().all(|moment| moment.name.contains("vision_model")));
+        assert!(optimizer.tensors().all(|moment| moment.name.contains("vision_model")));
         assert_eq!(ModelPart::ALL.map(|part| optimizer.steps(part)), [3, 3, 0]);
         set_trainable(&mut model, true, |name| is_adapter_of(decoder, name));
         take_step(&mut optimizer, &mut model, &gradients, rates);
@@ -260,7 +270,7 @@ mod tests {
         assert_ne!(moved, before);
 
         // A restored optimiser continues from the same state.
-        let saved = optimizer.tensors().into_iter().map(|moment| (moment.name, moment.values));
+        let saved = optimizer.tensors().map(|moment| (moment.name, moment.values));
         let mut again = AdamW::new(CONFIG);
         again.restore([(ModelPart::Vision, 4), (ModelPart::Connector, 4), (decoder, 1)].into(), saved, model.device());
         let mut twin = model.clone();

@@ -220,8 +220,7 @@ mod tests {
             optimizer.step(&mut model, &gradients, RATES);
             norms.push(norm);
             if step == 4 {
-                let saved: Vec<_> =
-                    optimizer.tensors().into_iter().map(|moment| (moment.name, moment.values)).collect();
+                let saved: Vec<_> = optimizer.tensors().map(|moment| (moment.name, moment.values)).collect();
                 let steps = ModelPart::ALL.map(|part| (part, optimizer.steps(part))).into();
                 optimizer = AdamW::new(CONFIG);
                 optimizer.restore(steps, saved, device);

@@ -74,17 +74,20 @@ impl Moments {
         }
     }
 
-    /// Returns the values of both moments of every parameter by name. Each group is read from the device at once.
-    pub fn by_name(&self) -> BTreeMap<&str, [Vec<f32>; 2]> {
-        let mut found = BTreeMap::new();
-        for group in self.groups.values() {
-            let [first, second] = group.moments.clone().map(values_of);
-            for (name, start, len) in ranges(&group.members) {
-                let cut = |values: &[f32]| values[start..start + len].to_vec();
-                found.insert(name, [cut(&first), cut(&second)]);
-            }
-        }
-        found
+    /// Returns name and number of values of every parameter, in the order of [`Moments::values`].
+    pub fn sizes(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.groups.values().flat_map(|group| ranges(&group.members).map(|(name, _, len)| (name, len)))
+    }
+
+    /// Returns the values of both moments of every parameter with its name, one group after another. Each group is read from
+    /// the device at once.
+    pub fn values(&self) -> impl Iterator<Item = (&str, [Vec<f32>; 2])> {
+        self.groups.values().flat_map(|group| {
+            let moments = group.moments.clone().map(values_of);
+            ranges(&group.members).map(move |(name, start, len)| {
+                (name, [0, 1].map(|which: usize| moments[which][start..start + len].to_vec()))
+            })
+        })
     }
 
     /// Returns the first parameter, in the order of the groups, with a moment that is not finite, and the number of the
@@ -120,13 +123,15 @@ mod tests {
         let (all, some) = (members(&["a", "b", "c"]), members(&["b", "d"]));
         let zeros = tensor(&[0.0; 6]);
         assert_eq!(moments.take(&all, &zeros).map(values_of), [vec![0.0; 6], vec![0.0; 6]]);
+        let of = |moments: &Moments, name: &str| moments.values().find(|(one, _)| *one == name).expect("moments").1;
         moments.put(&all, [tensor(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), tensor(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6])]);
-        assert_eq!(moments.by_name()["c"], [vec![5.0, 6.0], vec![0.5, 0.6]]);
+        assert_eq!(of(&moments, "c"), [vec![5.0, 6.0], vec![0.5, 0.6]]);
 
         let of_some = moments.take(&some, &tensor(&[0.0; 4]));
         assert_eq!(of_some.clone().map(values_of), [vec![3.0, 4.0, 0.0, 0.0], vec![0.3, 0.4, 0.0, 0.0]]);
         moments.put(&some, [tensor(&[7.0, 8.0, 9.0, f32::NAN]), of_some[1].clone()]);
-        assert_eq!(moments.by_name().keys().copied().collect::<Vec<_>>(), ["a", "b", "c", "d"]);
+        assert_eq!(moments.sizes().collect::<Vec<_>>(), [("a", 2), ("b", 2), ("d", 2), ("c", 2)]);
+        assert!(moments.values().map(|(name, _)| name).eq(moments.sizes().map(|(name, _)| name)));
         assert_eq!(moments.not_finite(), Some(("d", 0)));
         moments.replace("d", 0, tensor(&[9.0, 9.0]));
         assert_eq!(moments.not_finite(), None);

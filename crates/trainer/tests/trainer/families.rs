@@ -1,13 +1,12 @@
 //! Every kind of fine-tuning on the tiny models of several families: training lowers the loss and moves only what is to be
 //! trained, and a saved adapter or model gives the logits of the trained one.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use stepwise_data::conversation::{Conversation, Message, Part, Role};
 use stepwise_data::image::load_image;
-use stepwise_testing::files::{json, parity};
+use stepwise_testing::files::{family_fixture, family_fixtures, json};
 use stepwise_testing::model::all_linear;
 use stepwise_testing::model::parameters::{Values, parameters, set_trainable, trainable_parameters};
 use stepwise_testing::model::recorded::References;
@@ -22,14 +21,12 @@ use stepwise_vlm::model::{ModelPart, save_model};
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 
+/// Families of unlike image encoders and processors. All families times all kinds of training would take minutes; other tests
+/// train every family.
 const FAMILIES: [&str; 4] = ["qwen2_5_vl", "gemma3", "llava_next", "internvl"];
 
-fn fixture(family: &str) -> PathBuf {
-    parity().join("families/fixtures").join(family)
-}
-
 fn load(family: &str, precision: Precision) -> VlmPipeline {
-    VlmPipeline::load_in(precision, &fixture(family).join("model"), &Device::flex()).expect(family)
+    VlmPipeline::load_in(precision, &family_fixture(family).join("model"), &Device::flex()).expect(family)
 }
 
 /// Two questions about the images of the fixture.
@@ -39,7 +36,7 @@ fn examples(family: &str, pipeline: &VlmPipeline) -> Vec<EncodableExample> {
         conversation.push(Role::User, vec![Part::Image { index: 0 }, Part::text(question)]);
         let content = vec![Part::text(answer)];
         conversation.messages.push(Message { role: Role::Assistant, content, supervised: true });
-        let picture = load_image(&fixture(family).join(format!("picture{image}.png"))).expect("an image");
+        let picture = load_image(&family_fixture(family).join(format!("picture{image}.png"))).expect("an image");
         EncodableExample { conversation, images: vec![Arc::new(pipeline.processor.prepare(&picture).expect("tiles"))] }
     };
     [(0, "Which view is this?", "PA."), (1, "Is there a finding?", "Yes, at the base.")].map(example).into()
@@ -159,7 +156,7 @@ fn assert_moved(at: &str, before: &Values, after: &Values, trainable: &Values) {
 
 /// The recorded conversation `img0` of a fixture.
 fn recorded_example(family: &str, pipeline: &VlmPipeline) -> EncodableExample {
-    let facts = &json(&fixture(family).join("meta.json"))["samples"]["img0"];
+    let facts = &json(&family_fixture(family).join("meta.json"))["samples"]["img0"];
     let text = |field: &str| facts[field].as_str().map(str::to_owned);
     let mut conversation = Conversation::default();
     if let Some(system) = text("system") {
@@ -169,28 +166,19 @@ fn recorded_example(family: &str, pipeline: &VlmPipeline) -> EncodableExample {
     conversation.push(Role::User, vec![Part::Image { index: 0 }, question]);
     let content = vec![Part::text(text("answer").expect("an answer"))];
     conversation.messages.push(Message { role: Role::Assistant, content, supervised: true });
-    let picture = load_image(&fixture(family).join("picture0.png")).expect("an image");
+    let picture = load_image(&family_fixture(family).join("picture0.png")).expect("an image");
     EncodableExample { conversation, images: vec![Arc::new(pipeline.processor.prepare(&picture).expect("tiles"))] }
-}
-
-/// Names of all fixtures.
-fn recorded() -> Vec<String> {
-    let folders = std::fs::read_dir(parity().join("families/fixtures")).expect("fixtures");
-    let mut names: Vec<String> =
-        folders.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }
 
 /// Loss before and after a step of AdamW, and the values of the adapter after the step, in every fixture.
 #[test]
 fn a_step_equals_peft_and_torch() {
-    let fixtures = recorded();
+    let fixtures = family_fixtures();
     assert!(fixtures.len() >= 13, "{fixtures:?}");
     for family in &fixtures {
         let references = References::open(&format!("families/fixtures/{family}/io.safetensors"));
         let mut pipeline = load(family, Precision::F32);
-        load_adapter(&mut pipeline.model, &fixture(family).join("adapter")).expect(family);
+        load_adapter(&mut pipeline.model, &family_fixture(family).join("adapter")).expect(family);
         pipeline.refresh();
         let example = recorded_example(family, &pipeline);
         let micro = [MicroBatch::new(&pipeline.processor, &[training(family, example)], true, 4096).expect("encoded")];
@@ -279,7 +267,8 @@ fn saved_adapters_and_models_give_the_logits_of_the_trained_ones() {
                 continue;
             }
             merge(&mut pipeline.model);
-            save_model(&mut pipeline.model, &fixture(family).join("model"), folder.path(), false).expect("saved");
+            save_model(&mut pipeline.model, &family_fixture(family).join("model"), folder.path(), false)
+                .expect("saved");
             let mut again = VlmPipeline::load(folder.path(), &Device::flex()).expect("loads");
             let found = apart(&losses(family, &mut again), &trained);
             assert!(found < 1e-4, "{at}: merged model differs by {found}");

@@ -85,17 +85,17 @@ impl Decoder {
         x
     }
 
-    /// Returns the layers of [`Decoder::forward`] as blocks for gradient checkpointing; the last block returns
-    /// `rows` only.
+    /// Returns the layers of [`Decoder::forward`] as blocks, for example for gradient checkpointing; the last block returns
+    /// `rows` only, with None all rows.
     pub fn blocks<'a>(
         &'a self,
         plan: &'a DecoderPlan,
-        rows: &'a Tensor<1, Int>,
+        rows: Option<&'a Tensor<1, Int>>,
         deepstack: Option<&'a Deepstack>,
     ) -> Vec<Block<'a>> {
         let last = self.layers.len() - 1;
         let block = |(index, layer): (usize, &'a DecoderLayer)| -> Block<'a> {
-            let rows = Some(rows).filter(|_| index == last);
+            let rows = rows.filter(|_| index == last);
             Box::new(move |x, pass| {
                 let x = layer.forward(x, plan.layer(index), index, None, rows, pass);
                 match deepstack {

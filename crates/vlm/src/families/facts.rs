@@ -35,6 +35,10 @@ pub(crate) struct FamilyFacts {
     pub turn_end: &'static str,
     /// Names of tensors in checkpoints.
     pub names: TensorNames,
+    /// Beginnings of the names of image encoder modules in transformers.
+    pub encoder_modules: &'static [&'static str],
+    /// Beginnings of the names of connector modules in transformers, which may be modules of the image encoder.
+    pub connector_modules: &'static [&'static str],
 }
 
 /// Reader of image preprocessing settings.

@@ -1,6 +1,11 @@
-//! Names of tensors in released checkpoints and in adapters, for families whose image encoder is called `vision_tower`.
+//! Names of modules, and of tensors in released checkpoints and in adapters, for families whose image encoder is called `vision_tower`.
 
 use super::facts::TensorNames;
+
+/// Beginning of the names of the image encoder's modules.
+pub(super) const ENCODER: &[&str] = &["model.vision_tower."];
+/// Beginning of the names of the connector's modules.
+pub(super) const CONNECTOR: &[&str] = &["model.multi_modal_projector."];
 
 /// Names of these families.
 pub(super) const NAMES: TensorNames = TensorNames { current, split_off: |_| None, in_adapters, kept_on_export: true };

@@ -87,7 +87,7 @@ impl Vlm {
         let plan = DecoderPlan::of(&self.config.text, layout, &self.device);
 
         let embedded = self.embed(layout, features.clone().map(Tensor::inner), &pass.without_gradients());
-        let blocks = self.decoder.blocks(&plan, &rows, deepstack.as_ref());
+        let blocks = self.decoder.blocks(&plan, Some(&rows), deepstack.as_ref());
         let (blocks, hidden) = Blocks::run(blocks, embedded, pass);
         let hidden = hidden.autodiff().require_grad();
         let predicting = self.decoder.normalise(hidden.clone(), pass);

@@ -25,7 +25,7 @@ pub(crate) struct Decoding<'a> {
 
 impl Vlm {
     /// Starts generation after the one sequence of `layout`. Returns the state and the first logits, `[1, vocabulary]`.
-    /// `features` are as in [`Vlm::embed`].
+    /// `features` are as in [`Vlm::hidden_states`].
     ///
     /// # Panics
     /// When the layout has another number of segments than one, or contains images and `features` is None.

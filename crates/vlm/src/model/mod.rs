@@ -2,6 +2,7 @@
 
 mod checkpointed;
 mod decoding;
+mod hidden_states;
 mod part;
 mod save;
 
@@ -147,13 +148,6 @@ impl Vlm {
         leading(self.encoded(pixels, &self.encoder_plan(pixels), pass), self.config.vision.hidden_size)
     }
 
-    /// Returns the input of the image encoder's first layer, `[patches of all tiles, vision width]`. The arguments are
-    /// those of [`Vlm::encode`].
-    #[must_use]
-    pub fn embed_patches(&self, pixels: &[Tensor<4>], pass: &Pass) -> Tensor<2> {
-        self.encoder.embed(pixels, &self.encoder_plan(pixels), pass)
-    }
-
     /// Returns image features for the decoder, `[features of all tiles, text width * (1 + deepstack)]`, tile after tile.
     /// Further columns are the sets of [`EncoderShape::deepstack`]. The arguments are those of [`Vlm::encode`].
     #[must_use]
@@ -176,13 +170,9 @@ impl Vlm {
         self.encoder.plan(pixels.iter().map(size).collect(), &self.device)
     }
 
-    /// Returns the decoder's input for a layout, `[rows, text width]`: token embeddings, with image features in place
+    /// Input of the decoder's first layer for a layout, `[rows, text width]`: token embeddings, with image features in place
     /// of image tokens. `features` are outputs of [`Vlm::image_features`]; None without images.
-    ///
-    /// # Panics
-    /// When the layout contains images and `features` is None.
-    #[must_use]
-    pub fn embed(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
+    fn embed(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
         let features = features.map(|features| leading(features, self.config.text.hidden_size));
         self.merged(&layout.ids, &layout.features, features, pass)
     }
@@ -236,39 +226,28 @@ impl Vlm {
         Tensor::from_data(TensorData::new(values, [length]), &self.device)
     }
 
-    /// Returns the hidden states of all rows before the final norm, `[rows, text width]`. `features` are as
-    /// in [`Vlm::embed`].
-    ///
-    /// # Panics
-    /// When the layout contains images and `features` is None.
-    #[must_use]
-    pub fn hidden(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
-        self.hidden_of(layout, features, None, pass)
-    }
-
-    /// [`Vlm::hidden`] of the given rows only, `[rows.len(), text width]`; None means all rows.
+    /// Hidden states of the given rows before the final norm, `[rows.len(), text width]`.
     fn hidden_of(
         &self,
         layout: &PackedSequences,
         features: Option<Tensor<2>>,
-        rows: Option<Vec<i64>>,
+        rows: Vec<i64>,
         pass: &Pass,
     ) -> Tensor<2> {
         let plan = DecoderPlan::of(&self.config.text, layout, &self.device);
-        let input = self.input(layout, features, rows.as_deref(), pass);
-        let rows = rows.map(|rows| self.indices(rows));
-        self.decoder.forward(input, &plan, None, rows, pass)
+        let input = self.input(layout, features, Some(&rows), pass);
+        self.decoder.forward(input, &plan, None, Some(self.indices(rows)), pass)
     }
 
     /// Normalised hidden states of the row of each prediction, `[predictions, text width]`.
     fn predicting(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
         let rows = layout.predictions.iter().map(|prediction| prediction.row as i64).collect();
-        self.decoder.normalise(self.hidden_of(layout, features, Some(rows), pass), pass)
+        self.decoder.normalise(self.hidden_of(layout, features, rows, pass), pass)
     }
 
     /// Returns the weighted sum of negative log-likelihoods over the layout's predictions, shape `[1]`, in
     /// nats. The weights are [`Prediction::weight`](crate::packed_sequences::Prediction::weight); `features`
-    /// are as in [`Vlm::embed`].
+    /// are as in [`Vlm::hidden_states`].
     ///
     /// # Panics
     /// When the layout contains images and `features` is None.
@@ -307,7 +286,7 @@ impl Vlm {
     }
 
     /// Returns the natural log-probability of each of the layout's predictions, in order and without a graph.
-    /// `features` are as in [`Vlm::embed`].
+    /// `features` are as in [`Vlm::hidden_states`].
     ///
     /// # Panics
     /// When the layout contains images and `features` is None.
@@ -320,12 +299,12 @@ impl Vlm {
         let place = |row: usize| rows.binary_search(&row).expect("every row is in the list");
         let asked: Vec<(usize, u32)> = layout.predictions.iter().map(|p| (place(p.row), p.token)).collect();
         let rows = rows.iter().map(|row| *row as i64).collect();
-        let hidden = self.decoder.normalise(self.hidden_of(layout, features, Some(rows), pass), pass);
+        let hidden = self.decoder.normalise(self.hidden_of(layout, features, rows, pass), pass);
         stepwise_ops::token_logprobs(hidden, self.decoder.head(pass), &asked)
     }
 
     /// Returns the next-token logits of the given rows of the layout (from 0, in any order),
-    /// `[rows.len(), vocabulary]`. `features` are as in [`Vlm::embed`].
+    /// `[rows.len(), vocabulary]`. `features` are as in [`Vlm::hidden_states`].
     ///
     /// # Panics
     /// When the layout contains images and `features` is None.
@@ -338,7 +317,7 @@ impl Vlm {
         pass: &Pass,
     ) -> Tensor<2> {
         let rows = rows.iter().map(|row| *row as i64).collect();
-        self.logits_of(self.hidden_of(layout, features, Some(rows), pass), pass)
+        self.logits_of(self.hidden_of(layout, features, rows, pass), pass)
     }
 
     fn logits_of(&self, hidden: Tensor<2>, pass: &Pass) -> Tensor<2> {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::families::{self, FamilyFacts};
+
 /// Part of a model, by which parameters are frozen and adapters are selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -13,19 +15,6 @@ pub enum ModelPart {
     /// Language model with embeddings and output head.
     Decoder,
 }
-
-/// Beginnings of the names of connector modules in transformers. They are compared before [`VISION`], because the
-/// connector of Qwen's models is a module of the image encoder.
-const CONNECTOR: [&str; 5] = [
-    "model.connector.",
-    "model.multi_modal_projector.",
-    "model.image_newline",
-    "model.visual.merger.",
-    "model.visual.deepstack_merger_list.",
-];
-
-/// Beginnings of the names of image encoder modules in transformers.
-const VISION: [&str; 3] = ["model.vision_model.", "model.vision_tower.", "model.visual."];
 
 impl ModelPart {
     /// All parts in the order of computation.
@@ -41,14 +30,17 @@ impl ModelPart {
         }
     }
 
-    /// Returns the part that the parameter with this Hugging Face name belongs to. Names outside image encoder and
-    /// connector belong to the decoder.
+    /// Returns the part that the parameter with this Hugging Face name belongs to in the family that has such a module. Names
+    /// outside image encoder and connector belong to the decoder.
     #[must_use]
     pub fn of(name: &str) -> Self {
-        let begins = |beginnings: &[&str]| beginnings.iter().any(|beginning| name.starts_with(beginning));
-        if begins(&CONNECTOR) {
+        let begins = |modules: fn(&FamilyFacts) -> &'static [&'static str]| {
+            families::all().flat_map(modules).any(|beginning| name.starts_with(beginning))
+        };
+        // The connector can be a module of the image encoder.
+        if begins(|family| family.connector_modules) {
             Self::Connector
-        } else if begins(&VISION) {
+        } else if begins(|family| family.encoder_modules) {
             Self::Vision
         } else {
             Self::Decoder

@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::model::Vlm;
 use crate::nn::parameter::{Parameter, ParameterVisitor};
 use crate::nn::source::WeightError;
-use crate::weights::{NamedTensor, SafetensorsSource, write_file, write_safetensors};
+use crate::weights::{SafetensorsSource, SafetensorsWriter, write_file};
 
 /// Files that a loadable folder has in addition to its weights.
 const COMPANIONS: [&str; 12] = [
@@ -33,15 +33,22 @@ const COMPANIONS: [&str; 12] = [
 /// # Errors
 /// When a file cannot be read or written.
 pub fn save_model(model: &mut Vlm, base: &Path, folder: &Path, bf16: bool) -> Result<(), WeightError> {
-    let mut collected = Collect(Vec::new());
-    model.visit(&mut collected);
+    let mut shapes = Shapes(Vec::new());
+    model.visit(&mut shapes);
     if model.config().family.names.kept_on_export
         && let Ok(stored) = SafetensorsSource::open_model(base, model.config(), model.device())
     {
-        let renamed = |tensor: &NamedTensor| stored.stored_name(&tensor.name).map(str::to_owned);
-        collected.0.iter_mut().for_each(|tensor| tensor.name = renamed(tensor).unwrap_or_else(|| tensor.name.clone()));
+        for (name, _) in &mut shapes.0 {
+            if let Some(renamed) = stored.stored_name(name) {
+                *name = renamed.to_owned();
+            }
+        }
     }
-    write_safetensors(&folder.join("model.safetensors"), &collected.0, bf16)?;
+    let writer = SafetensorsWriter::create(&folder.join("model.safetensors"), &shapes.0, bf16)?;
+    let mut write = Write { writer, result: Ok(()) };
+    model.visit(&mut write);
+    write.result?;
+    write.writer.finish()?;
     for name in COMPANIONS {
         let (from, to) = (base.join(name), folder.join(name));
         // `base` can be `folder` itself, and copying a file onto itself empties it.
@@ -54,18 +61,32 @@ pub fn save_model(model: &mut Vlm, base: &Path, folder: &Path, bf16: bool) -> Re
     Ok(())
 }
 
-struct Collect(Vec<NamedTensor>);
+/// Returns whether a parameter is a part of the complete model.
+fn is_written(name: &str) -> bool {
+    !name.contains(".lora_")
+}
 
-impl ParameterVisitor for Collect {
+/// Names and shapes of the written parameters.
+struct Shapes(Vec<(String, Vec<usize>)>);
+
+impl ParameterVisitor for Shapes {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-        if name.contains(".lora_") {
-            return;
+        if is_written(name) {
+            self.0.push((name.to_owned(), parameter.shape().dims::<D>().to_vec()));
         }
-        let values = parameter.values();
-        self.0.push(NamedTensor {
-            name: name.to_owned(),
-            shape: values.dims().to_vec(),
-            values: stepwise_ops::values_of(values),
-        });
+    }
+}
+
+/// Writes one parameter after another, until one fails.
+struct Write {
+    writer: SafetensorsWriter,
+    result: Result<(), WeightError>,
+}
+
+impl ParameterVisitor for Write {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        if is_written(name) && self.result.is_ok() {
+            self.result = self.writer.write(&stepwise_ops::values_of(parameter.values()));
+        }
     }
 }

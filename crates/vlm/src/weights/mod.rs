@@ -15,4 +15,4 @@ pub use read::SafetensorsSource;
 pub(crate) use read::nearest;
 pub use stored::StoredWeights;
 pub(crate) use write::write_file;
-pub use write::{NamedTensor, write_safetensors};
+pub use write::{NamedTensor, SafetensorsWriter, write_safetensors};

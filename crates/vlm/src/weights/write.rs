@@ -1,14 +1,17 @@
-//! Atomic writing of safetensors files.
+//! Atomic writing of safetensors files, one tensor after another.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
-use stepwise_data::io::atomic::write_atomic;
+use serde_json::{Map, Value, json};
+use stepwise_data::io::atomic::{AtomicFile, write_atomic};
 
 use crate::fault::Fault;
 use crate::nn::source::WeightError;
+
+/// Number of values that are converted to bytes at once.
+const CHUNK: usize = 1 << 16;
 
 /// Tensor to write to a safetensors file.
 #[derive(Clone, Debug)]
@@ -21,27 +24,89 @@ pub struct NamedTensor {
     pub values: Vec<f32>,
 }
 
-/// Writes `tensors` to `path` as f32, or with `bf16` rounded to the nearest bf16. The folder must exist; an existing
-/// file is replaced. The metadata is `format: pt`, which PyTorch tools expect. The file is complete or unchanged, also
-/// after a crash.
+/// Writer of a safetensors file. It takes the values of one tensor after another, so that the tensors need not be in memory
+/// together. The file is complete or unchanged, also after a crash.
+pub struct SafetensorsWriter {
+    file: AtomicFile,
+    path: PathBuf,
+    bf16: bool,
+    /// Numbers of values of the tensors that are not written yet.
+    left: VecDeque<usize>,
+}
+
+impl SafetensorsWriter {
+    /// Starts the file `path` with tensors of these names and shapes, as f32, or with `bf16` rounded to the nearest bf16. The
+    /// folder must exist; an existing file is replaced by [`SafetensorsWriter::finish`]. The metadata is `format: pt`, which
+    /// PyTorch tools expect.
+    ///
+    /// # Errors
+    /// When the file cannot be created or written.
+    pub fn create(path: &Path, tensors: &[(String, Vec<usize>)], bf16: bool) -> Result<Self, WeightError> {
+        let sizes = tensors.iter().map(|(_, shape)| shape.iter().product());
+        let mut file = AtomicFile::create(path).map_err(|error| failed(path, error))?;
+        let header = header(tensors, bf16);
+        let length = (header.len() as u64).to_le_bytes();
+        let written = file.write_all(&length).and_then(|()| file.write_all(header.as_bytes()));
+        written.map_err(|error| failed(path, error))?;
+        Ok(Self { file, path: path.to_owned(), bf16, left: sizes.collect() })
+    }
+
+    /// Writes the values of the next tensor, row by row.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or the number of values does not match the shape.
+    pub fn write(&mut self, values: &[f32]) -> Result<(), WeightError> {
+        if self.left.pop_front() != Some(values.len()) {
+            return Err(self.misfit());
+        }
+        for chunk in values.chunks(CHUNK) {
+            self.file.write_all(&to_bytes(chunk, self.bf16)).map_err(|error| failed(&self.path, error))?;
+        }
+        Ok(())
+    }
+
+    /// Replaces an earlier file by the written one.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or a tensor is not written yet.
+    pub fn finish(self) -> Result<(), WeightError> {
+        if !self.left.is_empty() {
+            return Err(self.misfit());
+        }
+        self.file.commit().map_err(|error| failed(&self.path, error))
+    }
+
+    fn misfit(&self) -> WeightError {
+        let problem = "tensors and shapes do not fit";
+        Fault::new(&self.path, problem, "report this as a bug of Stepwise").into()
+    }
+}
+
+/// Header of a safetensors file: name, type, shape and place of every tensor, as JSON whose length is a multiple of 8.
+fn header(tensors: &[(String, Vec<usize>)], bf16: bool) -> String {
+    let (dtype, bytes) = if bf16 { ("BF16", 2) } else { ("F32", 4) };
+    let mut entries = Map::from_iter([("__metadata__".to_owned(), json!({ "format": "pt" }))]);
+    let mut end = 0;
+    for (name, shape) in tensors {
+        let start = end;
+        end += shape.iter().product::<usize>() * bytes;
+        entries.insert(name.clone(), json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, end] }));
+    }
+    let mut text = Value::Object(entries).to_string();
+    let padding = text.len().next_multiple_of(8) - text.len();
+    text.push_str(&" ".repeat(padding));
+    text
+}
+
+/// Writes `tensors` to `path` like [`SafetensorsWriter`].
 ///
 /// # Errors
 /// When the file cannot be written, or a tensor's number of values does not match its shape.
 pub fn write_safetensors(path: &Path, tensors: &[NamedTensor], bf16: bool) -> Result<(), WeightError> {
-    let format = |error: safetensors::SafeTensorError| {
-        Fault::new(path, error, "report this as a bug of Stepwise: tensors and shapes do not fit")
-    };
-    let bytes: Vec<Vec<u8>> = tensors.iter().map(|tensor| to_bytes(&tensor.values, bf16)).collect();
-    let dtype = if bf16 { Dtype::BF16 } else { Dtype::F32 };
-    let views = tensors
-        .iter()
-        .zip(&bytes)
-        .map(|(tensor, bytes)| Ok((&tensor.name, TensorView::new(dtype, tensor.shape.clone(), bytes)?)))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(format)?;
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let content = safetensors::serialize(views, Some(metadata)).map_err(format)?;
-    write_file(path, &content)
+    let shapes: Vec<_> = tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone())).collect();
+    let mut writer = SafetensorsWriter::create(path, &shapes, bf16)?;
+    tensors.iter().try_for_each(|tensor| writer.write(&tensor.values))?;
+    writer.finish()
 }
 
 /// Writes a file of a model or adapter folder. The file is complete or unchanged, also after a crash, and a temporary
@@ -50,7 +115,11 @@ pub fn write_safetensors(path: &Path, tensors: &[NamedTensor], bf16: bool) -> Re
 /// # Errors
 /// When the file cannot be written.
 pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<(), WeightError> {
-    write_atomic(path, content).map_err(|error| WeightError::File { path: path.display().to_string(), error })
+    write_atomic(path, content).map_err(|error| failed(path, error))
+}
+
+fn failed(path: &Path, error: io::Error) -> WeightError {
+    WeightError::File { path: path.display().to_string(), error }
 }
 
 fn to_bytes(values: &[f32], bf16: bool) -> Vec<u8> {
@@ -58,5 +127,57 @@ fn to_bytes(values: &[f32], bf16: bool) -> Vec<u8> {
         values.iter().flat_map(|value| half::bf16::from_f32(*value).to_le_bytes()).collect()
     } else {
         values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use safetensors::{Dtype, SafeTensors};
+
+    use super::*;
+
+    #[test]
+    fn the_reader_of_hugging_face_finds_what_is_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.safetensors");
+        let named = |name: &str, shape: &[usize]| {
+            let count = shape.iter().product::<usize>();
+            NamedTensor {
+                name: name.to_owned(),
+                shape: shape.to_vec(),
+                values: (0..count).map(|at| at as f32).collect(),
+            }
+        };
+        let tensors = [named("b.\"weight\"", &[3, CHUNK]), named("a", &[2]), named("none", &[0, 4]), named("one", &[])];
+        for bf16 in [false, true] {
+            write_safetensors(&path, &tensors, bf16).expect("written");
+            let bytes = std::fs::read(&path).expect("there");
+            let read = SafeTensors::deserialize(&bytes).expect("valid");
+            assert_eq!(read.len(), tensors.len());
+            for tensor in &tensors {
+                let found = read.tensor(&tensor.name).expect("there");
+                assert_eq!(
+                    (found.shape(), found.dtype()),
+                    (&tensor.shape[..], if bf16 { Dtype::BF16 } else { Dtype::F32 })
+                );
+                assert_eq!(found.data(), to_bytes(&tensor.values, bf16), "{}", tensor.name);
+            }
+            let (_, metadata) = SafeTensors::read_metadata(&bytes).expect("valid");
+            assert_eq!(metadata.metadata().as_ref().expect("metadata")["format"], "pt");
+        }
+    }
+
+    #[test]
+    fn a_file_with_too_few_or_too_many_values_is_not_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.safetensors");
+        let start = || SafetensorsWriter::create(&path, &[("a".to_owned(), vec![2])], false).expect("created");
+        assert!(start().finish().is_err());
+        assert!(start().write(&[1.0]).is_err());
+        let mut writer = start();
+        writer.write(&[1.0, 2.0]).expect("written");
+        assert!(writer.write(&[]).is_err());
+        drop(writer);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use stepwise_testing::files::{edit_json, json, tiny};
 use stepwise_testing::model::parameters::{gradients_of, read, set_trainable, tensor};
 use stepwise_testing::model::{self, model_in};
@@ -26,16 +26,22 @@ fn every_part_gives_the_recorded_activations() {
         let compare = |part: &str, found: Vec<f32>| {
             assert_close(&format!("{}.{part}", case.name), &found, &case.reference(part), TOLERANCE);
         };
+        let compare_all = |parts: &[&str], states: Vec<Tensor<2>>| {
+            assert_eq!(parts.len(), states.len(), "{}", case.name);
+            parts.iter().zip(states).for_each(|(part, state)| compare(part, read(state)));
+        };
         let features = case.pixels().map(|pixels| {
-            compare("vision.embeddings", read(model.embed_patches(std::slice::from_ref(&pixels), &pass)));
+            let states = model.encoder_states(std::slice::from_ref(&pixels), &pass);
+            let parts = ["vision.embeddings", "vision.layer.0", "vision.layer.1", "vision.output"];
+            compare_all(&parts, states);
             compare("vision.output", read(model.encode(std::slice::from_ref(&pixels), &pass)));
             let features = model.image_features(&[pixels], &pass);
             compare("connector", read(features.clone()));
             features
         });
         let whole = PackedSequences::pack(&[case.whole()], true);
-        compare("text.inputs", read(model.embed(&whole, features.clone(), &pass)));
-        compare("text.layer.1", read(model.hidden(&whole, features.clone(), &pass)));
+        let states = model.hidden_states(&whole, features.clone(), &pass);
+        compare_all(&["text.inputs", "text.layer.0", "text.layer.1", "text.norm"], states);
         let layout = PackedSequences::pack(&[case.mean_sequence()], true);
         compare("logits", case.logits(&model, &pass));
         compare("loss", read(model.loss(&layout, features.clone(), &pass)));
@@ -128,7 +134,7 @@ fn patches_of_a_partly_filled_side_take_the_recorded_positions() {
         let model = Vlm::build(config, &mut Counting(Device::flex())).expect("a model");
         for (filled, expected) in (1..).zip(recorded.as_array().expect("rows")) {
             let pixels = tensor(vec![0.0; 3 * filled], [1, 3, 1, filled]);
-            let embedded = read(model.embed_patches(&[pixels], &Pass::ANSWER));
+            let embedded = read(model.encoder_states(&[pixels], &Pass::ANSWER).swap_remove(0));
             let found: Vec<usize> = (0..filled).map(|patch| embedded[patch * width] as usize).collect();
             assert_eq!(found, list::<usize>(expected), "{filled} of {side}");
         }

@@ -42,14 +42,14 @@ pub fn estimate_on_device(
     let patch_pixels = (config.vision.patch_size as u64).pow(2);
     // A trained image encoder takes all tiles of a micro-batch at once.
     let patches = if sees { largest.pixels as u64 / patch_pixels } else { TILE_ROWS as u64 };
-    // Logits are counted below.
-    let pieces = Pieces { logit_rows: 0, patches, scored_rows: SCORED_TOKENS as u64 };
-    let Needs { mut step, optimiser, features, answering } =
-        Needs::new(recipe, config, trainable, (largest, pictures), &pieces);
     let weight = weight_piece(config, base_precision(&recipe.train));
     let scores =
         |rows: u64| device.score_bytes.min(config.text.num_attention_heads as u64 * rows.pow(2) * VALUE) * SCORE_PIECES;
-    step[2].bytes += scores(largest.rows as u64) + logits(config, largest.predictions as u64) + weight;
+    let temporary = scores(largest.rows as u64) + logits(config, largest.predictions as u64) + weight;
+    // Logits are temporary tensors of a size of their own.
+    let pieces = Pieces { logit_rows: 0, patches, scored_rows: SCORED_TOKENS as u64, temporary };
+    let Needs { moments, step, features, answering } =
+        Needs::new(recipe, config, trainable, (largest, pictures), &pieces);
     let scored = SCORED_TOKENS as u64;
     let test = [MemoryUse {
         what: "the benchmark",
@@ -59,7 +59,7 @@ pub fn estimate_on_device(
     let bytes = |mebibytes: f64| (mebibytes * f64::from(1 << 20)) as u64;
     let (held, reserved) = (bytes(device.memory.in_use), bytes(device.memory.reserved));
     let weights = MemoryUse { what: "in use now: weights", bytes: held, advice: held_smaller(recipe) };
-    let mut uses = vec![weights, optimiser, features];
+    let mut uses = vec![weights, moments, features];
     // The backend reuses the memory of a step for the benchmark.
     if sum(&step) >= sum(&test) {
         uses.extend(step)

@@ -7,6 +7,7 @@
 mod device;
 mod host;
 mod shapes;
+mod step;
 
 use stepwise_recipe::{InitLoraWeights, Recipe, SuiteChoice, Tuning};
 use stepwise_vlm::model::{ModelConfig, ModelPart};
@@ -16,6 +17,7 @@ use stepwise_vlm::{LOGIT_ROWS, Precision};
 pub use device::{OnDevice, estimate_on_device};
 use host::{available, held};
 use shapes::Shapes;
+use step::{GradientBytes, StepBytes};
 
 use crate::environment::peak_memory_mib;
 use crate::image_settings::smaller_images;
@@ -39,12 +41,8 @@ const LARGEST_KEPT: u64 = 32 << 20;
 /// Decoder rows in the backward pass of an attack on one image: a question and its options.
 const ATTACKED_ROWS: u64 = 512;
 
-/// Values in memory per trained value: two moments, the gradient, its sum over micro-batches, and a second copy of the
-/// value during the update.
-const PER_LEARNING_VALUE: u64 = 5;
-
-/// Values AdamW keeps per parameter value frozen in this phase: the two moments.
-const PER_RESTING_VALUE: u64 = 2;
+/// Values that AdamW keeps for each value that is trained in any phase: the two moments.
+const MOMENTS: u64 = 2;
 
 /// One use of memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,8 +152,8 @@ pub fn estimate(
     largest: &LargestBatch,
     pictures: ImageStats,
 ) -> MemoryEstimate {
-    let pieces = Pieces { logit_rows: LOGIT_ROWS as u64, patches: 0, scored_rows: SCORED_ROWS };
-    let Needs { step, optimiser, features, answering } =
+    let pieces = Pieces { logit_rows: LOGIT_ROWS as u64, patches: 0, scored_rows: SCORED_ROWS, temporary: 0 };
+    let Needs { moments, step, features, answering } =
         Needs::new(recipe, config, trainable, (largest, pictures), &pieces);
     let decoded = pictures.decoded;
     let answering = answering.map_or(0, |bytes| bytes + decoded.prepared);
@@ -175,7 +173,7 @@ pub fn estimate(
     let held = held();
     let mut uses = vec![
         MemoryUse { what: "in use now: program, cases, weights", bytes: held, advice: held_smaller(recipe) },
-        optimiser,
+        moments,
         features,
         prefetched(pictures),
     ];
@@ -218,14 +216,17 @@ struct Pieces {
     patches: u64,
     /// Decoder rows scored at once by the benchmark.
     scored_rows: u64,
+    /// Bytes of further temporary tensors of a step.
+    temporary: u64,
 }
 
 /// Memory that tensors need, on the CPU as on other devices.
 struct Needs {
-    /// Tensors of a step: kept for the backward pass by the decoder and by the image encoder, and temporary ones.
-    step: [MemoryUse; 3],
-    /// Gradients and moments.
-    optimiser: MemoryUse,
+    /// Moments of all trained values.
+    moments: MemoryUse,
+    /// Tensors of a step at its peak: kept for the backward pass by the decoder and by the image encoder, gradients, and
+    /// temporary ones.
+    step: [MemoryUse; 4],
     /// Cached image features.
     features: MemoryUse,
     /// Tensors of the benchmark in bytes; None without one.
@@ -255,50 +256,37 @@ impl Needs {
         let encoding = |pixels: u64| patches(pixels) * encode + 6 * pixels;
         let cache = (recipe.train.feature_cache_gb * f64::from(1 << 30)) as u64;
 
-        let of_rows = (rows * decoder + largest.predictions as u64 * read) * VALUE;
-        let of_tiles = if seeing { encoder(largest.pixels as u64) * VALUE } else { 0 };
         // Only predicting rows reach the end of the last layer. When the backward pass reaches all rows, the tensors
         // kept by that layer's attention are already free.
         let passing = (largest.predictions as u64 * backward).max(rows * backward.saturating_sub(attending));
-        let logits = pieces.logit_rows.min(largest.predictions as u64) * config.text.vocab_size as u64 * VALUE;
-        let step = [
-            MemoryUse {
-                what: "kept for the backward pass",
-                bytes: of_rows,
-                advice: Some(match recipe.train.gradient_checkpointing {
-                    true => "lower `train.per_device_train_batch_size`",
-                    false => "lower `train.per_device_train_batch_size` or set `train.gradient_checkpointing = true`",
-                }),
-            },
-            MemoryUse {
-                what: "kept by the image encoder",
-                bytes: of_tiles,
-                // An image of one tile of a fixed size takes no less.
-                advice: match vision.image_size {
-                    Some(side) if most <= (side as u64).pow(2) => None,
-                    _ => smaller_images(config.image_options()),
-                },
-            },
-            MemoryUse {
-                what: "temporary tensors",
-                bytes: (passing + encoding(encoded(largest.pixels as u64))) * VALUE + logits,
-                advice: None,
-            },
-        ];
+        let logits = pieces.logit_rows.min(largest.predictions as u64) * config.text.vocab_size as u64;
+        let stepping = StepBytes {
+            decoder: (rows * decoder + largest.predictions as u64 * read) * VALUE,
+            encoder: if seeing { encoder(largest.pixels as u64) * VALUE } else { 0 },
+            temporary: (passing + encoding(encoded(largest.pixels as u64)) + logits) * VALUE + pieces.temporary,
+            gradients: GradientBytes::new(recipe, config, trainable),
+        };
+        let fewer_rows = Some(match recipe.train.gradient_checkpointing {
+            true => "lower `train.per_device_train_batch_size`",
+            false => "lower `train.per_device_train_batch_size` or set `train.gradient_checkpointing = true`",
+        });
+        let smaller = match vision.image_size {
+            // An image of one tile of a fixed size takes no less.
+            Some(side) if most <= (side as u64).pow(2) => None,
+            _ => smaller_images(config.image_options()),
+        };
         let wide = (2 * config.text.hidden_size + 3 * config.text.intermediate_size) as u64;
         // Attacks need the gradient of an image's pixels through image encoder and decoder.
         let attack = encoder(most) + encoding(most) + ATTACKED_ROWS * decoder;
         let scoring = (pieces.scored_rows * wide).max(encoding(encoded(tested).min(tested)));
         let tests = recipe.benchmark.suite != SuiteChoice::None;
         Self {
-            step,
-            optimiser: MemoryUse {
-                what: "gradients and optimiser",
-                bytes: (trainable.parameters() as u64 * PER_LEARNING_VALUE
-                    + trainable.resting as u64 * PER_RESTING_VALUE)
-                    * VALUE,
+            moments: MemoryUse {
+                what: "moments of the optimiser",
+                bytes: (trainable.parameters() + trainable.resting) as u64 * MOMENTS * VALUE,
                 advice: None,
             },
+            step: stepping.peak([fewer_rows, smaller]),
             features: MemoryUse {
                 what: "cached image features",
                 bytes: if seeing { 0 } else { cache.min(features(learned + tested) * VALUE) },

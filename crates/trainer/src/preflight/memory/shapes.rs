@@ -5,6 +5,15 @@ use stepwise_vlm::model::{ModelConfig, ModelPart};
 
 use crate::parameters::TrainableParameters;
 
+/// Names of the layers of image encoders that make queries, keys and values; the last one makes all three.
+const ATTENTION_IN: [&str; 4] = ["q_proj", "k_proj", "v_proj", "qkv"];
+/// Names of the layers of image encoders after the attention.
+const ATTENTION_OUT: [&str; 3] = ["out_proj", "projection_layer", "proj"];
+/// Names of the first feed-forward layers of image encoders.
+const INNER: [&str; 4] = ["fc1", "linear_fc1", "gate_proj", "up_proj"];
+/// Names of the last feed-forward layers of image encoders.
+const LAST: [&str; 3] = ["fc2", "linear_fc2", "down_proj"];
+
 /// Number of values per row or patch.
 pub(super) struct Shapes {
     /// Values kept for the backward pass per decoder row.
@@ -42,17 +51,8 @@ impl Shapes {
         };
         // A norm keeps its input. A norm with a trained gain consists of operations that keep three more tensors.
         let norm = |part: ModelPart, width: usize| {
-            let gains = [
-                "layer_norm1",
-                "layer_norm2",
-                "norm1",
-                "norm2",
-                "layernorm_before",
-                "layernorm_after",
-                "input_layernorm",
-                "post_attention_layernorm",
-            ];
-            if gains.iter().any(|gain| trainable.module_learns(part, gain)) { 4 * width } else { width }
+            let learns = trainable.modules(part).any(|name| name.contains("norm"));
+            if learns { 4 * width } else { width }
         };
         let further_norm = |exists: bool, width: usize| if exists { norm(ModelPart::Decoder, width) } else { 0 };
         // DoRA keeps the output of each layer before the scaling by the magnitude.
@@ -78,29 +78,30 @@ impl Shapes {
             + joined * ranks(trainable, ModelPart::Decoder);
 
         let [seen, hidden] = [vision.hidden_size, vision.intermediate_size];
+        // Layers whose names say nothing about their place may be anywhere.
+        let is_unknown = trainable
+            .modules(ModelPart::Vision)
+            .any(|name| ![&ATTENTION_IN[..], &ATTENTION_OUT, &INNER, &LAST].iter().any(|names| names.contains(&name)));
         let kept = |names: &[&str], width: usize| {
-            if names.iter().any(|name| trainable.module_learns(ModelPart::Vision, name)) { width } else { 0 }
+            let learns = names.iter().any(|name| trainable.module_learns(ModelPart::Vision, name));
+            if learns || is_unknown { width } else { 0 }
         };
-        let attended = ["q_proj", "k_proj", "v_proj", "qkv"];
-        let (inner_names, last_names) =
-            (["fc1", "linear_fc1", "gate_proj", "up_proj"], ["fc2", "linear_fc2", "down_proj"]);
-        let shown =
-            ["q_proj", "k_proj", "v_proj", "out_proj", "projection_layer", "proj", "fc2", "linear_fc2", "down_proj"];
-        let shown = shown.map(|name| (name, seen));
-        let wide = inner_names.map(|name| (name, hidden));
+        let shown = [&ATTENTION_IN[..3], &ATTENTION_OUT, &LAST].concat();
+        let shown: Vec<(&str, usize)> = shown.into_iter().map(|name| (name, seen)).collect();
+        let wide = INNER.map(|name| (name, hidden));
         // A gate and what it multiplies are kept both.
         let inner_values = if vision.gated { 2 * hidden } else { hidden };
         let vision_layer = norm(ModelPart::Vision, seen)
             + given(ModelPart::Vision, &shown)
             + given(ModelPart::Vision, &wide)
-            + given(ModelPart::Vision, &[("qkv", 3 * seen)])
-            + kept(&attended, seen)
+            + given(ModelPart::Vision, &[(ATTENTION_IN[3], 3 * seen)])
+            + kept(&ATTENTION_IN, seen)
             + 4 * seen
             + vision.num_attention_heads
             + norm(ModelPart::Vision, seen)
-            + kept(&inner_names, seen)
+            + kept(&INNER, seen)
             + inner_values
-            + kept(&last_names, hidden)
+            + kept(&LAST, hidden)
             + joined * ranks(trainable, ModelPart::Vision);
         // With gradient checkpointing, the input of each block is kept, and the tensors of one block at a time.
         let (decoder, tower) = match recipe.train.gradient_checkpointing {

@@ -10,7 +10,7 @@ mod text;
 use stepwise_data::box_format::BoxFormat;
 
 use super::facts::FamilyFacts;
-use super::tower_names::NAMES;
+use super::tower_names::{CONNECTOR, ENCODER, NAMES};
 pub(super) use config::{Config, read as read_config};
 pub(super) use encoder::Encoder;
 
@@ -27,6 +27,8 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     is_structural: processor::is_structural,
     turn_end: processor::TURN_END,
     names: NAMES,
+    encoder_modules: ENCODER,
+    connector_modules: CONNECTOR,
 };
 
 #[cfg(test)]

@@ -46,6 +46,8 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
         in_adapters: str::to_owned,
         kept_on_export: false,
     },
+    encoder_modules: &["model.vision_model."],
+    connector_modules: &["model.connector."],
 };
 
 fn read_processor(

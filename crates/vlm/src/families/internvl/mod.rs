@@ -10,7 +10,7 @@ mod tower;
 use stepwise_data::box_format::BoxFormat;
 
 use super::facts::FamilyFacts;
-use super::tower_names::WITHOUT_VISION_MODEL;
+use super::tower_names::{CONNECTOR, ENCODER, WITHOUT_VISION_MODEL};
 pub(super) use config::{Config, read as read_config};
 pub(super) use encoder::Encoder;
 
@@ -27,4 +27,6 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     is_structural: processor::is_structural,
     turn_end: "<|im_end|>",
     names: WITHOUT_VISION_MODEL,
+    encoder_modules: ENCODER,
+    connector_modules: CONNECTOR,
 };

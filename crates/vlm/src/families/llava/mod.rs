@@ -8,7 +8,7 @@ pub(super) mod processor;
 use stepwise_data::box_format::BoxFormat;
 
 use super::facts::FamilyFacts;
-use super::tower_names::NAMES;
+use super::tower_names::{CONNECTOR, ENCODER, NAMES};
 pub(super) use config::{Config, read as read_config};
 pub(super) use encoder::Encoder;
 
@@ -25,4 +25,6 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     is_structural: |token| token == processor::IMAGE,
     turn_end: "</s>",
     names: NAMES,
+    encoder_modules: ENCODER,
+    connector_modules: CONNECTOR,
 };

@@ -11,7 +11,7 @@ use stepwise_data::box_format::BoxFormat;
 use super::facts::FamilyFacts;
 use super::llava;
 use super::llava::processor::IMAGE;
-use super::tower_names::NAMES;
+use super::tower_names::{ENCODER, NAMES};
 use crate::model_config::{CommonConfig, ConfigError};
 pub(super) use llava::{Config, Encoder};
 
@@ -28,6 +28,8 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     is_structural: |token| token == IMAGE,
     turn_end: "</s>",
     names: NAMES,
+    encoder_modules: ENCODER,
+    connector_modules: &["model.multi_modal_projector.", "model.image_newline"],
 };
 
 /// Reads and checks the contents of a `config.json`.

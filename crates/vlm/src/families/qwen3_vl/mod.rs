@@ -26,4 +26,6 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     is_structural: processor::is_structural,
     turn_end: "<|im_end|>",
     names: TensorNames::STORED,
+    encoder_modules: &["model.visual."],
+    connector_modules: &["model.visual.merger.", "model.visual.deepstack_merger_list."],
 };

@@ -34,4 +34,6 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
         in_adapters: str::to_owned,
         kept_on_export: true,
     },
+    encoder_modules: &["model.visual."],
+    connector_modules: &["model.visual.merger."],
 };

@@ -10,7 +10,7 @@ use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::weights::{NamedTensor, SafetensorsSource, write_safetensors};
 
 use super::fixture::{FIRST, Fixture, fixtures};
-use super::{BUILT, Input, compare_logits};
+use super::{Input, compare_logits};
 use crate::fixtures::PREFIX;
 
 const FILE: &str = "adapter_model.safetensors";
@@ -82,7 +82,7 @@ fn older(folder: &Path, layout: Renamed) -> tempfile::TempDir {
 #[test]
 fn adapters_with_older_names_give_the_recorded_logits() {
     let mut compared = 0;
-    for fixture in fixtures(&BUILT) {
+    for fixture in fixtures() {
         for layout in layouts(&fixture.name) {
             for (record, folder) in [("lora", "adapter"), ("all", "adapter-all")] {
                 let folder = fixture.folder.join(folder);
@@ -101,7 +101,7 @@ fn adapters_with_older_names_give_the_recorded_logits() {
 /// Targets that are whole older names, or an expression over older names.
 #[test]
 fn targets_may_be_older_names() {
-    for fixture in fixtures(&BUILT) {
+    for fixture in fixtures() {
         let Some(layout) = layouts(&fixture.name).last() else { continue };
         let copy = older(&fixture.folder.join("adapter"), layout);
         let modules: Vec<String> = tensors(copy.path())
@@ -127,7 +127,7 @@ fn written_keys_are_those_that_older_and_newer_versions_load() {
     let is_number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
     let pattern =
         |key: &str| key.split('.').map(|part| if is_number(&part) { "N" } else { part }).collect::<Vec<_>>().join(".");
-    for fixture in fixtures(&BUILT) {
+    for fixture in fixtures() {
         let has_inner = layouts(&fixture.name).contains(&TOWER);
         for folder in ["adapter", "adapter-all"] {
             let mut pipeline = fixture.pipeline();

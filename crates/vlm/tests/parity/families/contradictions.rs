@@ -4,17 +4,13 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use serde_json::Value;
-use stepwise_testing::files::{copy_of, edit_json, json, parity};
+use stepwise_testing::files::{copy_of, edit_json, family_fixture, fixture_of_each_family, json};
 use stepwise_vlm::model::{ModelPart, Vlm};
 use stepwise_vlm::weights::{NamedTensor, SafetensorsSource, StoredWeights, write_safetensors};
 use tempfile::TempDir;
 
-/// Fixtures with one model of each family.
-const FAMILIES: [&str; 8] =
-    ["qwen2_5_vl", "qwen2_vl", "qwen3_vl-untied", "llava", "llava_next", "gemma3", "internvl", "smolvlm"];
-
 fn model(family: &str) -> TempDir {
-    copy_of(&parity().join("families/fixtures").join(family).join("model"), &[])
+    copy_of(&family_fixture(family).join("model"), &[])
 }
 
 /// Changes the tensors of a folder, under their stored names.
@@ -67,7 +63,7 @@ fn one_less(settings: &mut Value, key: &str) -> u64 {
 
 #[test]
 fn fewer_decoder_layers_than_the_file_has_are_refused() {
-    for family in FAMILIES {
+    for family in &fixture_of_each_family() {
         let folder = model(family);
         let mut count = 0;
         edit_json(&folder.path().join("config.json"), |config| {
@@ -85,7 +81,7 @@ fn fewer_decoder_layers_than_the_file_has_are_refused() {
 
 #[test]
 fn fewer_encoder_layers_than_the_file_has_are_refused() {
-    for family in FAMILIES {
+    for family in &fixture_of_each_family() {
         let folder = model(family);
         let mut count = 0;
         let key = if family.starts_with("qwen") { "depth" } else { "num_hidden_layers" };
@@ -110,7 +106,7 @@ fn fewer_encoder_layers_than_the_file_has_are_refused() {
 
 #[test]
 fn tensors_that_the_config_does_not_describe_are_named() {
-    for family in FAMILIES {
+    for family in &fixture_of_each_family() {
         let bias = |tensors: &[NamedTensor]| {
             let weight = find(tensors, "up_proj.weight");
             (weight.name.replace(".weight", ".bias"), vec![weight.shape[0]])
@@ -159,7 +155,7 @@ fn weights_of_another_decoder_are_refused() {
 /// A stored head beside an embedding table that is the head must be equal to it.
 #[test]
 fn a_stored_head_is_refused_where_the_config_ties_it_to_another_table() {
-    for family in FAMILIES {
+    for family in &fixture_of_each_family() {
         let tied = |equal: bool| {
             let folder = model(family);
             edit_json(&folder.path().join("config.json"), |config| {
@@ -184,7 +180,7 @@ fn a_stored_head_is_refused_where_the_config_ties_it_to_another_table() {
 
 #[test]
 fn a_missing_norm_or_head_is_found_before_weights_are_read() {
-    for family in FAMILIES {
+    for family in &fixture_of_each_family() {
         for (ending, expected) in [
             (".norm.weight", ".norm.weight is missing"),
             ("lm_head.weight", "tensor lm_head.weight is missing, and `tie_word_embeddings` is false in config.json"),
@@ -206,7 +202,7 @@ fn a_missing_norm_or_head_is_found_before_weights_are_read() {
 
 #[test]
 fn a_folder_without_image_encoder_is_refused() {
-    for family in FAMILIES {
+    for family in &fixture_of_each_family() {
         let folder = model(family);
         edit_tensors(folder.path(), |tensors| tensors.retain(|tensor| !tensor.name.contains("vis")));
         let problem = refusal(folder.path());
@@ -217,7 +213,7 @@ fn a_folder_without_image_encoder_is_refused() {
 /// Transformers ignores these tensors, and so does this program.
 #[test]
 fn buffers_and_tensors_of_other_modules_are_allowed() {
-    for family in FAMILIES {
+    for family in &fixture_of_each_family() {
         let folder = model(family);
         edit_tensors(folder.path(), |tensors| {
             let layer = find(tensors, "layers.0.self_attn.q_proj.weight").name.replace("q_proj.weight", "");

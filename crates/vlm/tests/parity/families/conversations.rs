@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use stepwise_data::conversation::{Conversation, Message};
-use stepwise_testing::files::{json, parity};
+use stepwise_testing::files::{family_fixture, family_fixtures, json};
 use stepwise_vlm::processor::{Processor, ProcessorError};
-
-use super::BUILT;
 
 #[derive(Deserialize)]
 struct Case {
@@ -67,8 +65,8 @@ fn compare(folder: &Path, file: &Path) {
 
 #[test]
 fn conversations_have_the_recorded_tokens() {
-    for name in BUILT {
-        let folder = parity().join("families/fixtures").join(name);
+    for name in family_fixtures() {
+        let folder = family_fixture(&name);
         compare(&folder.join("model"), &folder.join("conversations.json"));
     }
     // Further recordings, for example with real tokenizers: NAME.json beside a folder NAME.

@@ -10,7 +10,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use stepwise_data::conversation::{Conversation, Message, Part, Role};
 use stepwise_data::image::load_image;
-use stepwise_testing::files::{json, parity};
+use stepwise_testing::files::{family_fixture, family_fixtures, json};
 use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::pipeline::VlmPipeline;
 
@@ -29,19 +29,22 @@ pub struct Fixture {
     tensors: Vec<u8>,
 }
 
-/// Returns the fixtures of `tests/parity/families/fixtures` with these names, and all fixtures of the folder that the
-/// environment variable STEPWISE_FAMILY_FIXTURES names, whose names begin with one of them.
-pub fn fixtures(names: &[&str]) -> Vec<Fixture> {
-    let mut folders: Vec<PathBuf> = names.iter().map(|name| parity().join("families/fixtures").join(name)).collect();
+/// Returns the fixtures of `tests/parity/families/fixtures`, and those of the folder that the environment variable
+/// STEPWISE_FAMILY_FIXTURES names.
+pub fn fixtures() -> Vec<Fixture> {
+    let mut folders: Vec<PathBuf> = family_fixtures().iter().map(|name| family_fixture(name)).collect();
     if let Some(more) = std::env::var_os("STEPWISE_FAMILY_FIXTURES") {
         let found = std::fs::read_dir(more).expect("a folder").map(|entry| entry.expect("an entry").path());
-        let named = |path: &PathBuf| {
-            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            path.join("io.safetensors").is_file() && names.iter().any(|wanted| name.starts_with(wanted))
-        };
-        folders.extend(found.filter(named));
+        folders.extend(found.filter(|path| path.join("io.safetensors").is_file()));
     }
     folders.into_iter().map(Fixture::open).collect()
+}
+
+/// Returns the fixtures that record the conversation `key`; at least one does.
+pub fn fixtures_with(key: &str) -> Vec<Fixture> {
+    let found: Vec<Fixture> = fixtures().into_iter().filter(|fixture| fixture.has(key)).collect();
+    assert!(!found.is_empty(), "no fixture records {key}");
+    found
 }
 
 impl Fixture {
@@ -106,26 +109,28 @@ impl Fixture {
 
     /// Returns the conversations of the fixture that need no other settings than the folder's.
     pub fn conversations(&self) -> impl Iterator<Item = &'static str> {
-        CONVERSATIONS.into_iter().filter(|key| self.meta["samples"].get(key).is_some())
+        CONVERSATIONS.into_iter().filter(|key| self.has(key))
     }
 
-    /// Returns the name of the recorded output of the image encoder; None if only the values before its last norm are
-    /// recorded.
-    pub fn last_block(&self, key: &str) -> Option<String> {
-        if self.get(&format!("{key}.act.vis_out")).is_some() {
-            return Some("vis_out".to_owned());
-        }
-        let config = json(&self.folder.join("model/config.json"));
-        let has_norm = config["model_type"] == "smolvlm" || config["vision_config"]["use_mean_pooling"] == false;
-        let blocks = self.after(&format!("{key}.act.vis_block")).len();
-        let stated = &config["vision_feature_layer"];
-        let layers = stated.as_array().map_or(std::slice::from_ref(stated), Vec::as_slice);
-        let count = |layer: &Value| match layer.as_i64().unwrap_or(-1) {
-            layer @ 0.. => layer as usize,
-            layer => blocks.saturating_sub((-layer - 1) as usize),
+    fn has(&self, key: &str) -> bool {
+        self.meta["samples"].get(key).is_some()
+    }
+
+    /// Returns whether a recorded activation is the output of an encoder layer behind the last one whose output becomes
+    /// features. Such layers are not computed.
+    pub fn is_behind_features(&self, key: &str, part: &str) -> bool {
+        let Some(block) = part.strip_prefix("vis_block").and_then(|number| number.parse::<i64>().ok()) else {
+            return false;
         };
-        let last = layers.iter().map(count).max().unwrap_or(blocks);
-        (!has_norm || last < blocks).then(|| format!("vis_block{}", last.saturating_sub(1)))
+        let stated = &json(&self.folder.join("model/config.json"))["vision_feature_layer"];
+        let layers = stated.as_array().map_or(std::slice::from_ref(stated), Vec::as_slice);
+        let blocks = self.after(&format!("{key}.act.vis_block")).len() as i64;
+        // Layers count from 1, because 0 is the input of the first one.
+        let count = |layer: &Value| match layer.as_i64().unwrap_or(-1) {
+            layer @ 0.. => layer,
+            layer => blocks + 1 + layer,
+        };
+        layers.iter().all(|layer| count(layer) <= block)
     }
 
     /// Returns a conversation with its images, with or without its answer.

@@ -1,12 +1,17 @@
 //! Model families, part by part, compared with transformers and PEFT.
 
+mod activations;
 mod adapter_layouts;
 mod contradictions;
 mod conversations;
 mod fixture;
+mod masks;
+mod order;
 mod pixels;
+mod positions;
 mod second_backend;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
@@ -25,24 +30,7 @@ use stepwise_vlm::pipeline::VlmPipeline;
 use stepwise_vlm::pixel_gradient::PixelObjective;
 
 use crate::fixtures::{GRADIENTS, PREFIX, TOLERANCE, assert_close};
-use fixture::{FIRST, Fixture, fixtures};
-
-/// Fixtures of the families that are built.
-const BUILT: [&str; 13] = [
-    "qwen2_5_vl",
-    "qwen2_vl",
-    "qwen3_vl",
-    "qwen3_vl-untied",
-    "llava",
-    "llava-siglip-mistral",
-    "llava-siglip-qwen2",
-    "llava_next",
-    "llava_next-layers",
-    "gemma3",
-    "internvl",
-    "internvl-qk-norm",
-    "smolvlm",
-];
+use fixture::{FIRST, Fixture, fixtures, fixtures_with};
 
 /// A conversation as the model takes it: its sequence, and its images as normalised pixels.
 struct Input {
@@ -95,7 +83,7 @@ fn compare_logits(fixture: &Fixture, key: &str, name: &str, input: &Input, model
 
 #[test]
 fn tokens_positions_and_pixels_equal_the_recorded_ones() {
-    for fixture in fixtures(&BUILT) {
+    for fixture in fixtures() {
         let pipeline = fixture.pipeline();
         fixture.conversations().for_each(|key| compare_input(&fixture, &pipeline, key));
     }
@@ -113,22 +101,18 @@ fn compare_input(fixture: &Fixture, pipeline: &VlmPipeline, key: &str) {
     let asked = pipeline.encode(&fixture.example(pipeline, key, false), true).expect(&at);
     let ids: Vec<i64> = asked.ids.iter().map(|id| i64::from(*id)).collect();
     assert_eq!(ids, fixture.whole(&format!("{key}.prompt_ids")), "{at}");
-    let input = Input::new(pipeline, &example, false);
-    if let Some((_, positions)) = fixture.get(&format!("{key}.position_ids")) {
-        let own = input.whole().positions;
-        let axis = |axis: usize| own.iter().map(move |position| position[axis] as f32);
-        assert_eq!((0..3).flat_map(axis).collect::<Vec<f32>>(), positions, "{at}");
-    }
+    positions::compare(fixture, key, pipeline, &example);
     pixels::compare(fixture, key, pipeline, &example);
 }
 
 /// An image that is cut under the folder's settings can be shown as one tile.
 #[test]
 fn an_image_in_one_tile_gives_the_recorded_values() {
-    for fixture in fixtures(&["internvl"]) {
+    for fixture in fixtures_with("one-tile") {
         let mut pipeline = fixture.pipeline();
         pipeline.processor.set_image_splitting(Some(false));
         compare_input(&fixture, &pipeline, "one-tile");
+        activations::compare(&fixture, &pipeline, "one-tile", &mut BTreeSet::new());
         compare_outputs(&fixture, &pipeline, "one-tile");
         compare_greedy(&fixture, &pipeline, "one-tile");
     }
@@ -137,27 +121,18 @@ fn an_image_in_one_tile_gives_the_recorded_values() {
 /// Crops of a long image follow the whole image, each as a tile and a block of attention of its own.
 #[test]
 fn crops_of_a_long_image_give_the_recorded_values() {
-    for fixture in fixtures(&["gemma3"]) {
+    for fixture in fixtures_with("crops") {
         let mut pipeline = fixture.pipeline_of("crops");
         let crops = fixture.example(&pipeline, "crops", true).images[0].grid.tiles() - 1;
         assert!(crops > 1, "{}", fixture.name);
         compare_input(&fixture, &pipeline, "crops");
+        activations::compare(&fixture, &pipeline, "crops", &mut BTreeSet::new());
         compare_outputs(&fixture, &pipeline, "crops");
         compare_greedy(&fixture, &pipeline, "crops");
         let without = ImageOptions { do_pan_and_scan: Some(false), ..ImageOptions::default() };
         pipeline.processor.set_image_options(without).expect("the family has pan and scan");
         assert_eq!(fixture.example(&pipeline, "crops", true).images[0].grid.tiles(), 1, "{}", fixture.name);
     }
-}
-
-/// Outputs of the connector, without the line break that LLaVA-NeXT appends to each tile's features.
-fn projected(pipeline: &VlmPipeline, input: &Input, features: &Tensor<2>) -> Vec<f32> {
-    if pipeline.model.config().family_name() != "LLaVA-NeXT" {
-        return read(features.clone());
-    }
-    let ([rows, width], tiles) = (features.dims(), input.pixels.iter().map(|pixels| pixels.dims()[0]).sum::<usize>());
-    let each = rows / tiles;
-    read(features.clone().reshape([tiles, each, width]).narrow(1, 0, each - 1))
 }
 
 /// Compares the features in the order of the sequence with the recorded ones, where those are recorded.
@@ -174,63 +149,20 @@ fn compare_packed(fixture: &Fixture, key: &str, input: &Input, features: &Tensor
     assert_close(&format!("{} {key} packed features", fixture.name), &packed, &expected, TOLERANCE);
 }
 
-/// Sets of features of a family with deepstack, which enter before the first decoder layer and after each of the next
-/// ones, each `[features, width]`; empty for other families.
-fn feature_sets(model: &Vlm, features: Option<&Tensor<2>>) -> Vec<Vec<f32>> {
-    let (width, sets) = (model.config().text.hidden_size, model.config().vision.deepstack);
-    let Some(features) = features.filter(|_| sets > 0) else { return Vec::new() };
-    assert_eq!(features.dims()[1], width * (1 + sets));
-    (0..=sets).map(|set| read(features.clone().narrow(1, set * width, width))).collect()
-}
-
-/// Subtracts a set of features from the hidden states of image rows.
-fn subtract(hidden: &mut [f32], layout: &PackedSequences, set: &[f32]) {
-    let width = hidden.len() / layout.rows();
-    for (row, feature) in layout.features.iter().enumerate().filter_map(|(row, feature)| Some((row, (*feature)?))) {
-        let values = set[feature * width..][..width].iter();
-        hidden[row * width..][..width].iter_mut().zip(values).for_each(|(one, value)| *one -= value);
-    }
-}
-
 #[test]
-fn every_part_gives_the_recorded_activations() {
-    for fixture in fixtures(&BUILT) {
+fn features_in_order_logits_and_losses_equal_the_recorded_ones() {
+    for fixture in fixtures() {
         let pipeline = fixture.pipeline();
         fixture.conversations().for_each(|key| compare_outputs(&fixture, &pipeline, key));
-        assert!(fixture.get(&format!("{FIRST}.act.inputs_embeds")).is_some(), "{}", fixture.name);
     }
 }
 
 fn compare_outputs(fixture: &Fixture, pipeline: &VlmPipeline, key: &str) {
     let (model, pass) = (&pipeline.model, Pass::ANSWER);
     let input = Input::new(pipeline, &fixture.example(pipeline, key, true), false);
-    let compare = |part: &str, found: Vec<f32>| {
-        if let Some((_, expected)) = fixture.get(&format!("{key}.act.{part}")) {
-            assert_close(&format!("{} {key} {part}", fixture.name), &found, &expected, TOLERANCE);
-        }
-    };
-    let features = input.features(model, &pass);
-    if let Some(features) = &features {
-        if let Some(last) = fixture.last_block(key) {
-            compare(&last, read(model.encode(&input.pixels, &pass)));
-        }
-        compare("projected", projected(pipeline, &input, features));
-        compare_packed(fixture, key, &input, features);
+    if let Some(features) = input.features(model, &pass) {
+        compare_packed(fixture, key, &input, &features);
     }
-    let sets = feature_sets(model, features.as_ref());
-    for (set, found) in sets.iter().enumerate() {
-        let name = set.checked_sub(1).map_or("merged".to_owned(), |set| format!("deepstack{set}"));
-        compare(&name, found.clone());
-    }
-    let whole = input.whole();
-    compare("inputs_embeds", read(model.embed(&whole, features.clone(), &pass)));
-    let layers = model.config().text.num_hidden_layers;
-    let mut hidden = read(model.hidden(&whole, features, &pass));
-    if let Some(set) = sets.get(layers) {
-        // Recorded is the output of the layer without the features that follow it.
-        subtract(&mut hidden, &whole, set);
-    }
-    compare(&format!("layer{}", layers - 1), hidden);
     compare_logits(fixture, key, &format!("{key}.logits"), &input, model, &pass);
     let (loss, recorded) = (read(input.loss(model, &pass)), fixture.values(&format!("{key}.loss")));
     assert_close(&format!("{} {key} loss", fixture.name), &loss, &recorded, TOLERANCE);
@@ -238,7 +170,7 @@ fn compare_outputs(fixture: &Fixture, pipeline: &VlmPipeline, key: &str) {
 
 #[test]
 fn greedy_tokens_equal_the_recorded_ones() {
-    for fixture in fixtures(&BUILT) {
+    for fixture in fixtures() {
         let pipeline = fixture.pipeline();
         fixture.conversations().for_each(|key| compare_greedy(&fixture, &pipeline, key));
     }
@@ -292,7 +224,7 @@ fn compare_gradient(fixture: &Fixture, name: &str, found: &[f32], expected: &[f3
 
 #[test]
 fn gradients_of_all_parameters_and_pixels_equal_the_recorded_ones() {
-    for fixture in fixtures(&BUILT) {
+    for fixture in fixtures() {
         let mut pipeline = fixture.pipeline();
         set_trainable(&mut pipeline.model, true, |_| true);
         let example = fixture.example(&pipeline, FIRST, true);
@@ -313,7 +245,7 @@ fn gradients_of_all_parameters_and_pixels_equal_the_recorded_ones() {
 
 #[test]
 fn gradients_of_attacks_equal_the_recorded_ones() {
-    for fixture in fixtures(&BUILT) {
+    for fixture in fixtures() {
         let pipeline = fixture.pipeline();
         let target = fixture.meta["samples"][FIRST]["answer"].as_str().expect("an answer").to_owned();
         let asked = [(fixture.example(&pipeline, FIRST, false), PixelObjective::Nll { target })];
@@ -331,7 +263,7 @@ fn gradients_of_attacks_equal_the_recorded_ones() {
 
 #[test]
 fn image_vectors_have_one_length() {
-    for fixture in fixtures(&BUILT) {
+    for fixture in fixtures() {
         let pipeline = fixture.pipeline();
         let example = fixture.example(&pipeline, "two", false);
         let lengths = example.images.iter().map(|image| pipeline.image_features(image, &Pass::ANSWER).len());
@@ -342,7 +274,7 @@ fn image_vectors_have_one_length() {
 
 #[test]
 fn gradient_checkpointing_gives_the_same_gradients() {
-    for fixture in fixtures(&BUILT) {
+    for fixture in fixtures() {
         let mut pipeline = fixture.pipeline();
         set_trainable(&mut pipeline.model, true, |_| true);
         pipeline.refresh();
@@ -369,7 +301,7 @@ fn gradient_checkpointing_gives_the_same_gradients() {
 
 #[test]
 fn a_shared_prompt_gives_the_losses_of_separate_ones() {
-    for fixture in fixtures(&BUILT) {
+    for fixture in fixtures() {
         let pipeline = fixture.pipeline();
         let answered = fixture.example(&pipeline, "two", true);
         let mut other = answered.clone();
@@ -388,7 +320,7 @@ fn a_shared_prompt_gives_the_losses_of_separate_ones() {
 /// Blank images have equal tiles, of which images of other shapes use other features.
 #[test]
 fn blank_images_of_several_sizes_give_the_losses_of_separate_ones() {
-    for fixture in fixtures(&BUILT) {
+    for fixture in fixtures() {
         let pipeline = fixture.pipeline();
         let blank = |(width, height): (u32, u32)| {
             let image = pipeline.processor.prepare(&RgbImage::new(width, height)).expect("prepared");
@@ -409,7 +341,7 @@ fn blank_images_of_several_sizes_give_the_losses_of_separate_ones() {
 
 #[test]
 fn adapters_of_peft_give_its_logits_losses_and_gradients() {
-    for fixture in fixtures(&BUILT) {
+    for fixture in fixtures() {
         for (record, folder) in [("lora", "adapter"), ("all", "adapter-all")] {
             let mut pipeline = fixture.pipeline();
             load_adapter(&mut pipeline.model, &fixture.folder.join(folder)).expect(folder);
@@ -434,7 +366,7 @@ fn adapters_of_peft_give_its_logits_losses_and_gradients() {
 
 #[test]
 fn stepped_and_merged_adapters_give_the_recorded_logits() {
-    for fixture in fixtures(&BUILT) {
+    for fixture in fixtures() {
         let mut pipeline = fixture.pipeline();
         load_adapter(&mut pipeline.model, &fixture.folder.join("adapter")).expect("an adapter");
         let named = |name: &str| format!("lora.step1.{PREFIX}{}", name.replace(".weight", ".default.weight"));

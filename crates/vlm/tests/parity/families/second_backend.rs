@@ -6,13 +6,12 @@ use stepwise_testing::model::attach_new;
 use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::pipeline::VlmPipeline;
 
-use super::BUILT;
 use super::fixture::{Fixture, fixtures};
 use crate::second_backend::{Both, PRECISIONS, assert_same_answers, assert_same_of, assert_same_slopes, random};
 
 /// Calls `check` with the name of each fixture and precision, the pipelines with an adapter, and the fixture.
 fn every_family(check: impl Fn(&str, &mut Both, &Fixture)) {
-    for fixture in fixtures(&BUILT) {
+    for fixture in fixtures() {
         for precision in PRECISIONS {
             let mut both = [Device::flex(), Device::ndarray()].map(|device| {
                 let folder = fixture.folder.join("model");
