@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use image::RgbImage;
 
+use crate::parallel;
+
 /// Computes the 64-bit difference hash (dHash) of an image.
 ///
 /// The luma (ITU-R BT.601: 0.299 red + 0.587 green + 0.114 blue) is averaged over a grid of equal areas, 9 across and 8
@@ -90,36 +92,73 @@ pub fn hamming(one: u64, other: u64) -> u32 {
     (one ^ other).count_ones()
 }
 
-/// Finds all pairs of a hash of `ones` and a hash of `others` that differ in at most `bits` bits, below 64. Only pairs of
-/// indices for which `wanted` is true are compared. Returns pairs of an index into `ones` and an index into `others`, in
-/// ascending order; empty when no two hashes are that near.
-pub fn pairs_between(
+/// Finds all pairs of a hash of `ones` and a hash of `others` that differ in at most `bits` bits, below 64, and applies
+/// `judge`, on all CPU threads, to the index of each hash of `ones` and the indices into `others` of the hashes that are that
+/// near. Only pairs of indices for which `wanted` is true are compared. Returns all results in the order of `ones`.
+///
+/// Many pairs are near among images of one view, so they are never held all at once.
+///
+/// # Panics
+/// When `wanted` or `judge` panics.
+pub fn judge_near<R: Send>(
     ones: &[u64],
     others: &[u64],
     bits: u32,
-    wanted: impl Fn(usize, usize) -> bool,
-) -> Vec<(usize, usize)> {
+    wanted: impl Fn(usize, usize) -> bool + Sync,
+    judge: impl Fn(usize, &[usize]) -> Vec<R> + Sync,
+) -> Vec<R> {
     // Hashes that differ in at most n bits agree in at least one of n + 1 bands of bits, so only these are compared.
-    let bands = bits + 1;
-    let edge = |band: u32| 64 * band / bands;
-    let mut pairs = Vec::new();
-    for band in 0..bands.min(64) {
+    let bands: Vec<Band> = (0..=bits.min(63)).map(|band| Band::of(others, band, bits.min(63) + 1)).collect();
+    let starts: Vec<usize> = (0..ones.len()).step_by(ONES_AT_ONCE).collect();
+    let found = parallel::map(&starts, |start| {
+        let mut results = Vec::new();
+        let mut near: Vec<usize> = Vec::new();
+        for one in *start..ones.len().min(start + ONES_AT_ONCE) {
+            near.clear();
+            for (place, band) in bands.iter().enumerate() {
+                let is_near = |other: &usize| {
+                    let difference = ones[one] ^ others[*other];
+                    // A pair that agrees in several bands is found in the first of them.
+                    let is_first = bands[..place].iter().all(|earlier| difference & earlier.mask != 0);
+                    difference.count_ones() <= bits && is_first && wanted(one, *other)
+                };
+                near.extend(band.bucket(ones[one]).iter().copied().filter(is_near));
+            }
+            if !near.is_empty() {
+                results.extend(judge(one, &near));
+            }
+        }
+        results
+    });
+    found.into_iter().flatten().collect()
+}
+
+/// Number of hashes that a thread compares at a time.
+const ONES_AT_ONCE: usize = 64;
+
+/// Indices of hashes by the value of a band of their bits.
+struct Band {
+    mask: u64,
+    buckets: BTreeMap<u64, Vec<usize>>,
+}
+
+impl Band {
+    /// Sorts the hashes by band `band` of `bands` nearly equal ones.
+    fn of(hashes: &[u64], band: u32, bands: u32) -> Self {
+        let edge = |band: u32| 64 * band / bands;
         let width = edge(band + 1) - edge(band);
-        let mask = if width == 64 { u64::MAX } else { (1 << width) - 1 };
-        let key = |hash: u64| hash >> edge(band) & mask;
+        let mask = (u64::MAX >> (64 - width)) << edge(band);
         let mut buckets: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-        for (index, hash) in others.iter().enumerate() {
-            buckets.entry(key(*hash)).or_default().push(index);
+        for (index, hash) in hashes.iter().enumerate() {
+            buckets.entry(hash & mask).or_default().push(index);
         }
-        for (one, hash) in ones.iter().enumerate() {
-            let near = buckets.get(&key(*hash)).into_iter().flatten();
-            let near = near.filter(|other| hamming(*hash, others[**other]) <= bits && wanted(one, **other));
-            pairs.extend(near.map(|other| (one, *other)));
-        }
+        Self { mask, buckets }
     }
-    pairs.sort_unstable();
-    pairs.dedup();
-    pairs
+
+    /// Hashes that agree with `hash` in the band.
+    fn bucket(&self, hash: u64) -> &[usize] {
+        self.buckets.get(&(hash & self.mask)).map_or(&[], Vec::as_slice)
+    }
 }
 
 #[cfg(test)]
@@ -171,7 +210,10 @@ mod tests {
             }
             let all = (0..hashes.len()).flat_map(|i| (i + 1..hashes.len()).map(move |j| (i, j)));
             let expected: Vec<(usize, usize)> = all.filter(|(i, j)| hamming(hashes[*i], hashes[*j]) <= bits).collect();
-            prop_assert_eq!(pairs_between(&hashes, &hashes, bits, |one, other| one < other), expected);
+            let pairs = |one: usize, near: &[usize]| near.iter().map(|other| (one, *other)).collect();
+            let mut found = judge_near(&hashes, &hashes, bits, |one, other| one < other, pairs);
+            found.sort_unstable();
+            prop_assert_eq!(found, expected);
         }
 
         #[test]

@@ -18,7 +18,7 @@ mod transform;
 
 use std::collections::BTreeMap;
 
-use crate::dhash::pairs_between;
+use crate::dhash::judge_near;
 use copies::copies;
 
 pub use change::Change;
@@ -55,9 +55,12 @@ pub struct NearDuplicate {
 pub fn near_duplicates(images: &[&Fingerprint], wanted: impl Fn(usize, usize) -> bool + Sync) -> Vec<NearDuplicate> {
     let wanted = |one: usize, other: usize| one < other && wanted(one, other);
     let hashes: Vec<u64> = images.iter().map(|image| image.hash).collect();
-    let mut pairs = pairs_between(&hashes, &hashes, CANDIDATE_BITS, wanted);
-    pairs.retain(|(one, other)| images[*one].thumbnail.is_near(&images[*other].thumbnail));
-    let mut found: BTreeMap<(usize, usize), Option<Change>> = pairs.into_iter().map(|pair| (pair, None)).collect();
+    let judge = |one: usize, others: &[usize]| {
+        let is_near = |other: &&usize| images[one].thumbnail.is_near(&images[**other].thumbnail);
+        others.iter().filter(is_near).map(|other| ((one, *other), None)).collect()
+    };
+    let pairs = judge_near(&hashes, &hashes, CANDIDATE_BITS, wanted, judge);
+    let mut found: BTreeMap<(usize, usize), Option<Change>> = pairs.into_iter().collect();
 
     let whole: Vec<View<'_>> =
         images.iter().enumerate().map(|(image, print)| View::of(image, &print.thumbnail, false)).collect();
@@ -113,19 +116,24 @@ impl<'t> View<'t> {
 fn transformed_pairs(
     views: &[View<'_>],
     transforms: impl Iterator<Item = Transform>,
-    wanted: impl Fn(&View<'_>, &View<'_>) -> bool,
+    wanted: impl Fn(&View<'_>, &View<'_>) -> bool + Sync,
 ) -> BTreeMap<(usize, usize), Transform> {
     let wanted = |one: usize, other: usize| wanted(&views[one], &views[other]);
     let hashes: Vec<u64> = views.iter().map(|view| view.hash).collect();
     let mut found: BTreeMap<(usize, usize), (Transform, f64)> = BTreeMap::new();
     for transform in transforms {
         let transformed: Vec<u64> = views.iter().map(|view| view.thumbnail.transformed(transform).hash()).collect();
-        for (one, other) in pairs_between(&transformed, &hashes, CANDIDATE_BITS, wanted) {
+        let judge = |one: usize, others: &[usize]| {
             let copy = views[one].thumbnail.transformed(transform);
-            let Some(correlation) = copy.correlation(views[other].thumbnail) else { continue };
-            let pair = (views[one].image, views[other].image);
-            let best = found.get(&pair).map_or(TRANSFORMED_CORRELATION, |(_, best)| *best);
-            if correlation > best {
+            let correlated = |other: &usize| {
+                let correlation = copy.correlation(views[*other].thumbnail)?;
+                let pair = (views[one].image, views[*other].image);
+                (correlation > TRANSFORMED_CORRELATION).then_some((pair, correlation))
+            };
+            others.iter().filter_map(correlated).collect()
+        };
+        for (pair, correlation) in judge_near(&transformed, &hashes, CANDIDATE_BITS, wanted, judge) {
+            if found.get(&pair).is_none_or(|(_, best)| correlation > *best) {
                 found.insert(pair, (transform, correlation));
             }
         }

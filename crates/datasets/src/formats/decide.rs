@@ -15,7 +15,7 @@ use super::pictures::Pictures;
 use super::regions::{drawn_on, outlined, placed};
 use super::report::FormatReport;
 use crate::import::ImportError;
-use crate::source_image::{DrawnOn, PixelOptions};
+use crate::source_image::PixelOptions;
 
 /// Reason of rows in a file without any right answer.
 const NO_ANSWERS: &str = "in a file without right answers";
@@ -233,9 +233,7 @@ impl Decider<'_> {
                     region.shape = shape;
                 }
                 if let (Some(points), Some((_, region))) = (row.polygons.get(&index), regions.last_mut()) {
-                    // Outlines are not turned along with a turned box.
-                    let outline = (drawn_on == DrawnOn::Shown).then(|| outlined(&region.shape, points));
-                    match outline.flatten() {
+                    match outlined(&region.shape, points, &self.pictures.all[image], drawn_on) {
                         Some(shape) => region.shape = shape,
                         None => self.report.pixels.add("box kept, because its outline is elsewhere", row.place.short()),
                     }

@@ -8,7 +8,7 @@ use super::entry::{ImageRef, RegionDraft, Unit};
 use super::pictures::Picture;
 use super::record::Place;
 use super::tally::Tally;
-use super::turned::turned_box;
+use super::turned::{turned_box, turned_point};
 use crate::source_image::DrawnOn;
 
 /// Returns on which pixels the regions of an image were drawn. Without an EXIF orientation both are the same. `choice` is
@@ -109,10 +109,17 @@ pub(super) fn placed(
 /// Farthest distance in pixels between a side of a box and of the box around its outline.
 const FARTHEST: f64 = 2.0;
 
-/// Returns the polygon of `points`, cut off at the sides of the placed box `shape`; None when the box around it is
-/// another one.
-pub(super) fn outlined(shape: &Shape, points: &[[f64; 2]]) -> Option<Shape> {
-    let around = Shape::Polygon { points: points.to_vec() }.bounds();
+/// Returns the polygon of `points`, turned along with the image where it was drawn on stored pixels, and cut off at the
+/// sides of the placed box `shape`; None when the box around it is another one.
+pub(super) fn outlined(shape: &Shape, points: &[[f64; 2]], picture: &Picture, drawn_on: DrawnOn) -> Option<Shape> {
+    let (width, height) = picture.stored;
+    let size = [f64::from(width), f64::from(height)];
+    let shown = |point: &[f64; 2]| match drawn_on {
+        DrawnOn::Stored => turned_point(*point, size, picture.turn),
+        DrawnOn::Shown => *point,
+    };
+    let points: Vec<[f64; 2]> = points.iter().map(shown).collect();
+    let around = Shape::Polygon { points: points.clone() }.bounds();
     let [x0, y0, x1, y1] = shape.bounds();
     let points: Vec<[f64; 2]> = points.iter().map(|[x, y]| [x.clamp(x0, x1), y.clamp(y0, y1)]).collect();
     let polygon = Shape::Polygon { points };

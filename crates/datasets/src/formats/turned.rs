@@ -1,4 +1,4 @@
-//! Boxes and masks, turned as an EXIF orientation turns their image.
+//! Boxes, points and masks, turned as an EXIF orientation turns their image.
 
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage};
@@ -16,6 +16,12 @@ pub(super) fn turned_box([x0, y0, x1, y1]: [f64; 4], [width, height]: [f64; 2], 
         Orientation::Rotate270FlipH => [height - y1, width - x1, height - y0, width - x0],
         Orientation::Rotate270 => [y0, width - x1, y1, width - x0],
     }
+}
+
+/// Turns a point like [`turned_box`].
+pub(super) fn turned_point([x, y]: [f64; 2], size: [f64; 2], orientation: Orientation) -> [f64; 2] {
+    let [x, y, ..] = turned_box([x, y, x, y], size, orientation);
+    [x, y]
 }
 
 /// Turns a mask on stored pixels as an EXIF orientation turns the image.

@@ -6,6 +6,8 @@
 pub const LETTERS: f64 = 2.9;
 /// Height of a label.
 const HEIGHT: f64 = LETTERS * 1.45;
+/// Padding of a label at both sides together, in heights of the letters, as in `style.css`.
+const PADDING: f64 = 0.6;
 /// Most characters of a label; longer names are cut.
 const LONGEST: usize = 24;
 /// Number of regions on an image above which labels are numbers only, because names would cover the image.
@@ -28,8 +30,13 @@ pub struct Label {
 
 impl Label {
     fn new(text: String) -> Self {
-        let wide = |letter: char| if letter >= '\u{1100}' { 1.05 } else { 0.62 };
-        let width = text.chars().map(wide).sum::<f64>() * LETTERS + 1.4;
+        // A number must never be cut, so the widest common digits count.
+        let wide = |letter: char| match letter {
+            '0'..='9' => 0.68,
+            '\u{1100}'.. => 1.05,
+            _ => 0.62,
+        };
+        let width = (text.chars().map(wide).sum::<f64>() + PADDING) * LETTERS;
         Self { text, left: 0.0, top: 0.0, width, is_apart: false }
     }
 
@@ -139,6 +146,16 @@ mod tests {
             labels[0].as_ref().is_some_and(|label| label.text == "1 a very long name of an \u{2026}"),
             "{labels:?}"
         );
+    }
+
+    #[test]
+    fn a_label_has_room_for_its_number_and_its_padding() {
+        for number in [7, 17, 140] {
+            let text = number.to_string();
+            // Digits of DejaVu Sans and Verdana are 0.636 times as wide as the letters are high.
+            let needed = (0.636 * text.len() as f64 + PADDING) * LETTERS;
+            assert!(Label::new(text).width >= needed, "{number}");
+        }
     }
 
     proptest! {

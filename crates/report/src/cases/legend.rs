@@ -43,12 +43,12 @@ pub fn switches(case: &Case, shown: usize, notes: &[Option<String>]) -> String {
     format!("<div class=\"keys\">{entries}</div>")
 }
 
-/// Kind of the region, size of its box in pixels, and its share of the image in percent.
+/// Kind of the region, size of its box in pixels, and the share of the box in the image in percent.
 fn extent(case: &Case, region: &Region) -> String {
     let kind = match &region.shape {
-        Shape::Box { .. } => "box",
-        Shape::Polygon { .. } => "polygon",
-        Shape::Mask { .. } => "mask",
+        Shape::Box { .. } => "box,",
+        Shape::Polygon { .. } => "polygon in a box of",
+        Shape::Mask { .. } => "mask in a box of",
     };
     let [x0, y0, x1, y1] = region.shape.bounds();
     let (width, height) = (x1 - x0, y1 - y0);
@@ -56,7 +56,7 @@ fn extent(case: &Case, region: &Region) -> String {
         let share = 100.0 * width * height / (f64::from(image.width) * f64::from(image.height));
         format!(", {share:.2} % of the image")
     });
-    format!("{kind}, {} \u{d7} {} pixels{share}", short(width), short(height))
+    format!("{kind} {} \u{d7} {} pixels{share}", short(width), short(height))
 }
 
 /// Formats a number with at most four decimals.

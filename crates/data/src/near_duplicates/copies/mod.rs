@@ -19,7 +19,7 @@ use super::take::take;
 use crate::parallel;
 use grey::Grey;
 use keypoint::{Keypoint, keypoints};
-use search::{Found, similar};
+use search::Index;
 use sketch::{Sketch, register};
 use votes::{Agreed, Similar, agreed};
 
@@ -58,21 +58,13 @@ impl Details {
     }
 }
 
+/// Images whose candidates are found before only the best are kept.
+const IMAGES_AT_ONCE: usize = 512;
+
 /// Finds the pairs of images that are copies of each other, with the pose of the second one, in ascending order. Only
 /// pairs of indices, the smaller one first, for which `wanted` is true are compared.
 pub fn copies(images: &[&Details], wanted: &(impl Fn(usize, usize) -> bool + Sync)) -> Vec<((usize, usize), Pose)> {
-    let keypoints: Vec<&[Keypoint]> = images.iter().map(|image| image.keypoints.as_slice()).collect();
-    let found = similar(&keypoints, wanted);
-    let pairs: Vec<&[Found]> = found.chunk_by(|one, other| one.0 == other.0).collect();
-    let candidate = |pair: &&[Found]| {
-        let (one, other) = (pair[0].0.0 as usize, pair[0].0.1 as usize);
-        let similar: Vec<Similar> = pair.iter().map(|found| found.1).collect();
-        Some(((one, other), agreed(keypoints[one], keypoints[other], &similar)?))
-    };
-    let mut candidates: Vec<((usize, usize), Agreed)> =
-        parallel::map(&pairs, candidate).into_iter().flatten().collect();
-    candidates.sort_by_key(|(pair, agreed)| (std::cmp::Reverse(agreed.votes), *pair));
-    candidates.truncate(CANDIDATES.max(images.len()));
+    let candidates = candidates(images, wanted);
     let confirm = |((one, other), agreed): &((usize, usize), Agreed)| {
         let map = register(&images[*one].sketch, &images[*other].sketch, agreed.map, agreed.inverted)?;
         Some(((*one, *other), Pose::of(&map, agreed.inverted)))
@@ -80,4 +72,27 @@ pub fn copies(images: &[&Details], wanted: &(impl Fn(usize, usize) -> bool + Syn
     let mut copies: Vec<((usize, usize), Pose)> = parallel::map(&candidates, confirm).into_iter().flatten().collect();
     copies.sort_unstable_by_key(|(pair, _)| *pair);
     copies
+}
+
+/// Pairs of images whose keypoints agree on a map, those with most votes first.
+fn candidates(images: &[&Details], wanted: &(impl Fn(usize, usize) -> bool + Sync)) -> Vec<((usize, usize), Agreed)> {
+    let keypoints: Vec<&[Keypoint]> = images.iter().map(|image| image.keypoints.as_slice()).collect();
+    let index = Index::of(&keypoints);
+    let of_image = |one: &usize| -> Vec<((usize, usize), Agreed)> {
+        let found = index.similar(*one, wanted);
+        let of_pair = |pair: &[(usize, Similar)]| {
+            let other = pair[0].0;
+            let similar: Vec<Similar> = pair.iter().map(|found| found.1).collect();
+            Some(((*one, other), agreed(keypoints[*one], keypoints[other], &similar)?))
+        };
+        found.chunk_by(|one, other| one.0 == other.0).filter_map(of_pair).collect()
+    };
+    let ones: Vec<usize> = (0..images.len()).collect();
+    let mut candidates = Vec::new();
+    for part in ones.chunks(IMAGES_AT_ONCE) {
+        candidates.extend(parallel::map(part, of_image).into_iter().flatten());
+        candidates.sort_by_key(|(pair, agreed)| (std::cmp::Reverse(agreed.votes), *pair));
+        candidates.truncate(CANDIDATES.max(images.len()));
+    }
+    candidates
 }

@@ -2,7 +2,6 @@
 
 use super::keypoint::{Keypoint, mirrored};
 use super::votes::Similar;
-use crate::parallel;
 
 /// Largest number of differing bits, of 64, of the descriptions of similar keypoints.
 const BITS: u32 = 14;
@@ -13,87 +12,119 @@ const BAND: u32 = 16;
 /// Most keypoints with an equal band that are compared: a band that more of them share says nothing.
 const CROWD: usize = 200;
 
-/// Similar keypoints of two images, by the indices of the images, the smaller one first.
-pub(super) type Found = ((u32, u32), Similar);
-
-/// A keypoint among those of all images.
-#[derive(Clone, Copy)]
-struct Entry {
-    bits: u64,
-    image: u32,
-    place: u16,
+/// Keypoints of all images, sorted by each band of their bits. Holds 12 bytes for a keypoint and band, and nothing for a
+/// pair of images: almost all pairs have some similar keypoints.
+pub(super) struct Index<'k> {
+    images: &'k [&'k [Keypoint]],
+    /// Number of the first keypoint of each image, where the keypoints of all images are numbered in their order.
+    starts: Vec<u32>,
+    /// Image of each keypoint.
+    owners: Vec<u32>,
+    bands: Vec<Band>,
 }
 
-/// Finds the similar keypoints of all pairs of images for which `wanted` is true, in the order of the pairs.
-pub(super) fn similar(images: &[&[Keypoint]], wanted: &(impl Fn(usize, usize) -> bool + Sync)) -> Vec<Found> {
-    let mut all: Vec<Entry> = Vec::new();
-    for (image, keypoints) in (0..).zip(images) {
-        all.extend((0..).zip(*keypoints).map(|(place, found)| Entry { bits: found.bits, image, place }));
+impl<'k> Index<'k> {
+    /// Sorts the keypoints of `images`.
+    pub(super) fn of(images: &'k [&'k [Keypoint]]) -> Self {
+        let (mut starts, mut owners) = (Vec::with_capacity(images.len()), Vec::new());
+        for (image, keypoints) in (0..).zip(images) {
+            starts.push(owners.len() as u32);
+            owners.resize(owners.len() + keypoints.len(), image);
+        }
+        let bands = (0..64 / BAND).map(|band| Band::of(images, band, owners.len())).collect();
+        Self { images, starts, owners, bands }
     }
-    let mut found: Vec<Found> = Vec::new();
-    for band in 0..64 / BAND {
-        let sorted = Band::of(&all, band);
-        let values: Vec<usize> = (0..1 << BAND).step_by(1 << 8).collect();
-        let near = parallel::map(&values, |start| {
-            let mut near = Vec::new();
-            (*start..start + (1 << 8)).for_each(|value| sorted.add_near(value, wanted, &mut near));
-            near
-        });
-        found.extend(near.into_iter().flatten());
+
+    /// Finds the keypoints of later images that are similar to those of image `one`, in the order of the images. Only pairs of
+    /// images for which `wanted` is true are compared.
+    pub(super) fn similar(&self, one: usize, wanted: &impl Fn(usize, usize) -> bool) -> Vec<(usize, Similar)> {
+        let first_later = self.starts.get(one + 1).map_or(self.owners.len(), |start| *start as usize) as u32;
+        let mut found = Vec::new();
+        for band in &self.bands {
+            for (place, keypoint) in (0..).zip(self.images[one]) {
+                if band.bucket(keypoint.bits).is_crowd() {
+                    continue;
+                }
+                for is_mirrored in [false, true] {
+                    let bits = if is_mirrored { mirrored(keypoint.bits) } else { keypoint.bits };
+                    let near = band.bucket(bits).later(first_later).near(bits);
+                    found.extend(near.filter_map(|number| {
+                        let other = self.owners[number as usize] as usize;
+                        let similar =
+                            Similar { one: place, other: (number - self.starts[other]) as u16, mirrored: is_mirrored };
+                        wanted(one, other).then_some((other, similar))
+                    }));
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
     }
-    found.sort_unstable();
-    found.dedup();
-    found
+}
+
+/// Keypoints sorted by one band of their bits, those of an equal band by their numbers.
+struct Band {
+    band: u32,
+    /// Start of each value of the band, and the end.
+    starts: Vec<u32>,
+    bits: Vec<u64>,
+    numbers: Vec<u32>,
+}
+
+/// Keypoints with an equal band.
+#[derive(Clone, Copy)]
+struct Bucket<'b> {
+    bits: &'b [u64],
+    numbers: &'b [u32],
+}
+
+impl Band {
+    fn of(images: &[&[Keypoint]], band: u32, count: usize) -> Self {
+        let all = || images.iter().flat_map(|keypoints| keypoints.iter()).map(|keypoint| keypoint.bits);
+        let mut starts = vec![0u32; (1 << BAND) + 1];
+        all().for_each(|bits| starts[key(bits, band) + 1] += 1);
+        (0..1 << BAND).for_each(|value| starts[value + 1] += starts[value]);
+        let mut next = starts.clone();
+        let (mut sorted, mut numbers) = (vec![0; count], vec![0; count]);
+        for (number, bits) in (0..).zip(all()) {
+            let at = &mut next[key(bits, band)];
+            (sorted[*at as usize], numbers[*at as usize]) = (bits, number);
+            *at += 1;
+        }
+        Self { band, starts, bits: sorted, numbers }
+    }
+
+    /// Keypoints that agree with `bits` in the band.
+    fn bucket(&self, bits: u64) -> Bucket<'_> {
+        let value = key(bits, self.band);
+        let range = self.starts[value] as usize..self.starts[value + 1] as usize;
+        Bucket { bits: &self.bits[range.clone()], numbers: &self.numbers[range] }
+    }
 }
 
 fn key(bits: u64, band: u32) -> usize {
     (bits >> (BAND * band)) as usize & ((1 << BAND) - 1)
 }
 
-/// Keypoints sorted by one band of their bits, those of equal bands in the order of the images.
-struct Band {
-    band: u32,
-    /// Start of each value of the band in `entries`, and the end.
-    starts: Vec<u32>,
-    entries: Vec<Entry>,
-}
-
-impl Band {
-    fn of(all: &[Entry], band: u32) -> Self {
-        let mut starts = vec![0u32; (1 << BAND) + 1];
-        all.iter().for_each(|entry| starts[key(entry.bits, band) + 1] += 1);
-        (0..1 << BAND).for_each(|value| starts[value + 1] += starts[value]);
-        let mut next = starts.clone();
-        let mut entries = vec![Entry { bits: 0, image: 0, place: 0 }; all.len()];
-        for entry in all {
-            let at = &mut next[key(entry.bits, band)];
-            entries[*at as usize] = *entry;
-            *at += 1;
-        }
-        Self { band, starts, entries }
+impl<'b> Bucket<'b> {
+    /// Returns whether the bucket has more keypoints than are compared.
+    fn is_crowd(self) -> bool {
+        self.bits.len() > CROWD
     }
 
-    /// Keypoints whose band has a value; none where too many have it.
-    fn bucket(&self, value: usize) -> &[Entry] {
-        let bucket = &self.entries[self.starts[value] as usize..self.starts[value + 1] as usize];
-        if bucket.len() > CROWD { &[] } else { bucket }
+    /// Keypoints from number `first` on; none of a crowd.
+    fn later(self, first: u32) -> Self {
+        let from = match self.is_crowd() {
+            true => self.numbers.len(),
+            false => self.numbers.partition_point(|number| *number < first),
+        };
+        Self { bits: &self.bits[from..], numbers: &self.numbers[from..] }
     }
 
-    /// Adds the pairs of similar keypoints whose first one has the value.
-    fn add_near(&self, value: usize, wanted: &impl Fn(usize, usize) -> bool, near: &mut Vec<Found>) {
-        let bucket = self.bucket(value);
-        for entry in bucket {
-            for is_mirrored in [false, true] {
-                let bits = if is_mirrored { mirrored(entry.bits) } else { entry.bits };
-                let others = if is_mirrored { self.bucket(key(bits, self.band)) } else { bucket };
-                let later = others.partition_point(|other| other.image <= entry.image);
-                for other in &others[later..] {
-                    if (bits ^ other.bits).count_ones() <= BITS && wanted(entry.image as usize, other.image as usize) {
-                        let similar = Similar { one: entry.place, other: other.place, mirrored: is_mirrored };
-                        near.push(((entry.image, other.image), similar));
-                    }
-                }
-            }
-        }
+    /// Numbers of the keypoints with bits similar to `bits`.
+    fn near(self, bits: u64) -> impl Iterator<Item = u32> + 'b {
+        let is_near = move |other: &u64| (bits ^ other).count_ones() <= BITS;
+        self.bits.iter().zip(self.numbers).filter(move |(other, _)| is_near(other)).map(|(_, number)| *number)
     }
 }

@@ -182,6 +182,24 @@ fn shape(dataset: &Dataset, label: &str) -> Shape {
 }
 
 #[test]
+fn outlines_turn_with_their_image() {
+    let annotation =
+        json!({"image_id": 7, "category_id": 3, "bbox": [1, 2, 3, 4], "segmentation": [[1, 2, 4, 2, 1, 6]]});
+    for (size, expected) in
+        [([80, 60], [[58.0, 1.0], [58.0, 4.0], [54.0, 1.0]]), ([60, 80], [[1.0, 2.0], [4.0, 2.0], [1.0, 6.0]])]
+    {
+        let place = Place::new();
+        turned_jpeg(&place, "images/a.jpg", 6);
+        let sheet = json!({"images": [{"id": 7, "file_name": "a.jpg", "width": size[0], "height": size[1]}],
+            "annotations": [annotation], "categories": [{"id": 3, "name": "mass"}]});
+        place.write("x.json", sheet.to_string());
+        let (report, dataset) = place.import("coco", &FormatOptions::default());
+        assert_eq!(shape(&dataset, "mass"), Shape::Polygon { points: expected.to_vec() });
+        assert_eq!(counted(&report.pixels, "its outline is elsewhere"), 0);
+    }
+}
+
+#[test]
 fn coco_outlines_become_polygons_and_masks() {
     let place = Place::new();
     place.picture("train2017/a.png", 1);
