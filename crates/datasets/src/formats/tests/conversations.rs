@@ -123,48 +123,53 @@ fn images_of_vlmevalkit_are_base64_shared_between_rows_or_several() {
     place.assert_refused("vlmevalkit", &rest("25"), "t.tsv:3: image: no row with the index \"7\" holds an image");
 }
 
-#[test]
-fn columns_of_gmai_mmbench_and_medxpertqa_are_read() {
-    let place = Place::new();
-    let encoded = |name: &str, seed: u32| {
-        place.picture(name, seed);
+/// Writes images, and returns them as base64.
+fn encoded(place: &Place, count: u32) -> Vec<String> {
+    let image = |seed: u32| {
+        let name = format!("{seed}.jpg");
+        place.picture(&name, seed);
         base64::engine::general_purpose::STANDARD.encode(fs::read(place.source().join(name)).expect("there"))
     };
-    let images = [1, 2, 3].map(|seed| encoded(&format!("{seed}.jpg"), seed));
-    let gmai = "index\timage\tquestion\tA\tB\tC\tD\tE\tanswer\tcategory\tl2-category\tsplit\tclinical vqa task\tdepartment\t\
-                perceptual granularity\tmodality\n";
-    place.write(
-        "GMAI-MMBench_VAL.tsv",
-        format!(
-            "{gmai}0\t{}\tWhat organ is marked?\tliver\tspleen\t\t\t\tB\tOrgan Recognition\torgan\tVAL\tOR-A\tGH\tbox\tCT\n",
-            images[0]
-        ),
-    );
-    place.write(
-        "GMAI_mm_bench_TEST_part_1.tsv",
-        format!(
-            "{gmai}0\t{}\tWhich grade?\tlow\thigh\t\t\t\t\tSeverity\tgrade\tTEST\tSG\tP\timage\tPathology\n",
-            images[1]
-        ),
-    );
+    (1..=count).map(image).collect()
+}
+
+#[test]
+fn columns_of_gmai_mmbench_are_read_and_parts_without_answers_left_out() {
+    let place = Place::new();
+    let images = encoded(&place, 2);
+    let header = "index\timage\tquestion\tA\tB\tC\tD\tE\tanswer\tcategory\tl2-category\tsplit\tclinical vqa task\t\
+                  department\tperceptual granularity\tmodality\n";
+    let row = |image: &str, rest: &str| format!("{header}0\t{image}\t{rest}\n");
+    let organ = "What organ is marked?\tliver\tspleen\t\t\t\tB\tOrgan Recognition\torgan\tVAL\tOR-A\tGH\tbox\tCT";
+    place.write("GMAI-MMBench_VAL.tsv", row(&images[0], organ));
+    let grade = "Which grade?\tlow\thigh\t\t\t\t\tSeverity\tgrade\tTEST\tSG\tP\timage\tPathology";
+    place.write("GMAI_mm_bench_TEST_part_1.tsv", row(&images[1], grade));
+    assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).name, "vlmevalkit");
+    let map = "schema = \"import-map/1\"\n[[rule]]\ncategory = \"04\"\nfields = { \"clinical vqa task\" = \"OR-A\" }\n";
+    place.write("map.toml", map);
+    let mapped = FormatOptions { map: Some(place.source().join("map.toml")), ..FormatOptions::default() };
+    let (report, dataset) = place.import("vlmevalkit", &mapped);
+    assert_eq!((report.rows.read, report.rows.kept, report.images), (2, 1, 1));
+    assert_eq!(counted(&report.rows.left_out, "in a file without right answers"), 1);
+    let (case, organ) = item(&dataset, "What organ");
+    assert_eq!((gold(&dataset, "What organ").as_str(), organ.category.as_str()), ("spleen/2", "04"));
+    assert_eq!((case.modality.as_str(), case.split), ("CT", stepwise_data::case::Split::Validation));
+}
+
+#[test]
+fn columns_of_medxpertqa_are_read_with_hints_and_several_images() {
+    let place = Place::new();
+    let images = encoded(&place, 2);
     place.write(
         "MedXpertQA_MM_test.tsv",
         format!(
             "index\tquestion\tA\tB\tC\tD\tE\tanswer\timage\tcategory\thint\n\
              7\t\"What is next?\nAnswer Choices: (A) CT (B) MRI\"\tCT\tMRI\tUS\tPET\tBiopsy\tE\t\"['{}', '{}']\"\tTreatment\tA man of 60.\n",
-            images[1], images[2]
+            images[0], images[1]
         ),
     );
-    assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).name, "vlmevalkit");
-    let map = "schema = \"import-map/1\"\n[[rule]]\ncategory = \"04\"\nfields = { \"clinical vqa task\" = \"OR-A\" }\n";
-    place.write("map.toml", map);
-    let mapped = FormatOptions { map: Some(place.source().join("map.toml")), ..rest("30") };
-    let (report, dataset) = place.import("vlmevalkit", &mapped);
-    assert_eq!((report.rows.read, report.rows.kept, report.images), (3, 2, 3));
-    assert_eq!(counted(&report.rows.left_out, "in a file without right answers"), 1);
-    let (case, organ) = item(&dataset, "What organ");
-    assert_eq!((gold(&dataset, "What organ").as_str(), organ.category.as_str()), ("spleen/2", "04"));
-    assert_eq!((case.modality.as_str(), case.split), ("CT", stepwise_data::case::Split::Validation));
+    let (report, dataset) = place.import("vlmevalkit", &rest("30"));
+    assert_eq!((report.rows.kept, report.images, report.split.kind), (1, 2, "new"));
     let (case, next) = item(&dataset, "What is next?");
     assert_eq!((gold(&dataset, "What is next?").as_str(), case.images.len()), ("Biopsy/5", 2));
     assert!(next.question.starts_with("A man of 60.\nWhat is next?"), "{}", next.question);
