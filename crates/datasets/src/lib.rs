@@ -15,6 +15,7 @@ mod sides;
 mod source_image;
 #[cfg(test)]
 mod tests;
+mod xml;
 
 pub use formats::{
     CASES, Columns, Counted, Detected, FORMATS, Flow, Format, FormatOptions, FormatReport, Mark, REPORT_SCHEMA,

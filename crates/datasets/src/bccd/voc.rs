@@ -7,6 +7,7 @@ use stepwise_data::problem::{Problem, Problems};
 
 use crate::import::ImportError;
 use crate::output::read_text;
+use crate::xml::parse;
 
 /// Class of cells.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,10 +68,8 @@ impl Smear {
 /// all problems of an XML file are reported.
 pub(super) fn read(path: &Path) -> Result<Smear, ImportError> {
     let text = read_text(path)?;
-    let document = Document::parse(&text).map_err(|error| {
-        let row = error.pos().row as usize;
-        Problem::new(path, format!("is not XML: {error}"), "use the data set's own file").at_row(row)
-    })?;
+    let document =
+        parse(&text).map_err(|(what, line)| Problem::new(path, what, "use the data set's own file").at_row(line))?;
     let mut reader = Reader { path, document: &document, problems: Vec::new() };
     let root = document.root_element();
     let size = child(root, "size");

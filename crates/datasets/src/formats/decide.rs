@@ -228,7 +228,7 @@ impl Decider<'_> {
                     }
                 }
                 if let (Some(mask), Some((_, region))) = (row.masks.get(&index), regions.last_mut())
-                    && let Some(shape) = self.pictures.add_mask(image, (index, &draft.label), mask, drawn_on)?
+                    && let Some(shape) = self.pictures.add_mask(image, (index, &draft.label), &mask.made(), drawn_on)?
                 {
                     region.shape = shape;
                 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use stepwise_data::case::{Laterality, RegionRole, Split};
-use stepwise_data::image::Mask;
 use stepwise_data::problem::Problems;
 
 use super::record::Place;
+use super::region_mask::RegionMask;
 use crate::source_image::Plane;
 
 /// One record of a source as its format reads it.
@@ -35,7 +35,7 @@ pub(crate) struct Row {
     /// Regions on the images.
     pub(crate) regions: Vec<RegionDraft>,
     /// Pixels of regions, by their index; regions without them are boxes. A mask has the size that its image states.
-    pub(crate) masks: BTreeMap<usize, Arc<Mask>>,
+    pub(crate) masks: BTreeMap<usize, RegionMask>,
     /// Outlines of regions, by their index, as polygons of points `[x, y]` in pixels of the image.
     pub(crate) polygons: BTreeMap<usize, Vec<[f64; 2]>>,
     /// Names that rows share when they must be on one side of the split, such as a patient; the first is the group.

@@ -16,6 +16,7 @@ mod pictures;
 mod pipeline;
 mod record;
 mod records;
+mod region_mask;
 mod regions;
 mod repeated;
 mod report;

@@ -27,14 +27,18 @@ pub(crate) fn polygons(polygons: &[Vec<[f64; 2]>], width: u32, height: u32) -> M
     Mask { width, height, inside }
 }
 
-/// Returns the mask of runs down the columns; None when they do not fill the image.
-pub(crate) fn runs(counts: &[u32], width: u32, height: u32) -> Option<Mask> {
-    let size = width as usize * height as usize;
-    let total = counts.iter().try_fold(0usize, |sum, count| sum.checked_add(*count as usize))?;
-    if total != size {
-        return None;
-    }
-    let mut inside = vec![false; size];
+/// Returns whether runs have as many pixels as an image.
+pub(crate) fn fills(counts: &[u32], width: u32, height: u32) -> bool {
+    let total: u64 = counts.iter().map(|count| u64::from(*count)).sum();
+    total == u64::from(width) * u64::from(height)
+}
+
+/// Returns the mask of runs down the columns, which fill the image ([`fills`]).
+///
+/// # Panics
+/// When they do not.
+pub(crate) fn runs(counts: &[u32], width: u32, height: u32) -> Mask {
+    let mut inside = vec![false; width as usize * height as usize];
     let mut at = 0;
     for (index, count) in counts.iter().enumerate() {
         let end = at + *count as usize;
@@ -46,7 +50,7 @@ pub(crate) fn runs(counts: &[u32], width: u32, height: u32) -> Option<Mask> {
         }
         at = end;
     }
-    Some(Mask { width, height, inside })
+    Mask { width, height, inside }
 }
 
 /// Reads the text of compressed runs as COCO's tools write it: groups of five bits from the character `0` on, lowest
@@ -87,10 +91,9 @@ mod tests {
 
     #[test]
     fn runs_go_down_the_columns() {
-        let mask = runs(&[1, 2, 3, 1, 2], 3, 3).expect("fills the image");
-        assert_eq!(rows(&mask), ["..#", "#..", "#.."]);
-        assert_eq!(runs(&[1, 2, 3], 3, 3), None);
-        assert_eq!(runs(&[u32::MAX, u32::MAX], 3, 3), None);
+        assert!(fills(&[1, 2, 3, 1, 2], 3, 3));
+        assert_eq!(rows(&runs(&[1, 2, 3, 1, 2], 3, 3)), ["..#", "#..", "#.."]);
+        assert!(!fills(&[1, 2, 3], 3, 3) && !fills(&[u32::MAX, u32::MAX], 3, 3));
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn verbose_output_names_what_was_read_and_chosen() {
     for (line, expected) in [
         ("check cases", vec!["cases: cases", "taxonomy: built in", "check of images and masks: contents"]),
         ("train recipe.toml --plan", vec!["recipe: recipe.toml", "model: model", "cases: 24 synthetic cases"]),
-        ("preview recipe.toml", vec!["recipe: recipe.toml", "model: model", "device: cpu"]),
+        ("preview recipe.toml", vec!["recipe: recipe.toml", "model: model"]),
         (
             "ask --model_name_or_path model --adapter run --question Why? --device cpu",
             vec!["model: model", "adapter: run/checkpoint-5", "device: cpu"],

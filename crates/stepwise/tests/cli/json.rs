@@ -49,6 +49,7 @@ fn programs_find_every_key() {
         "check cases --json",
         "check wrong --json",
         "ask --model_name_or_path model --question what? --max-new-tokens 2 --options CT MRI --json",
+        "preview recipe.toml --json",
         "eval run --max-cases 1 --json",
         "compare run/checkpoint-5 run --json",
     ] {

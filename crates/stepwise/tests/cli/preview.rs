@@ -12,6 +12,31 @@ fn every_question_of_a_case_is_shown_as_tokens_with_its_answer_marked() {
 }
 
 #[test]
+fn token_ids_and_labels_are_those_of_the_marked_text_and_need_no_weights() {
+    let place = Workplace::new();
+    std::fs::remove_file(place.path("model/model.safetensors")).expect("there");
+    let shown = place.done("preview recipe.toml").stdout;
+    let found = place.done("preview recipe.toml --json").json();
+    let examples = found["examples"].as_array().expect("a list");
+    let counts: Vec<String> = examples
+        .iter()
+        .map(|example| {
+            let list = |key: &str| example[key].as_array().expect("a list").clone();
+            let (ids, labels) = (list("token_ids"), list("labels"));
+            let taught: Vec<_> = ids.iter().zip(&labels).filter(|(_, label)| **label != -100).collect();
+            assert!(ids.len() == labels.len() && taught.iter().all(|(id, label)| id == label), "{example}");
+            format!("{} tokens, 4 of them image, {} supervised", ids.len(), taught.len())
+        })
+        .collect();
+    let headings: Vec<&str> = shown.lines().filter(|line| line.ends_with(" supervised")).collect();
+    assert_eq!(headings.len(), counts.len());
+    for ((heading, count), example) in headings.iter().zip(&counts).zip(examples) {
+        assert!(heading.ends_with(count) && heading.starts_with(example["name"].as_str().expect("text")), "{heading}");
+    }
+    assert!(place.refused("preview recipe.toml --json --suite fast").contains("cannot be used with"));
+}
+
+#[test]
 fn what_cannot_be_shown_is_refused() {
     let place = Workplace::new();
     let mut said = String::new();

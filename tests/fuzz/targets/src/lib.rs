@@ -2,6 +2,7 @@
 
 mod adapter;
 mod cases;
+mod data_set;
 mod import;
 mod model_folder;
 mod picture;
@@ -14,6 +15,7 @@ mod volume;
 
 pub use adapter::adapter;
 pub use cases::cases;
+pub use data_set::data_set;
 pub use import::import;
 pub use model_folder::model_folder;
 pub use picture::picture;
@@ -28,9 +30,10 @@ pub use volume::volume;
 pub type Target = fn(&[u8]) -> Result<(), String>;
 
 /// All targets by the name of their corpus.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("adapter", adapter),
     ("cases", cases),
+    ("data_set", data_set),
     ("import", import),
     ("model_folder", model_folder),
     ("picture", picture),

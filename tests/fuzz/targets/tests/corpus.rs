@@ -50,6 +50,11 @@ fn cases() {
 }
 
 #[test]
+fn data_set() {
+    replay("data_set");
+}
+
+#[test]
 fn import() {
     replay("import");
 }

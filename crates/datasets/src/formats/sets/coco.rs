@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use stepwise_data::problem::{Problem, Problems};
 
-use super::super::entry::{Entry, ImageRef, Unit};
+use super::super::entry::{Entry, ImageRef, Row, Unit};
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::Place;
 use super::super::records;
@@ -79,7 +79,7 @@ impl Format for Coco {
         for file in files {
             read(source, &file, options.exhaustive, &mut entries)?;
         }
-        Ok(Rows::new(entries.into_iter().map(Draft::entry)))
+        Ok(Rows::new(entries.into_iter()))
     }
 }
 
@@ -107,41 +107,24 @@ fn is_sheet(file: &Path) -> bool {
     serde_json::from_reader::<_, Keys>(BufReader::new(opened)).is_ok()
 }
 
-/// An entry whose masks are made when it is used, so that memory holds those of one image.
-struct Draft {
-    entry: Entry,
-    /// Outlines by the index of their region.
-    outlines: Vec<(usize, Segmentation)>,
-}
-
-impl Draft {
-    fn entry(self) -> Entry {
-        let mut entry = self.entry;
-        if let Entry::Row(row) = &mut entry {
-            let size = row.images.first().and_then(|image| image.size);
-            for (region, segmentation) in &self.outlines {
-                match segmentation.outline(size) {
-                    Ok(Outline::Box) => {}
-                    Ok(Outline::Polygon(points)) => drop(row.polygons.insert(*region, points)),
-                    Ok(Outline::Mask(mask)) => drop(row.masks.insert(*region, Arc::new(mask))),
-                    Err(what) => {
-                        let advice = "correct the outline, or remove it";
-                        return Entry::Faulty(row.place.problem("annotations.segmentation", what, advice));
-                    }
-                }
+/// Adds outlines, each with the index of its region, to the row of an image.
+fn outlined(row: &mut Row, outlines: Vec<(usize, Segmentation)>) -> Result<(), Problems> {
+    let size = row.images.first().and_then(|image| image.size);
+    for (region, segmentation) in outlines {
+        match segmentation.outline(size) {
+            Ok(Outline::Box) => {}
+            Ok(Outline::Polygon(points)) => drop(row.polygons.insert(region, points)),
+            Ok(Outline::Mask(mask)) => drop(row.masks.insert(region, mask)),
+            Err(what) => {
+                let advice = "correct the outline, or remove it";
+                return Err(row.place.problem("annotations.segmentation", what, advice));
             }
         }
-        entry
     }
+    Ok(())
 }
 
-impl From<Entry> for Draft {
-    fn from(entry: Entry) -> Self {
-        Self { entry, outlines: Vec::new() }
-    }
-}
-
-fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Draft>) -> Result<(), Problems> {
+fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) -> Result<(), Problems> {
     let place: Arc<Path> = Arc::from(file);
     let opened =
         File::open(file).map_err(|error| Problem::new(file, format!("cannot be read: {error}"), "check the file"))?;
@@ -175,7 +158,7 @@ fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Draft>) 
         if !known.contains_key(&image_id) {
             let advice = "correct the annotation, or remove it";
             let what = format!("there is no image {image_id}");
-            entries.push(Entry::Faulty(at.problem("annotations.image_id", what, advice)).into());
+            entries.push(Entry::Faulty(at.problem("annotations.image_id", what, advice)));
             continue;
         }
         annotated.insert(image_id);
@@ -183,11 +166,11 @@ fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Draft>) 
             (None, _) => fault("category_id", format!("there is no category {category_id}")),
             (Some(class), _) if iscrowd != 0 => {
                 unusable.insert((image_id, *class));
-                entries.push(Entry::Part(at, "crowd".into()).into());
+                entries.push(Entry::Part(at, "crowd".into()));
             }
             (Some(class), Some([_, _, width, height])) if *width <= 0.0 || *height <= 0.0 => {
                 unusable.insert((image_id, *class));
-                entries.push(Entry::Part(at, "box without area".into()).into());
+                entries.push(Entry::Part(at, "box without area".into()));
             }
             (Some(class), Some([x, y, width, height])) => {
                 let bounds = [*x, *y, x + width, y + height];
@@ -209,25 +192,27 @@ fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Draft>) 
     for (image, row_number) in sheet.images.iter().zip(1..) {
         let at = Place { file: Arc::clone(&place), row: row_number };
         if let Some(problem) = faults.remove(&image.id) {
-            entries.push(Entry::Faulty(problem).into());
+            entries.push(Entry::Faulty(problem));
             continue;
         }
         let found = boxes.remove(&image.id).unwrap_or_default();
         if found.is_empty() && !exhaustive {
             let what = if annotated.contains(&image.id) { "without a usable box" } else { "without an annotation" };
-            entries.push(Entry::LeftOut(at, format!("{what}, which is negative only with --exhaustive")).into());
+            entries.push(Entry::LeftOut(at, format!("{what}, which is negative only with --exhaustive")));
             continue;
         }
         let below: Vec<&str> = places.iter().map(String::as_str).collect();
         let path = below_first(&root, &below, &image.file_name);
         let mut wanted = ImageRef::file("images.file_name", &root, path);
-        wanted.size = image.width.zip(image.height);
+        let outlines = outlines.remove(&image.id).unwrap_or_default();
+        // Runs state the size of the image, too.
+        wanted.size = image.width.zip(image.height).or_else(|| outlines.iter().find_map(|(_, found)| found.size()));
         let mut row = row(at, wanted, &classes, &found, Unit::Pixels, &|class| {
             exhaustive && !unusable.contains(&(image.id, class))
         });
         row.split = split;
-        let outlines = outlines.remove(&image.id).unwrap_or_default();
-        entries.push(Draft { entry: Entry::Row(Box::new(row)), outlines });
+        let made = outlined(&mut row, outlines);
+        entries.push(made.map_or_else(Entry::Faulty, |()| Entry::Row(Box::new(row))));
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! Outlines of COCO annotations: polygons, and runs of pixels, as a list or compressed.
 
 use serde::Deserialize;
-use stepwise_data::image::{MAX_PIXELS, Mask};
+use stepwise_data::image::{MAX_DIMENSION, MAX_PIXELS};
 
-use super::super::outline::{compressed, polygons, runs};
+use super::super::outline::{compressed, fills, polygons, runs};
+use super::super::region_mask::RegionMask;
 
 /// Outline as a file has it.
 #[derive(Deserialize)]
@@ -39,16 +40,24 @@ pub(super) enum Outline {
     /// One polygon of points `[x, y]`.
     Polygon(Vec<[f64; 2]>),
     /// Pixels: several polygons, or runs.
-    Mask(Mask),
+    Mask(RegionMask),
 }
 
 impl Segmentation {
+    /// Returns width and height of the image that runs state; None for other outlines.
+    pub(super) fn size(&self) -> Option<(u32, u32)> {
+        match self {
+            Self::Runs { size: [height, width], .. } => Some((*width, *height)),
+            Self::Polygons(_) | Self::Other(_) => None,
+        }
+    }
+
     /// Returns the outline on an image of `size`, which is None when the annotation states no size; several polygons
     /// need it.
     ///
     /// # Errors
     /// What is wrong with the outline.
-    pub(super) fn outline(&self, size: Option<(u32, u32)>) -> Result<Outline, String> {
+    pub(super) fn outline(self, size: Option<(u32, u32)>) -> Result<Outline, String> {
         match self {
             Self::Polygons(all) => {
                 let mut all = all
@@ -62,21 +71,24 @@ impl Segmentation {
                     (_, None) => Ok(Outline::Box),
                     (_, Some((width, height))) => {
                         fits(width, height)?;
-                        Ok(Outline::Mask(polygons(&all, width, height)))
+                        Ok(Outline::Mask(RegionMask::new(move || polygons(&all, width, height))))
                     }
                 }
             }
-            Self::Runs { size: [height, width], .. } if size.is_some_and(|size| size != (*width, *height)) => {
+            Self::Runs { size: [height, width], .. } if size.is_some_and(|size| size != (width, height)) => {
                 Err(format!("the runs are for {width}x{height} pixels, which is not the size of the image"))
             }
             Self::Runs { counts, size: [height, width] } => {
-                fits(*width, *height)?;
+                fits(width, height)?;
                 let read = match counts {
-                    Runs::List(counts) => Some(counts.clone()),
-                    Runs::Text(text) => compressed(text),
+                    Runs::List(counts) => Some(counts),
+                    Runs::Text(text) => compressed(&text),
                 };
                 let counts = read.ok_or("the compressed runs are damaged")?;
-                runs(&counts, *width, *height).map(Outline::Mask).ok_or_else(|| "the runs do not fill the image".into())
+                if !fills(&counts, width, height) {
+                    return Err("the runs do not fill the image".into());
+                }
+                Ok(Outline::Mask(RegionMask::new(move || runs(&counts, width, height))))
             }
             Self::Other(_) => Err("is neither a list of polygons nor runs with counts and size".into()),
         }
@@ -89,7 +101,7 @@ fn points(numbers: &[f64]) -> Option<Vec<[f64; 2]>> {
 }
 
 fn fits(width: u32, height: u32) -> Result<(), String> {
-    match u64::from(width) * u64::from(height) <= MAX_PIXELS {
+    match width.max(height) <= MAX_DIMENSION && u64::from(width) * u64::from(height) <= MAX_PIXELS {
         true => Ok(()),
         false => Err(format!("an image of {width}x{height} pixels is too large")),
     }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use stepwise_data::problem::Problems;
 
 use super::super::entry::{Entry, Gold, GoldForm, Question, Row};
@@ -68,9 +69,15 @@ fn row(record: &Record, root: &Path) -> Result<Entry, Problems> {
     if images.is_empty() {
         return Err(record.problem(field, "is empty", "fill it in, or leave faulty rows out with --keep-going"));
     }
+    let options = texts(record.fields.get("options"));
+    if record.fields.get("options").is_some_and(|listed| *listed != Value::Array(Vec::new()) && !listed.is_null())
+        && options.iter().all(|option| option.trim().is_empty())
+    {
+        return Err(record.problem("options", "has no option with a text", "write a list of texts"));
+    }
     let question = Question {
         text: record.required("question")?,
-        options: texts(record.fields.get("options")),
+        options,
         golds: vec![Gold::new("answer", record.text("answer").unwrap_or_default(), GoldForm::Either)],
         fields: record.pick(FIELDS),
         ..Question::default()

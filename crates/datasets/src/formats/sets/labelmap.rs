@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use stepwise_data::image::read_file;
@@ -11,6 +12,7 @@ use stepwise_data::problem::{Problem, Problems};
 use super::super::entry::{Entry, ImageRef, Unit};
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::Place;
+use super::super::region_mask::RegionMask;
 use super::annotated::{ClassBox, row};
 use super::common::{nothing_to_read, side};
 use crate::source_image::{ClassValues, EXTENSIONS, is_dicom_name};
@@ -209,6 +211,7 @@ fn entry(
         contained::resolve(root, &relative).map_err(|error| place.problem("mask", error.to_string(), "use a file"));
     let bytes = read_file(&inside?).map_err(|error| split_problem(&place, &error.to_string()))?;
     let map = ClassValues::read(&bytes, mask).map_err(|refused| place.problem("mask", refused.what, refused.advice))?;
+    let map = Rc::new(map);
     let mut boxes = Vec::new();
     let mut masks = BTreeMap::new();
     for (value, _) in map.counts() {
@@ -221,9 +224,9 @@ fn entry(
                 return Err(place.problem("mask", what, "add a line for it; a value alone has no class"));
             }
         };
-        let pixels = map.mask(value);
-        if let Some(bounds) = pixels.bounds() {
-            masks.insert(boxes.len(), Arc::new(pixels));
+        if let Some(bounds) = map.mask(value).bounds() {
+            let map = Rc::clone(&map);
+            masks.insert(boxes.len(), RegionMask::new(move || map.mask(value)));
             boxes.push(ClassBox { class, bounds });
         }
     }

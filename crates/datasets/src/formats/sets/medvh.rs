@@ -117,9 +117,13 @@ fn row(record: &Record, root: &Path, test: &Test) -> Result<Entry, Problems> {
     let source = record.trimmed("img_source");
     let mut fields = vec![("task".to_owned(), test.task.clone())];
     fields.extend(record.pick(&["img_source"]));
+    let options = options(&record.required("choices")?);
+    if options.is_empty() {
+        return Err(record.problem("choices", "has no options A:, B: and so on", "write each option after its letter"));
+    }
     let question = Question {
         text: record.required("question")?,
-        options: options(&record.required("choices")?),
+        options,
         golds: vec![Gold::new("gt", record.text("gt").unwrap_or_default(), GoldForm::Either)],
         fields,
         ..Question::default()

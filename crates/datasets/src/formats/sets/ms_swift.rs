@@ -95,9 +95,13 @@ fn entry(record: &Record, root: &Path) -> Result<Entry, Problems> {
     let mut names = labels.iter();
     for message in &mut messages {
         let Some(Value::String(text)) = message.get_mut("content") else { continue };
-        while text.contains(REFERENCE) {
-            *text = text.replacen(REFERENCE, names.next().map_or("", String::as_str), 1);
+        let mut parts = text.split(REFERENCE);
+        let mut filled = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            filled.push_str(names.next().map_or("", String::as_str));
+            filled.push_str(part);
         }
+        *text = filled;
     }
     let mut flat = record.clone();
     flat.fields.insert("messages".into(), Value::Array(messages));

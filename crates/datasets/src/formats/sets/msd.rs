@@ -13,6 +13,7 @@ use super::super::entry::{Entry, ImageAt, ImageRef, Row, Unit};
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::pictures::resolve;
 use super::super::record::{Place, scalar};
+use super::super::region_mask::RegionMask;
 use super::annotated::{ClassBox, row, words};
 use super::common::nothing_to_read;
 use crate::source_image::{Plane, Refused, Slices, Volume};
@@ -186,7 +187,7 @@ impl LabelVolume {
         for (class, inside) in by_class {
             let mask = Mask { width: slice.width, height: slice.height, inside };
             if let Some(bounds) = mask.bounds() {
-                masks.insert(boxes.len(), Arc::new(mask));
+                masks.insert(boxes.len(), RegionMask::new(move || mask.clone()));
                 boxes.push(ClassBox { class, bounds });
             }
         }

@@ -83,6 +83,7 @@ impl Format for Slake {
             }
             row.regions.clone_from(&last.1.regions);
             row.masks.clone_from(&last.1.masks);
+            row.images.iter_mut().for_each(|image| image.size = last.1.size);
             Ok(Entry::Row(Box::new(row)))
         })
     }

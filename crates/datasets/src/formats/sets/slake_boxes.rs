@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use stepwise_data::case::RegionRole;
-use stepwise_data::image::Mask;
 use stepwise_data::io::{bounded, contained};
 
 use super::super::entry::{RegionDraft, Unit};
+use super::super::region_mask::RegionMask;
 
 /// Words of labels that are findings. All other labels are organs.
 const FINDINGS: [&str; 14] = [
@@ -36,7 +35,9 @@ pub(super) struct Boxes {
     /// Regions on the only image of a row.
     pub(super) regions: Vec<RegionDraft>,
     /// Pixels of regions, by their index; regions without them are boxes.
-    pub(super) masks: BTreeMap<usize, Arc<Mask>>,
+    pub(super) masks: BTreeMap<usize, RegionMask>,
+    /// Width and height of the masks in pixels; None without masks.
+    pub(super) size: Option<(u32, u32)>,
     /// Parts of the files that are left out.
     pub(super) remarks: Vec<String>,
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use image::RgbImage;
 use stepwise_data::answer_text::fold;
@@ -14,6 +14,7 @@ use stepwise_data::io::{bounded, contained};
 use stepwise_data::problem::{Problem, Problems};
 
 use super::super::entry::{RegionDraft, Unit};
+use super::super::region_mask::RegionMask;
 use super::slake_boxes::{Boxes, role};
 
 /// Name of the file that names the values of all masks.
@@ -86,33 +87,104 @@ pub(super) fn add(
         boxes.remarks.push("mask.png of another size than its image".into());
         return Ok(());
     }
-    let Some(mut areas) = Area::all(&picture, labels) else {
+    let Some((pixels, mut areas)) = ValueMap::of(&picture, labels) else {
         boxes.remarks.push(format!("mask.png with more than {MOST_VALUES} values, such as a compressed one"));
         return Ok(());
     };
+    let pixels = Rc::new(pixels);
+    let masked = |value, window| {
+        let pixels = Rc::clone(&pixels);
+        RegionMask::new(move || pixels.mask(value, window))
+    };
     for (index, region) in boxes.regions.iter().enumerate() {
-        let fits = areas.iter().enumerate().filter_map(|(place, area)| Some((place, area.fit(region)?)));
-        if let Some((place, (_, mask))) = fits.min_by(|one, other| one.1.0.total_cmp(&other.1.0)) {
+        let fits = areas.iter().enumerate().filter_map(|(place, area)| Some((place, area.fit(&pixels, region)?)));
+        if let Some((place, (_, window))) = fits.min_by(|one, other| one.1.0.total_cmp(&other.1.0)) {
             areas[place].is_used = true;
-            boxes.masks.insert(index, Arc::new(mask));
+            boxes.masks.insert(index, masked(areas[place].value, window));
         }
     }
     for area in areas.into_iter().filter(|area| !area.is_used) {
         match area.label {
             Some(label) => {
-                boxes.masks.insert(boxes.regions.len(), Arc::new(area.mask));
+                boxes.masks.insert(boxes.regions.len(), masked(area.value, pixels.whole()));
                 let role = role(&label);
                 boxes.regions.push(RegionDraft { image: 0, label, bounds: area.bounds, unit: Unit::Pixels, role });
             }
             None => boxes.remarks.push("value of mask.png without a name, which fills no box of detection.json".into()),
         }
     }
+    boxes.size = (!boxes.masks.is_empty()).then_some(picture.dimensions());
     Ok(())
+}
+
+/// Columns and rows `[left, top, right, bottom]`, the last ones not inside.
+type Window = [usize; 4];
+
+/// Values of the pixels of a mask as numbers from 1 on, 0 for black.
+struct ValueMap {
+    width: u32,
+    height: u32,
+    values: Vec<u8>,
+}
+
+impl ValueMap {
+    /// Returns the map with the areas of all values but black, in the order of their colours; None when there are more
+    /// than [`MOST_VALUES`].
+    fn of(picture: &RgbImage, labels: &BTreeMap<u8, String>) -> Option<(Self, Vec<Area>)> {
+        let mut numbers: BTreeMap<[u8; 3], u8> = BTreeMap::new();
+        let mut values = Vec::with_capacity(picture.width() as usize * picture.height() as usize);
+        for pixel in picture.pixels() {
+            let next = numbers.len() as u8 + 1;
+            let number = if pixel.0 == [0; 3] { 0 } else { *numbers.entry(pixel.0).or_insert(next) };
+            if usize::from(number) > MOST_VALUES {
+                return None;
+            }
+            values.push(number);
+        }
+        let map = Self { width: picture.width(), height: picture.height(), values };
+        let area = |(colour, value): ([u8; 3], u8)| {
+            let (_, bounds) = map.measured(value, map.whole());
+            Some(Area { value, bounds: bounds?, label: labels.get(&grey(colour)).cloned(), is_used: false })
+        };
+        let areas = numbers.into_iter().filter_map(area).collect();
+        Some((map, areas))
+    }
+
+    fn whole(&self) -> Window {
+        [0, 0, self.width as usize, self.height as usize]
+    }
+
+    /// Returns the number of pixels of a value in a window, and the box around them; None without a pixel.
+    fn measured(&self, value: u8, window: Window) -> (usize, Option<[f64; 4]>) {
+        let [_, _, width, height] = self.whole();
+        let [left, top, right, bottom] = window;
+        let (left, right) = (left.min(width), right.min(width));
+        let (mut count, mut bounds): (usize, Option<Window>) = (0, None);
+        for y in top..bottom.min(height) {
+            let row = &self.values[y * width..(y + 1) * width];
+            for x in (left..right).filter(|x| row[*x] == value) {
+                count += 1;
+                let [x0, y0, x1, _] = bounds.unwrap_or([x, y, x, y]);
+                bounds = Some([x0.min(x), y0, x1.max(x + 1), y + 1]);
+            }
+        }
+        (count, bounds.map(|bounds| bounds.map(|edge| edge as f64)))
+    }
+
+    /// Returns the pixels of a value in a window.
+    fn mask(&self, value: u8, [left, top, right, bottom]: Window) -> Mask {
+        let width = self.width as usize;
+        let is_within =
+            |place: usize| (left..right).contains(&(place % width)) && (top..bottom).contains(&(place / width));
+        let inside = self.values.iter().enumerate().map(|(place, found)| *found == value && is_within(place)).collect();
+        Mask { width: self.width, height: self.height, inside }
+    }
 }
 
 /// Pixels of one value.
 struct Area {
-    mask: Mask,
+    /// Number of the value in the map.
+    value: u8,
     /// Box around the pixels.
     bounds: [f64; 4],
     /// Name of the value; None when no file names it.
@@ -122,28 +194,9 @@ struct Area {
 }
 
 impl Area {
-    /// Returns the areas of all values but black, in the order of the values; None when there are more than
-    /// [`MOST_VALUES`].
-    fn all(picture: &RgbImage, labels: &BTreeMap<u8, String>) -> Option<Vec<Self>> {
-        let mut inside: BTreeMap<[u8; 3], Vec<bool>> = BTreeMap::new();
-        let pixels = picture.width() as usize * picture.height() as usize;
-        for (place, pixel) in picture.pixels().enumerate().filter(|(_, pixel)| pixel.0 != [0; 3]) {
-            if !inside.contains_key(&pixel.0) && inside.len() == MOST_VALUES {
-                return None;
-            }
-            inside.entry(pixel.0).or_insert_with(|| vec![false; pixels])[place] = true;
-        }
-        let area = |(colour, inside): ([u8; 3], Vec<bool>)| {
-            let mask = Mask { width: picture.width(), height: picture.height(), inside };
-            let bounds = mask.bounds()?;
-            Some(Self { mask, bounds, label: labels.get(&grey(colour)).cloned(), is_used: false })
-        };
-        Some(inside.into_iter().filter_map(area).collect())
-    }
-
-    /// Returns how far the box of a region is from the pixels in it, in pixels, with these pixels; None where the label
-    /// is another one, the pixels do not reach the sides of the box, or go on beyond it.
-    fn fit(&self, region: &RegionDraft) -> Option<(f64, Mask)> {
+    /// Returns how far the box of a region is from the pixels in it, in pixels, with the window of these pixels; None
+    /// where the label is another one, the pixels do not reach the sides of the box, or go on beyond it.
+    fn fit(&self, pixels: &ValueMap, region: &RegionDraft) -> Option<(f64, Window)> {
         if self.label.as_ref().is_some_and(|label| fold(label) != fold(&region.label.replace('_', " "))) {
             return None;
         }
@@ -153,23 +206,15 @@ impl Area {
         if left > x0 + near || top > y0 + near || right < x1 - near || bottom < y1 - near {
             return None;
         }
-        let within = |by: f64| {
+        let around = |by: f64| {
             let [left, top] = [x0 - by, y0 - by].map(|edge| edge.max(0.0) as usize);
             let [right, bottom] = [x1 + by, y1 + by].map(|edge| edge.max(0.0).ceil() as usize);
-            let width = self.mask.width as usize;
-            let is_within = |place: usize| {
-                let (x, y) = (place % width, place / width);
-                (left..right).contains(&x) && (top..bottom).contains(&y)
-            };
-            let inside =
-                self.mask.inside.iter().enumerate().map(|(place, inside)| *inside && is_within(place)).collect();
-            Mask { width: self.mask.width, height: self.mask.height, inside }
+            [left, top, right, bottom]
         };
-        let mask = within(near);
-        let bounds = mask.bounds()?;
-        let distance = bounds.iter().zip(region.bounds).map(|(one, other)| (one - other).abs()).fold(0.0, f64::max);
-        let is_alone = within(2.0 * near + 1.0).area() == mask.area();
-        (distance <= near && is_alone).then_some((distance, mask))
+        let (count, bounds) = pixels.measured(self.value, around(near));
+        let distance = bounds?.iter().zip(region.bounds).map(|(one, other)| (one - other).abs()).fold(0.0, f64::max);
+        let is_alone = pixels.measured(self.value, around(2.0 * near + 1.0)).0 == count;
+        (distance <= near && is_alone).then_some((distance, around(near)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use roxmltree::{Document, Node};
+use roxmltree::Node;
 use stepwise_data::case::Split;
 use stepwise_data::io::bounded;
 use stepwise_data::problem::{Problem, Problems};
@@ -17,6 +17,7 @@ use super::super::records;
 use super::annotated::{ClassBox, row, words};
 use super::common::{below_first, nothing_to_read, side, side_in};
 use crate::bccd::has_cells;
+use crate::xml::parse;
 
 /// Folders of annotations: the one of the original layout, then those of exports.
 const FOLDERS: [&str; 7] = ["Annotations", "annotations", "", "train", "valid", "val", "test"];
@@ -122,8 +123,7 @@ fn lists(source: &Path) -> Result<Option<BTreeMap<String, Split>>, Problems> {
 fn read(path: &Path) -> Result<Annotation, Problems> {
     let advice = "correct the annotation file";
     let text = bounded::text(path).map_err(|error| Problem::new(path, format!("cannot be read: {error}"), advice))?;
-    let document = Document::parse(&text)
-        .map_err(|error| Problem::new(path, format!("is not XML: {error}"), advice).at_row(error.pos().row as usize))?;
+    let document = parse(&text).map_err(|(what, line)| Problem::new(path, what, advice).at_row(line))?;
     let line = |node: Node<'_, '_>| document.text_pos_at(node.range().start).row as usize;
     let root = document.root_element();
     let size = child(root, "size").map(|size| ["width", "height"].map(|name| text_of(size, name).parse::<f64>()));

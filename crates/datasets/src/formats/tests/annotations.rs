@@ -62,6 +62,29 @@ fn yolo_names_may_be_a_map_and_must_agree_with_their_count() {
     place.assert_refused("yolo", &FormatOptions::default(), "data.yaml: nc: is 3, but there are 2 names");
 }
 
+#[test]
+fn yolo_in_the_layout_of_ultralytics_has_its_sides_below_images() {
+    let place = Place::new();
+    place.write(
+        "data.yaml",
+        "path: ../datasets/fracture\ntrain: images/train\nval: images/val\ntest:\n\nnames:\n  0: cyst\n  1: fracture\n",
+    );
+    for (name, seed) in [("train/a", 1), ("train/b", 2), ("val/c", 3)] {
+        place.picture(&format!("images/{name}.jpg"), seed);
+    }
+    place.write("labels/train/a.txt", "1 0.25 0.5 0.5 0.5\n0 0.75 0.25 0.25 0.5\n");
+    place.write("labels/train/b.txt", "");
+    place.write("labels/val/c.txt", "0 0.5 0.5 1 1");
+    assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).name, "yolo");
+    let (report, dataset) = place.import("yolo", &FormatOptions::default());
+    assert_eq!((report.rows.kept, report.images, report.regions, report.split.kind), (3, 3, 3, "published"));
+    assert_eq!([report.split.train, report.split.validation, report.split.test], [2, 1, 0]);
+    assert_eq!(bounds(&dataset, "box around fracture"), [[0.0, 15.0, 40.0, 45.0]]);
+    let whole = dataset.cases.iter().find(|case| case.split == Split::Validation).expect("there");
+    assert_eq!(whole.regions[0].shape.bounds(), [0.0, 0.0, 80.0, 60.0]);
+    assert!(whole.images[0].path.ends_with(".jpg"), "copied as it is");
+}
+
 fn coco(place: &Place, annotations: serde_json::Value) {
     let sheet = json!({
         "images": [
@@ -98,6 +121,47 @@ fn coco_boxes_are_pixels_and_images_without_annotation_are_unknown() {
     let all = FormatOptions { exhaustive: true, ..FormatOptions::default() };
     let report = place.import_to("coco", "all", &all).expect("imports");
     assert_eq!((report.rows.kept, report.answers["yesno"]), (3, 4), "a crowd is no absence");
+}
+
+#[test]
+fn coco_in_the_layout_of_roboflow_has_its_sides_as_folders() {
+    let place = Place::new();
+    for (side, seed) in [("train", 1), ("valid", 2), ("test", 3)] {
+        let name = format!("{side}_jpg.rf.{seed}.jpg");
+        place.picture(&format!("{side}/{name}"), seed);
+        let sheet = json!({
+            "info": {"year": "2024"}, "licenses": [{"id": 1, "name": "CC BY 4.0"}],
+            // The first category is the name of the project and has no box.
+            "categories": [{"id": 0, "name": "polyps", "supercategory": "none"},
+                {"id": 1, "name": "polyp", "supercategory": "polyps"}],
+            "images": [{"id": 0, "license": 1, "file_name": name, "height": 60, "width": 80, "date_captured": ""}],
+            "annotations": [{"id": 0, "image_id": 0, "category_id": 1, "bbox": [8, 6.5, 16, 12], "area": 192,
+                "segmentation": [], "iscrowd": 0}],
+        });
+        place.write(&format!("{side}/_annotations.coco.json"), sheet.to_string());
+    }
+    assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).name, "coco");
+    let (report, dataset) = place.import("coco", &FormatOptions::default());
+    assert_eq!((report.rows.read, report.rows.kept, report.regions, report.split.kind), (3, 3, 3, "published"));
+    assert_eq!([report.split.train, report.split.validation, report.split.test], [1, 1, 1]);
+    assert!(dataset.cases.iter().all(|case| case.chain.len() == 1), "nothing is asked about the project");
+    assert_eq!(bounds(&dataset, "Draw the box around polyp"), [[8.0, 6.5, 24.0, 18.5]]);
+}
+
+#[test]
+fn runs_state_the_size_of_an_image_that_has_none() {
+    let place = Place::new();
+    place.picture("x.png", 1);
+    let sheet = |height: u32| {
+        let runs = json!({"counts": [0, 80 * height], "size": [height, 80]});
+        json!({"images": [{"id": 1, "file_name": "x.png"}], "categories": [{"id": 1, "name": "mass"}],
+            "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 80, 60], "segmentation": runs}]})
+    };
+    place.write("a.json", sheet(60).to_string());
+    let (report, _) = place.import("coco", &FormatOptions::default());
+    assert_eq!(report.regions, 1);
+    place.write("a.json", sheet(50).to_string());
+    place.assert_refused("coco", &FormatOptions::default(), "the annotation is for 80x50 pixels");
 }
 
 #[test]

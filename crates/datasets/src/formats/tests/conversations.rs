@@ -123,6 +123,108 @@ fn images_of_vlmevalkit_are_base64_shared_between_rows_or_several() {
     place.assert_refused("vlmevalkit", &rest("25"), "t.tsv:3: image: no row with the index \"7\" holds an image");
 }
 
+/// Writes images, and returns them as base64.
+fn encoded(place: &Place, count: u32) -> Vec<String> {
+    let image = |seed: u32| {
+        let name = format!("{seed}.jpg");
+        place.picture(&name, seed);
+        base64::engine::general_purpose::STANDARD.encode(fs::read(place.source().join(name)).expect("there"))
+    };
+    (1..=count).map(image).collect()
+}
+
+#[test]
+fn columns_of_gmai_mmbench_are_read_and_parts_without_answers_left_out() {
+    let place = Place::new();
+    let images = encoded(&place, 2);
+    let header = "index\timage\tquestion\tA\tB\tC\tD\tE\tanswer\tcategory\tl2-category\tsplit\tclinical vqa task\t\
+                  department\tperceptual granularity\tmodality\n";
+    let row = |image: &str, rest: &str| format!("{header}0\t{image}\t{rest}\n");
+    let organ = "What organ is marked?\tliver\tspleen\t\t\t\tB\tOrgan Recognition\torgan\tVAL\tOR-A\tGH\tbox\tCT";
+    place.write("GMAI-MMBench_VAL.tsv", row(&images[0], organ));
+    let grade = "Which grade?\tlow\thigh\t\t\t\t\tSeverity\tgrade\tTEST\tSG\tP\timage\tPathology";
+    place.write("GMAI_mm_bench_TEST_part_1.tsv", row(&images[1], grade));
+    assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).name, "vlmevalkit");
+    let map = "schema = \"import-map/1\"\n[[rule]]\ncategory = \"04\"\nfields = { \"clinical vqa task\" = \"OR-A\" }\n";
+    place.write("map.toml", map);
+    let mapped = FormatOptions { map: Some(place.source().join("map.toml")), ..FormatOptions::default() };
+    let (report, dataset) = place.import("vlmevalkit", &mapped);
+    assert_eq!((report.rows.read, report.rows.kept, report.images), (2, 1, 1));
+    assert_eq!(counted(&report.rows.left_out, "in a file without right answers"), 1);
+    let (case, organ) = item(&dataset, "What organ");
+    assert_eq!((gold(&dataset, "What organ").as_str(), organ.category.as_str()), ("spleen/2", "04"));
+    assert_eq!((case.modality.as_str(), case.split), ("CT", stepwise_data::case::Split::Validation));
+}
+
+#[test]
+fn columns_of_medxpertqa_are_read_with_hints_and_several_images() {
+    let place = Place::new();
+    let images = encoded(&place, 2);
+    place.write(
+        "MedXpertQA_MM_test.tsv",
+        format!(
+            "index\tquestion\tA\tB\tC\tD\tE\tanswer\timage\tcategory\thint\n\
+             7\t\"What is next?\nAnswer Choices: (A) CT (B) MRI\"\tCT\tMRI\tUS\tPET\tBiopsy\tE\t\"['{}', '{}']\"\tTreatment\tA man of 60.\n",
+            images[0], images[1]
+        ),
+    );
+    let (report, dataset) = place.import("vlmevalkit", &rest("30"));
+    assert_eq!((report.rows.kept, report.images, report.split.kind), (1, 2, "new"));
+    let (case, next) = item(&dataset, "What is next?");
+    assert_eq!((gold(&dataset, "What is next?").as_str(), case.images.len()), ("Biopsy/5", 2));
+    assert!(next.question.starts_with("A man of 60.\nWhat is next?"), "{}", next.question);
+}
+
+#[test]
+fn sharegpt_may_have_lists_of_images_in_json_lines() {
+    let place = Place::new();
+    place.picture("a.png", 1);
+    place.picture("images/b.png", 2);
+    let turn = |from: &str, value: &str| json!({"from": from, "value": value});
+    let both = json!({"images": ["a.png", "b.png"], "conversations": [turn("system", "Be brief."),
+        turn("human", "<image><image>Which is older?"), turn("gpt", "The first one.")]});
+    let one =
+        json!({"image": ["a.png"], "conversations": [turn("human", "<image>\nHow many masses?"), turn("gpt", "2")]});
+    place.write("share.jsonl", format!("{both}\n{one}\n"));
+    assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).name, "llava");
+    let (report, dataset) = place.import("llava", &rest("25"));
+    assert_eq!((report.rows.kept, report.cases, report.images, report.groups), (2, 2, 2, 1));
+    let (case, older) = item(&dataset, "older");
+    assert_eq!((case.images.len(), older.question.as_str()), (2, "Which is older?"));
+    assert_eq!([gold(&dataset, "older"), gold(&dataset, "masses")], ["text The first one.", "number 2"]);
+}
+
+#[test]
+fn ms_swift_has_pairs_and_boxes_in_pixels_of_one_of_several_images() {
+    let place = Place::new();
+    place.picture("a.png", 1);
+    place.picture("b.png", 2);
+    let pairs = json!({"image": "a.png", "conversations": [
+        {"human": "<image>Which organ?", "assistant": "Lung"}, {"human": "Which side?", "assistant": "Left"}]});
+    let boxes = |more: serde_json::Value| {
+        let mut objects = json!({"ref": ["mass", "cyst"], "bbox": [[10, 20, 30.5, 40], [60, 50, 90, 70]]});
+        objects.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        json!({"images": ["a.png", "b.png"], "objects": objects, "messages": [
+            {"role": "user", "content": "<image><image>Find the <ref-object> and the <ref-object>."},
+            {"role": "assistant", "content": "<bbox><bbox>"}]})
+    };
+    place.write("t.jsonl", format!("{pairs}\n{}\n", boxes(json!({"bbox_type": "real", "image_id": [0, 1]}))));
+    let (report, dataset) = place.import("ms-swift", &rest("12"));
+    assert_eq!((report.rows.kept, report.questions.kept, report.regions), (2, 3, 2));
+    assert_eq!(item(&dataset, "Which side").1.parents, ["q0"]);
+    let (case, found) = item(&dataset, "Find the mass and the cyst.");
+    let regions: Vec<_> =
+        case.regions.iter().map(|one| (one.image.as_str(), one.label.as_str(), one.shape.bounds())).collect();
+    // The second box is cut off at the edge of its image.
+    assert_eq!(regions, [("i0", "mass", [10.0, 20.0, 30.5, 40.0]), ("i1", "cyst", [60.0, 50.0, 80.0, 60.0])]);
+    assert_eq!((found.evidence.len(), counted(&report.pixels, "cut off at the edge")), (2, 1));
+
+    place.write("t.jsonl", boxes(json!({"image_id": [0, 2]})).to_string());
+    place.assert_refused("ms-swift", &rest("12"), "t.jsonl:1: objects.image_id: names no image for box 1");
+    place.write("t.jsonl", boxes(json!({"bbox_type": "norm1000"})).to_string());
+    place.assert_refused("ms-swift", &rest("12"), "objects.bbox_type: \"norm1000\" is not known");
+}
+
 #[test]
 fn ms_swift_is_read_in_its_forms_with_boxes_and_uris() {
     let place = Place::new();

@@ -63,6 +63,24 @@ fn kvasir_vqa_has_no_split_and_several_questions_an_image() {
 }
 
 #[test]
+fn kvasir_vqa_x1_names_the_images_of_kvasir_vqa() {
+    let place = place("kvasir-vqa-x1");
+    for (name, seed) in [("cl1", 1), ("cl2", 2), ("cl3", 3)] {
+        place.picture(&format!("images/{name}.jpg"), seed);
+    }
+    assert_recognised(&place, "kvasir-vqa");
+    let (report, dataset) = place.import("kvasir-vqa", &rest("25"));
+    assert_eq!((report.rows.read, report.rows.kept, report.images, report.groups), (4, 4, 3, 3));
+    // A count in words stays the text of the source.
+    assert_eq!(gold(&dataset, "can be identified"), "text one polyp is seen");
+    let (case, question) = item(&dataset, "Where is the instrument");
+    assert_eq!((question.category.as_str(), case.modality.as_str(), case.chain.len()), ("13", "endoscopy", 1));
+    assert_eq!((report.split.kind, case.group_id.as_str()), ("new", "kvasir-vqa:cl3"));
+    fs::remove_file(place.source().join("images/cl2.jpg")).expect("removed");
+    place.assert_refused("kvasir-vqa", &rest("25"), "train-00000-of-00001.parquet:3: img_id: ");
+}
+
+#[test]
 fn slake_has_its_fields() {
     let place = place("slake");
     assert_recognised(&place, "slake");

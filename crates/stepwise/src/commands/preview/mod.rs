@@ -26,6 +26,9 @@ pub struct Args {
     /// Index of the case, from 0: the training case, 0 by default, or the evaluation case, all cases by default.
     #[arg(long)]
     case: Option<usize>,
+    /// Prints the training examples as one JSON object: token ids, and labels with -100 where a token is not supervised.
+    #[arg(long, conflicts_with_all = ["suite", "conditions", "count", "images"])]
+    json: bool,
     #[command(flatten)]
     evaluation: evaluation::Choice,
 }
@@ -39,11 +42,11 @@ pub struct Args {
 pub fn run(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
     details::recipe(&args.recipe, &recipe);
-    let _heartbeat = Heartbeat::start("loading cases and model");
+    let _heartbeat = Heartbeat::start("loading cases and processor");
     if args.evaluation.is_wanted() {
         evaluation::print(&recipe, &args.evaluation, args.case)
     } else {
         let mut cases = Cases::open(&recipe.data).map_err(Failure::input)?;
-        training::print(&recipe, &mut cases, args.case.unwrap_or(0))
+        training::print(&recipe, &mut cases, args.case.unwrap_or(0), args.json)
     }
 }
