@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use stepwise_data::case::Case;
 use stepwise_data::check::{Fingerprints, PlacedCase, fingerprints};
-use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::io::atomic::AtomicFile;
 use stepwise_data::near_duplicates::{Fingerprint, near_duplicates};
 
 use crate::cases::Cases;
@@ -76,14 +76,14 @@ struct ImageLine {
 }
 
 impl Trained {
-    /// Collects the training cases. `fingerprints` are those of their images, in the order of the cases, or of more
-    /// cases.
+    /// Collects the training cases. `fingerprints` are those of their images, in the order of the cases; none for
+    /// synthetic cases.
     #[must_use]
-    pub fn of(cases: &Cases, fingerprints: &Fingerprints) -> Self {
+    pub fn of(cases: &Cases, fingerprints: Fingerprints) -> Self {
         let placed = cases.pictures.placed(&cases.train);
-        let case = |(PlacedCase { file, row, case }, found): (&PlacedCase<'_>, &Vec<Option<Fingerprint>>)| {
+        let case = |(PlacedCase { file, row, case }, found): (&PlacedCase<'_>, Vec<Option<Fingerprint>>)| {
             let digests = case.images.iter().map(|image| image.sha256.clone());
-            let images = digests.zip(found.iter().cloned()).collect();
+            let images = digests.zip(found).collect();
             TrainedCase {
                 place: format!("{}:{row}", file.display()),
                 group: case.group_id.clone(),
@@ -97,7 +97,7 @@ impl Trained {
     /// Reads the images of the training cases, and collects the cases like [`Trained::of`].
     #[must_use]
     pub fn of_files(cases: &Cases) -> Self {
-        Self::of(cases, &fingerprints(&cases.pictures.placed(&cases.train)))
+        Self::of(cases, fingerprints(&cases.pictures.placed(&cases.train)))
     }
 
     /// Reads the record in the folder of a run. None where the run has none.
@@ -137,18 +137,20 @@ impl Trained {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, run: &Path) -> io::Result<()> {
-        let mut text = serde_json::to_vec(&Head { schema: SCHEMA.to_owned(), leaks: self.leaks.clone() })?;
-        text.push(b'\n');
+        // Line by line: the text of many images is longer than the fingerprints in memory.
+        let mut file = AtomicFile::create(&run.join(TRAINED_FILE))?;
+        serde_json::to_writer(&mut file, &Head { schema: SCHEMA.to_owned(), leaks: self.leaks.clone() })?;
+        file.write_all(b"\n")?;
         for TrainedCase { place, group, is_credentialed, images } in &self.cases {
             let image = |(sha256, found): &(String, Option<Fingerprint>)| ImageLine {
                 sha256: sha256.clone(),
                 fingerprint: found.as_ref().filter(|_| !is_credentialed).map(|found| STANDARD.encode(found.to_bytes())),
             };
             let images = images.iter().map(image).collect();
-            serde_json::to_writer(&mut text, &Line { place: place.clone(), group_id: group.clone(), images })?;
-            text.write_all(b"\n")?;
+            serde_json::to_writer(&mut file, &Line { place: place.clone(), group_id: group.clone(), images })?;
+            file.write_all(b"\n")?;
         }
-        write_atomic(&run.join(TRAINED_FILE), &text)
+        file.commit()
     }
 
     /// Looks for evaluation cases of `tested` that the training contained in part: the same image, a near-duplicate, or

@@ -49,11 +49,12 @@ impl<'a> PreparedRun<'a> {
             begun.compare(&inputs, progress)?;
         }
         let run_plan = RunPlan::new(recipe, &cases.train)?;
-        let LookedAt { fingerprints, leaks } = images::check(&cases, options.leaks, progress)?;
-        let mut trained = Trained::of(&cases, &fingerprints);
+        let LookedAt { mut fingerprints, leaks } = images::check(&cases, options.leaks, progress)?;
+        let of_eval = fingerprints.split_off(cases.train.len().min(fingerprints.len()));
+        let mut trained = Trained::of(&cases, fingerprints);
         let has_leaks = !cases.leaks.is_empty() || !leaks.is_empty();
-        let of_eval = fingerprints.get(cases.train.len()..).unwrap_or_default();
-        trained.leaks = has_leaks.then(|| trained.seen_with(&cases, of_eval)).flatten().map(|seen| seen.sentence());
+        trained.leaks = has_leaks.then(|| trained.seen_with(&cases, &of_eval)).flatten().map(|seen| seen.sentence());
+        drop(of_eval);
         trained.leaks.iter().for_each(|sentence| progress.warning(sentence));
         let mut learner = Learner::new(recipe, &options.device, progress)?;
         cases.set_box_grids(&learner.pipeline.processor).iter().for_each(|line| progress.warning(line));
