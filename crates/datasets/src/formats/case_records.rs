@@ -242,6 +242,12 @@ fn finish(
             if let Shape::Mask { path, .. } = &mut region.shape {
                 let mask =
                     mask(root, path).map_err(|what| Problem::new(root.join(&*path), what, "correct the mask"))?;
+                let image = case.images.iter().find(|image| image.id == region.image);
+                if let Some(image) = image.filter(|image| (image.width, image.height) != (mask.width, mask.height)) {
+                    let (width, height) = (image.width, image.height);
+                    let what = format!("is {}x{} pixels, but its image has {width}x{height}", mask.width, mask.height);
+                    return Err(Problem::new(root.join(&*path), what, "use the mask that belongs to the image").into());
+                }
                 let name = format!("{}-{}", crate::output::slug(&case.case_id), crate::output::slug(&region.id));
                 *path = pictures.output.mask(&name, &mask)?;
             }

@@ -175,6 +175,12 @@ fn case_records_are_completed() {
     assert_eq!((case.images[0].width, case.chain[0].stage, case.chain[0].id.as_str()), (80, 2, "q0"));
     assert_eq!(dataset.cases[1].group_id, "p");
 
+    GrayImage::from_pixel(40, 30, Luma([1])).save(place.source().join("m.png")).expect("writable");
+    place.write("cases.jsonl", record("x.png", region));
+    let refused = import_cases(&place.source(), &place.folder.path().join("no"), &rest("25"));
+    let said = refused.expect_err("refused").to_string();
+    assert!(said.contains("m.png: is 40x30 pixels, but its image has 80x60 -> "), "{said}");
+
     place.write("cases.jsonl", record("x.png", ", \"modality\": 3"));
     let refused = import_cases(&place.source(), &place.folder.path().join("no"), &rest("25"));
     assert!(refused.expect_err("refused").to_string().contains("cases.jsonl:1"));
