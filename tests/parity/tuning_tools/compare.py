@@ -16,7 +16,6 @@ from make_folders import CONVERSATIONS, conversations
 
 TOOLS = {"llama-factory": "llamafactory", "ms-swift": "ms-swift", "trl": "trl"}
 RECIPE = """model_name_or_path = {model}
-{more}
 [data]
 dataset = {cases}
 
@@ -39,9 +38,8 @@ def of_stepwise(stepwise, folder, tool, family, model):
     shutil.rmtree(cases, ignore_errors=True)
     command(stepwise, "data", "import", tool, folder / tool, cases, "--rest", "25", "--split", "new")
     records = [json.loads(line) for line in (cases / "cases.jsonl").read_text(encoding="utf-8").splitlines()]
-    more = "do_image_splitting = false" if family == "smolvlm" else ""
     recipe = folder / f"{family}-{tool}.toml"
-    recipe.write_text(RECIPE.format(model=json.dumps(str(model)), cases=json.dumps(str(cases)), more=more))
+    recipe.write_text(RECIPE.format(model=json.dumps(str(model)), cases=json.dumps(str(cases))))
     found = {}
     for number, record in enumerate(records):
         # `preview` shows training cases, and a recipe needs another case for the evaluation.

@@ -2,7 +2,7 @@
 
     python encode.py llama-factory|ms-swift|trl FOLDER MODEL FAMILY OUT.json
 
-FAMILY is qwen2.5-vl or smolvlm. No weights are read and nothing is trained.
+FAMILY is a key of LLAMA_FACTORY and MS_SWIFT. No weights are read and nothing is trained.
 """
 
 import importlib.metadata
@@ -15,9 +15,9 @@ os.environ.update(HF_HUB_OFFLINE="1", USE_HF="1", CUDA_VISIBLE_DEVICES="", DISAB
 
 PACKAGES = {"llama-factory": "llamafactory", "ms-swift": "ms-swift", "trl": "trl"}
 
-# Names of the templates of the tools; None where the tool has none for the family.
-LLAMA_FACTORY = {"qwen2.5-vl": "qwen2_vl", "smolvlm": None}
-MS_SWIFT = {"qwen2.5-vl": "qwen2_5_vl", "smolvlm": None}
+# Names of the templates of the tools.
+LLAMA_FACTORY = {"qwen2.5-vl": "qwen2_vl"}
+MS_SWIFT = {"qwen2.5-vl": "qwen2_5_vl"}
 
 
 def llama_factory(folder, model, family):
@@ -49,7 +49,7 @@ def ms_swift(folder, model, family):
     return [{"ids": list(row["input_ids"]), "labels": list(row["labels"])} for row in encoded]
 
 
-def trl(folder, model, family):
+def trl(folder, model, _family):
     """The collator of `SFTTrainer`, set up as the trainer does: prompts with completions, and messages with
     assistant_only_loss."""
     os.chdir(folder)
@@ -59,8 +59,6 @@ def trl(folder, model, family):
     from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
     processor = AutoProcessor.from_pretrained(model)
-    if family == "smolvlm":
-        processor.image_processor.do_image_splitting = False
     collators = {
         "several.jsonl": {"assistant_only_loss": True, "chat_template": get_training_chat_template(processor)},
         "single.jsonl": {"completion_only_loss": True},
