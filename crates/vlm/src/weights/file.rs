@@ -3,6 +3,7 @@
 //! The file is not mapped into memory: mapped pages would count as memory of the process beside the weights made of them,
 //! and a file that becomes shorter would end the process.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -56,8 +57,8 @@ impl SafetensorsFile {
         }
         let mut text = Vec::new();
         (&file).take(length).read_to_end(&mut text).map_err(unreadable)?;
-        let header: Metadata = serde_json::from_slice(&text)
-            .map_err(|error| malformed(path, &SafeTensorError::InvalidHeaderDeserialization(error)))?;
+        let header: Metadata =
+            serde_json::from_slice(&text).map_err(|error| malformed(path, &format_args!("invalid header: {error}")))?;
         let start = LENGTH + length;
         if start + header.data_len() as u64 != bytes {
             return Err(malformed(path, &SafeTensorError::MetadataIncompleteBuffer));
@@ -167,7 +168,7 @@ impl StoredTensor<'_> {
     }
 }
 
-fn malformed(path: &Path, error: &SafeTensorError) -> WeightError {
+fn malformed(path: &Path, error: &dyn Display) -> WeightError {
     let problem = format!("invalid safetensors file: {error}");
     Fault::new(path, problem, "copy or download the file again").into()
 }
