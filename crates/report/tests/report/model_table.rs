@@ -74,10 +74,10 @@ fn numbers_of_the_page_are_those_of_the_table() {
     assert_eq!(values.iter().map(|row| row[1].as_str()).collect::<Vec<_>>()[1..3], ["1", "1"]);
     let conditions = rows(table(&report, "conditions.csv"));
     assert_eq!(conditions.iter().skip(1).map(|row| row[0].as_str()).collect::<Vec<_>>(), CONDITIONS.map(|(id, _)| id));
-    // The second model sees the image and follows every hint; the third answers without the image.
+    // The second model sees the image and follows every hint; the others answer without the image, the first one rightly.
     let sight = rows(table(&report, "sight_plane.csv"));
     assert_eq!(sight[0][..3], ["model", "number", "image_score"]);
-    assert_eq!(sight[1..].iter().map(|row| row[2].as_str()).collect::<Vec<_>>(), ["1", "1", "0.5"]);
+    assert_eq!(sight[1..].iter().map(|row| row[2].as_str()).collect::<Vec<_>>(), ["0.5", "1", "0.5"]);
     // Three pairs in each column in which all models have a value.
     let pairs = rows(table(&report, "pairs.csv"));
     assert!(pairs.iter().filter(|row| row[0] == "clean").count() == 3, "{pairs:?}");

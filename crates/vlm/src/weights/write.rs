@@ -1,7 +1,7 @@
 //! Atomic writing of safetensors files, one tensor after another.
 
 use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -25,13 +25,23 @@ pub struct NamedTensor {
 }
 
 /// Writer of a safetensors file. It takes the values of one tensor after another, so that the tensors need not be in memory
-/// together. The file is complete or unchanged, also after a crash.
+/// together. In the file they are sorted by name, so its bytes are those that the library safetensors writes. The file is
+/// complete or unchanged, also after a crash.
 pub struct SafetensorsWriter {
     file: AtomicFile,
     path: PathBuf,
     bf16: bool,
-    /// Numbers of values of the tensors that are not written yet.
-    left: VecDeque<usize>,
+    /// Tensors that are not written yet, in the order in which they are taken.
+    left: VecDeque<Place>,
+}
+
+/// Place of a tensor in a file.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Number of values.
+    count: usize,
+    /// Position of the first value in bytes.
+    start: u64,
 }
 
 impl SafetensorsWriter {
@@ -42,13 +52,13 @@ impl SafetensorsWriter {
     /// # Errors
     /// When the file cannot be created or written.
     pub fn create(path: &Path, tensors: &[(String, Vec<usize>)], bf16: bool) -> Result<Self, WeightError> {
-        let sizes = tensors.iter().map(|(_, shape)| shape.iter().product());
         let mut file = AtomicFile::create(path).map_err(|error| failed(path, error))?;
-        let header = header(tensors, bf16);
-        let length = (header.len() as u64).to_le_bytes();
-        let written = file.write_all(&length).and_then(|()| file.write_all(header.as_bytes()));
+        let (header, mut places) = header(tensors, bf16);
+        let length = header.len() as u64;
+        let written = file.write_all(&length.to_le_bytes()).and_then(|()| file.write_all(header.as_bytes()));
         written.map_err(|error| failed(path, error))?;
-        Ok(Self { file, path: path.to_owned(), bf16, left: sizes.collect() })
+        places.iter_mut().for_each(|place| place.start += size_of_val(&length) as u64 + length);
+        Ok(Self { file, path: path.to_owned(), bf16, left: places })
     }
 
     /// Writes the values of the next tensor, row by row.
@@ -56,13 +66,14 @@ impl SafetensorsWriter {
     /// # Errors
     /// When the file cannot be written, or the number of values does not match the shape.
     pub fn write(&mut self, values: &[f32]) -> Result<(), WeightError> {
-        if self.left.pop_front() != Some(values.len()) {
+        let Some(place) = self.left.pop_front().filter(|place| place.count == values.len()) else {
             return Err(self.misfit());
-        }
-        for chunk in values.chunks(CHUNK) {
-            self.file.write_all(&to_bytes(chunk, self.bf16)).map_err(|error| failed(&self.path, error))?;
-        }
-        Ok(())
+        };
+        let mut chunks = values.chunks(CHUNK);
+        let sought = self.file.seek(SeekFrom::Start(place.start));
+        let written =
+            sought.and_then(|_| chunks.try_for_each(|chunk| self.file.write_all(&to_bytes(chunk, self.bf16))));
+        written.map_err(|error| failed(&self.path, error))
     }
 
     /// Replaces an earlier file by the written one.
@@ -82,20 +93,26 @@ impl SafetensorsWriter {
     }
 }
 
-/// Header of a safetensors file: name, type, shape and place of every tensor, as JSON whose length is a multiple of 8.
-fn header(tensors: &[(String, Vec<usize>)], bf16: bool) -> String {
+/// Returns the header of a safetensors file and the place of every tensor behind it. The header is name, type, shape and
+/// place of every tensor, sorted by name, as JSON whose length is a multiple of 8.
+fn header(tensors: &[(String, Vec<usize>)], bf16: bool) -> (String, VecDeque<Place>) {
     let (dtype, bytes) = if bf16 { ("BF16", 2) } else { ("F32", 4) };
+    let mut order: Vec<usize> = (0..tensors.len()).collect();
+    order.sort_by_key(|tensor| &tensors[*tensor].0);
     let mut entries = Map::from_iter([("__metadata__".to_owned(), json!({ "format": "pt" }))]);
+    let mut places = VecDeque::from(vec![Place { count: 0, start: 0 }; tensors.len()]);
     let mut end = 0;
-    for (name, shape) in tensors {
-        let start = end;
-        end += shape.iter().product::<usize>() * bytes;
+    for tensor in order {
+        let (name, shape) = &tensors[tensor];
+        let (count, start) = (shape.iter().product::<usize>(), end);
+        end += count * bytes;
         entries.insert(name.clone(), json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, end] }));
+        places[tensor] = Place { count, start: start as u64 };
     }
     let mut text = Value::Object(entries).to_string();
     let padding = text.len().next_multiple_of(8) - text.len();
     text.push_str(&" ".repeat(padding));
-    text
+    (text, places)
 }
 
 /// Writes `tensors` to `path` like [`SafetensorsWriter`].
@@ -132,9 +149,21 @@ fn to_bytes(values: &[f32], bf16: bool) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use safetensors::tensor::TensorView;
     use safetensors::{Dtype, SafeTensors};
 
     use super::*;
+
+    /// Bytes of the same file as the library safetensors writes them.
+    fn of_library(tensors: &[NamedTensor], bf16: bool) -> Vec<u8> {
+        let dtype = if bf16 { Dtype::BF16 } else { Dtype::F32 };
+        let bytes: Vec<Vec<u8>> = tensors.iter().map(|tensor| to_bytes(&tensor.values, bf16)).collect();
+        let views = tensors.iter().zip(&bytes).map(|(tensor, bytes)| {
+            (tensor.name.as_str(), TensorView::new(dtype, tensor.shape.clone(), bytes).expect("a tensor"))
+        });
+        let metadata = [("format".to_owned(), "pt".to_owned())].into();
+        safetensors::serialize(views, Some(metadata)).expect("written")
+    }
 
     #[test]
     fn the_reader_of_hugging_face_finds_what_is_written() {
@@ -152,6 +181,7 @@ mod tests {
         for bf16 in [false, true] {
             write_safetensors(&path, &tensors, bf16).expect("written");
             let bytes = std::fs::read(&path).expect("there");
+            assert_eq!(bytes, of_library(&tensors, bf16));
             let read = SafeTensors::deserialize(&bytes).expect("valid");
             assert_eq!(read.len(), tensors.len());
             for tensor in &tensors {
