@@ -15,12 +15,7 @@ pub(crate) const PLANE: Plane = Plane {
     x: CAPTURE,
     y: PlaneAxis { id: "image_score", word: "paired image score", title: "paired image score, %" },
     reference: [(0.0, 0.5), (1.0, 0.5)],
-    corners: [
-        "uses the image, rejects wrong",
-        "without the image, follows wrong",
-        "uses the image, follows wrong",
-        "without the image, rejects wrong",
-    ],
+    corners: ["image, not the hint", "hint, not the image", "image and hint", "neither image nor hint"],
 };
 
 /// Explains both metrics, before the sentences about the chart.
