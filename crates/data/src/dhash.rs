@@ -109,23 +109,24 @@ pub fn judge_near<R: Send>(
 ) -> Vec<R> {
     // Hashes that differ in at most n bits agree in at least one of n + 1 bands of bits, so only these are compared.
     let bands: Vec<Band> = (0..=bits.min(63)).map(|band| Band::of(others, band, bits.min(63) + 1)).collect();
-    let starts: Vec<usize> = (0..ones.len()).step_by(ONES_AT_ONCE).collect();
-    let found = parallel::map(&starts, |start| {
+    let numbered: Vec<(usize, u64)> = ones.iter().copied().enumerate().collect();
+    let parts: Vec<&[(usize, u64)]> = numbered.chunks(ONES_AT_ONCE).collect();
+    let found = parallel::map(&parts, |part| {
         let mut results = Vec::new();
         let mut near: Vec<usize> = Vec::new();
-        for one in *start..ones.len().min(start + ONES_AT_ONCE) {
+        for (one, hash) in *part {
             near.clear();
             for (place, band) in bands.iter().enumerate() {
                 let is_near = |other: &usize| {
-                    let difference = ones[one] ^ others[*other];
+                    let difference = hash ^ others[*other];
                     // A pair that agrees in several bands is found in the first of them.
                     let is_first = bands[..place].iter().all(|earlier| difference & earlier.mask != 0);
-                    difference.count_ones() <= bits && is_first && wanted(one, *other)
+                    difference.count_ones() <= bits && is_first && wanted(*one, *other)
                 };
-                near.extend(band.bucket(ones[one]).iter().copied().filter(is_near));
+                near.extend(band.bucket(*hash).iter().copied().filter(is_near));
             }
             if !near.is_empty() {
-                results.extend(judge(one, &near));
+                results.extend(judge(*one, &near));
             }
         }
         results
