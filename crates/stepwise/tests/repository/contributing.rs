@@ -43,14 +43,14 @@ fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
     lines.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
 }
 
-/// Text of all Rust files below a folder.
-fn sources(folder: &Path, found: &mut String) {
+/// Paths of all Rust files below a folder, from the root of the repository.
+fn paths(folder: &Path, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
-            sources(&path, found);
+            paths(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push_str(&std::fs::read_to_string(&path).expect("UTF-8"));
+            found.push(path.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/"));
         }
     }
 }
@@ -84,6 +84,25 @@ fn files_that_the_pages_name_exist() {
         }
         assert!(count > 20, "{page}: {count} files");
     }
+}
+
+#[test]
+fn unsafe_code_is_where_the_page_says() {
+    let page = read(ARCHITECTURE);
+    let (_, sentence) = page.split_once("Unsafe code is in").expect("a sentence about unsafe code");
+    let named: BTreeSet<&str> = code(sentence.split("\n\n").next().expect("a paragraph")).collect();
+    let mut files = Vec::new();
+    paths(&root().join("crates"), &mut files);
+    let outside = files.iter().filter(|file| !file.starts_with("crates/ops/") && is_unsafe(&read(file)));
+    let outside: BTreeSet<&str> = outside.map(String::as_str).chain(["ops"]).collect();
+    assert_eq!(named, outside, "places of unsafe code: the page, the sources");
+}
+
+/// Whether a source file switches the lint against unsafe code off.
+fn is_unsafe(source: &str) -> bool {
+    source.lines().any(|line| {
+        ["#[allow(unsafe_code", "#![allow(unsafe_code"].iter().any(|attribute| line.trim_start().starts_with(attribute))
+    })
 }
 
 #[test]
@@ -122,8 +141,9 @@ fn types_of_the_ways_through_the_code_are_in_their_files() {
 
 #[test]
 fn tests_that_the_lists_name_exist() {
-    let mut all = String::new();
-    sources(&root().join("crates"), &mut all);
+    let mut files = Vec::new();
+    paths(&root().join("crates"), &mut files);
+    let all: String = files.iter().map(|file| read(file)).collect();
     let page = read(CONTRIBUTING);
     let mut count = 0;
     for row in rows(part(&page, "## What to touch")) {
