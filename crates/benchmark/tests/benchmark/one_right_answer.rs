@@ -1,5 +1,8 @@
 //! Every question that is asked has one right answer, and none is shown by the change itself.
 
+mod earlier_answers;
+mod within_body;
+
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
@@ -40,6 +43,14 @@ fn shown(plan: &Plan<'_>, entry: PlanEntry) -> (Vec<String>, usize) {
     let prompt = prompt(case, item, &plan.perturbed(entry).expect("planned").frame);
     let place = prompt.options.iter().position(|option| *option == prompt.answer).expect("the right option is shown");
     (prompt.options, place)
+}
+
+/// Returns the pixels that the change of an entry draws on its image.
+fn drawn(plan: &Plan<'_>, entry: PlanEntry) -> Vec<(u32, u32)> {
+    let ShownImages::Edited(edit) = plan.perturbed(entry).expect("planned").pictures else { panic!("it is edited") };
+    let mut shown = RgbImage::from_pixel(SIDE, SIDE, Rgb([99; 3]));
+    edit.apply(0, &mut shown);
+    shown.enumerate_pixels().filter(|(.., pixel)| pixel.0 != [99; 3]).map(|(x, y, _)| (x, y)).collect()
 }
 
 fn case(id: &str, regions: Value, chain: Value) -> Case {
@@ -252,12 +263,7 @@ fn a_change_of_the_image_is_not_asked_about_what_it_changes() {
         BTreeSet::from(["absent", "follows", "marked", "quality", "signal", "size"])
     );
     for entry in of(&plan, "written_wrong") {
-        let mut shown = RgbImage::from_pixel(SIDE, SIDE, Rgb([99; 3]));
-        let pictures = plan.perturbed(entry).expect("planned").pictures;
-        let ShownImages::Edited(edit) = pictures else { panic!("words are written") };
-        edit.apply(0, &mut shown);
-        let rows: BTreeSet<u32> =
-            shown.enumerate_pixels().filter(|(.., pixel)| pixel.0 != [99; 3]).map(|(_, y, _)| y).collect();
+        let rows: BTreeSet<u32> = drawn(&plan, entry).into_iter().map(|(_, y)| y).collect();
         let id = plan.item(entry).1.id.as_str();
         let has_evidence = ["follows", "signal", "size"].contains(&id);
         assert!(has_evidence || rows.iter().all(|y| (20..60).contains(y)), "{id}: {rows:?}");
@@ -286,27 +292,6 @@ fn a_patient_suggests_no_modality_and_writes_no_system_message() {
     assert_eq!(asked(&plan, "patient"), BTreeSet::from(["finding"]));
     assert_eq!(asked(&plan, "system"), BTreeSet::new());
     assert_eq!(asked(&plan, "physician"), BTreeSet::from(["finding", "modality"]));
-}
-
-#[test]
-fn the_wrong_earlier_answer_is_about_the_finding_where_there_is_one() {
-    let chain = |number: usize| {
-        let mut lung =
-            item("lung", 2, "13", "Which lung does the mass affect?", choice(&["left", "right"], number % 2));
-        lung["parents"] = json!(["modality"]);
-        let mut kind = item("kind", 4, "25", "What is it?", choice(&["cyst", "mass"], number % 2));
-        kind["parents"] = json!(["modality", "lung"]);
-        json!([item("modality", 1, "01", "Which modality?", choice(&["CT", "MRI"], 0)), lung, kind])
-    };
-    let cases: Vec<Case> = (0..12).map(|number| case(&format!("c{number:02}"), json!([]), chain(number))).collect();
-    let suite = suite(&[("wrong", "kind = \"parents_wrong\"")]);
-    let plan = Plan::new(&suite, &cases);
-    for entry in of(&plan, "wrong") {
-        let (_, item) = plan.item(entry);
-        let context = plan.perturbed(entry).expect("planned").frame.context;
-        let is_right = context.iter().any(|earlier| earlier.answer == "CT");
-        assert_eq!(is_right, item.id == "kind", "{} of {context:?}", item.id);
-    }
 }
 
 #[test]
