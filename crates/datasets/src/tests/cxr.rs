@@ -285,6 +285,17 @@ fn a_finding_that_the_notes_put_into_the_other_lung_has_no_place_and_no_features
 }
 
 #[test]
+fn a_heart_with_its_middle_near_the_middle_of_the_image_has_no_half() {
+    // Of the eight columns of the mask, 2 or 4 lie in the left half of the image.
+    for (left, is_clear) in [(18, true), (16, false)] {
+        let set = cxr();
+        let table = fs::read_to_string(set.path("structure.csv")).expect("there");
+        set.text("structure.csv", &table.replace("40x20,8,18,8,4", &format!("40x20,8,{left},8,4")));
+        assert_eq!(asks(&set.import("cxr").1.cases[0], "In which half of the image"), is_clear, "{left}");
+    }
+}
+
+#[test]
 fn a_stray_mask_leaves_its_structure_open() {
     let set = cxr();
     set.picture("images/a.png", 400, 200, 1);
