@@ -25,13 +25,14 @@ fn the_wrong_earlier_answer_is_about_the_finding_where_there_is_one() {
 
 /// Case with a question of every kind of answer, and for each a question that builds on it alone.
 fn with_every_kind(number: usize) -> Case {
+    let text = ["oedema", "fracture"][number % 2];
     let kinds = [
         ("choice", json!({"type": "choice", "options": ["left", "right", "both"], "gold": [number % 3]})),
         ("several", json!({"type": "choice", "options": ["mass", "cyst", "gas", "scar"], "gold": [1, number % 2 * 2]})),
         ("yesno", yes(number.is_multiple_of(2))),
         ("count", json!({"type": "number", "gold": number % 4, "abs_tol": 1.0})),
         ("measure", json!({"type": "number", "gold": 12.5, "unit": "mm", "rel_tol": 0.3})),
-        ("text", json!({"type": "text", "gold": [["oedema", "fracture"][number % 2]]})),
+        ("text", json!({"type": "text", "gold": [text]})),
         ("box", json!({"type": "box", "gold": ["r"], "iou_ok": 0.5})),
     ];
     let mut chain = Vec::new();
