@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn recipes_of_released_models_say_what_fits_into_24_and_80_gigabytes() {
+    fn recipes_of_released_models_say_what_fits_into_24_and_80_gigabytes_and_that_it_is_estimated() {
         let released: Vec<&Preset> = PRESETS.iter().filter(|preset| preset.name.ends_with("lora")).collect();
         assert!(released.len() >= 7);
         for Preset { name, text, .. } in released {
@@ -279,6 +279,7 @@ mod tests {
                 assert!(lines.contains(words), "{name} does not say what{words} are enough for");
             }
             assert!(!lines.contains("CPU only"), "{name}: GPUs compute in bf16 and four bits as well");
+            assert!(lines.contains("are not measured"), "{name} does not say where its figures are from");
         }
     }
 

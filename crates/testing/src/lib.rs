@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod attacks;
 #[cfg(feature = "benchmark")]
 pub mod benchmark;
 pub mod cases;

@@ -1,5 +1,8 @@
 //! Every question that is asked has one right answer, and none is shown by the change itself.
 
+mod earlier_answers;
+mod within_body;
+
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
@@ -40,6 +43,14 @@ fn shown(plan: &Plan<'_>, entry: PlanEntry) -> (Vec<String>, usize) {
     let prompt = prompt(case, item, &plan.perturbed(entry).expect("planned").frame);
     let place = prompt.options.iter().position(|option| *option == prompt.answer).expect("the right option is shown");
     (prompt.options, place)
+}
+
+/// Returns the pixels that the change of an entry draws on its image.
+fn drawn(plan: &Plan<'_>, entry: PlanEntry) -> Vec<(u32, u32)> {
+    let ShownImages::Edited(edit) = plan.perturbed(entry).expect("planned").pictures else { panic!("it is edited") };
+    let mut shown = RgbImage::from_pixel(SIDE, SIDE, Rgb([99; 3]));
+    edit.apply(0, &mut shown);
+    shown.enumerate_pixels().filter(|(.., pixel)| pixel.0 != [99; 3]).map(|(x, y, _)| (x, y)).collect()
 }
 
 fn case(id: &str, regions: Value, chain: Value) -> Case {
@@ -186,6 +197,44 @@ fn a_mark_is_drawn_where_it_neither_shows_the_answer_nor_leaves_open_what_is_mea
 }
 
 #[test]
+fn a_mark_points_at_the_finding_and_not_at_the_organ_that_it_is_compared_with() {
+    let organ = |id: &str, bounds: [u32; 4]| {
+        let mut organ = region(id, id, bounds);
+        organ["role"] = json!("organ");
+        organ
+    };
+    let asked = |id: &str, evidence: &[&str]| {
+        let mut asked = item(id, 3, "19", "Signal?", choice(&["bright", "dark"], 0));
+        asked["evidence"] = json!(evidence);
+        asked
+    };
+    let regions = json!([region("r", "nodule", [40, 70, 60, 90]), organ("lung", [10, 10, 90, 95])]);
+    let cases = [case("c", regions, json!([asked("both", &["r", "lung"]), asked("organ", &["lung"])]))];
+    let suite = suite(&[("cue_true", "kind = \"cue_true\"")]);
+    let plan = Plan::new(&suite, &cases);
+    assert_eq!(of(&plan, "cue_true").count(), 2, "an organ alone is what the question is about");
+    for entry in of(&plan, "cue_true") {
+        let rows: BTreeSet<u32> = drawn(&plan, entry).into_iter().map(|(_, y)| y).collect();
+        let [first, last] = [rows.first(), rows.last()].map(|row| *row.expect("drawn"));
+        let bounds = if plan.item(entry).1.id == "both" { [68, 91] } else { [8, 96] };
+        assert_eq!([first, last], bounds, "a line of two pixels around the region");
+    }
+}
+
+#[test]
+fn no_claim_is_made_on_an_image_with_marks_of_its_own() {
+    let mut signal = item("signal", 3, "19", "Signal?", choice(&["bright", "dark"], 0));
+    signal["evidence"] = json!(["r"]);
+    let claimed = |label: &str| {
+        let mut reference = region("m", label, [70, 70, 90, 90]);
+        reference["role"] = json!("reference");
+        let cases = [case("c", json!([region("r", "nodule", [10, 10, 30, 30]), reference]), json!([signal]))];
+        of(&Plan::new(&suite(&[("claim", "kind = \"cue_text_true\"")]), &cases), "claim").count()
+    };
+    assert_eq!((claimed("side marker"), claimed("green mark")), (1, 0));
+}
+
+#[test]
 fn an_answer_that_stays_true_without_the_image_is_not_asked_for_without_it() {
     let mut conditions = ["blank", "no_image", "swap_far"].map(|kind| (kind, format!("kind = \"{kind}\""))).to_vec();
     conditions.push(("zero_blank", "kind = \"hint_zero\"\non = \"blank\"".to_owned()));
@@ -252,12 +301,7 @@ fn a_change_of_the_image_is_not_asked_about_what_it_changes() {
         BTreeSet::from(["absent", "follows", "marked", "quality", "signal", "size"])
     );
     for entry in of(&plan, "written_wrong") {
-        let mut shown = RgbImage::from_pixel(SIDE, SIDE, Rgb([99; 3]));
-        let pictures = plan.perturbed(entry).expect("planned").pictures;
-        let ShownImages::Edited(edit) = pictures else { panic!("words are written") };
-        edit.apply(0, &mut shown);
-        let rows: BTreeSet<u32> =
-            shown.enumerate_pixels().filter(|(.., pixel)| pixel.0 != [99; 3]).map(|(_, y, _)| y).collect();
+        let rows: BTreeSet<u32> = drawn(&plan, entry).into_iter().map(|(_, y)| y).collect();
         let id = plan.item(entry).1.id.as_str();
         let has_evidence = ["follows", "signal", "size"].contains(&id);
         assert!(has_evidence || rows.iter().all(|y| (20..60).contains(y)), "{id}: {rows:?}");
@@ -286,27 +330,6 @@ fn a_patient_suggests_no_modality_and_writes_no_system_message() {
     assert_eq!(asked(&plan, "patient"), BTreeSet::from(["finding"]));
     assert_eq!(asked(&plan, "system"), BTreeSet::new());
     assert_eq!(asked(&plan, "physician"), BTreeSet::from(["finding", "modality"]));
-}
-
-#[test]
-fn the_wrong_earlier_answer_is_about_the_finding_where_there_is_one() {
-    let chain = |number: usize| {
-        let mut lung =
-            item("lung", 2, "13", "Which lung does the mass affect?", choice(&["left", "right"], number % 2));
-        lung["parents"] = json!(["modality"]);
-        let mut kind = item("kind", 4, "25", "What is it?", choice(&["cyst", "mass"], number % 2));
-        kind["parents"] = json!(["modality", "lung"]);
-        json!([item("modality", 1, "01", "Which modality?", choice(&["CT", "MRI"], 0)), lung, kind])
-    };
-    let cases: Vec<Case> = (0..12).map(|number| case(&format!("c{number:02}"), json!([]), chain(number))).collect();
-    let suite = suite(&[("wrong", "kind = \"parents_wrong\"")]);
-    let plan = Plan::new(&suite, &cases);
-    for entry in of(&plan, "wrong") {
-        let (_, item) = plan.item(entry);
-        let context = plan.perturbed(entry).expect("planned").frame.context;
-        let is_right = context.iter().any(|earlier| earlier.answer == "CT");
-        assert_eq!(is_right, item.id == "kind", "{} of {context:?}", item.id);
-    }
 }
 
 #[test]
@@ -388,6 +411,36 @@ fn a_text_that_is_part_of_another_is_no_other_answer() {
         of(&Plan::new(&suite(&[("near", "kind = \"swap_near\"")]), &cases), "near").count()
     };
     assert_eq!((of_pair("viral pneumonia"), of_pair("oedema")), (0, 2));
+}
+
+#[test]
+fn images_are_swapped_with_a_case_of_as_many_images() {
+    let which = |gold| item("which", 2, "11", "Which is shown?", choice(&["mass", "cyst"], gold));
+    let (own, other) = (case("own", json!([]), json!([which(0)])), case("other", json!([]), json!([which(1)])));
+    let mut pair = other.clone();
+    pair.images.push(pair.images[0].clone());
+    let swaps = |other: Case| {
+        of(&Plan::new(&suite(&[("near", "kind = \"swap_near\"")]), &[own.clone(), other]), "near").count()
+    };
+    assert_eq!((swaps(other), swaps(pair)), (2, 0));
+}
+
+#[test]
+fn a_wrong_text_is_the_answer_of_another_patient() {
+    let text = |id: &str, patient: &str, answer: &str| {
+        let what = item("what", 4, "25", "What is it?", json!({"type": "text", "gold": [answer]}));
+        Case { group_id: patient.into(), ..case(id, json!([]), json!([what])) }
+    };
+    let mut cases = vec![text("first", "one", "oedema"), text("second", "one", "scar"), text("third", "two", "mass")];
+    let suite = suite(&[("wrong", "kind = \"hint_minus\"")]);
+    let named = |cases: &[Case]| -> Vec<String> {
+        let plan = Plan::new(&suite, cases);
+        let named = of(&plan, "wrong").filter(|entry| plan.item(*entry).0.group_id == "one");
+        named.map(|entry| plan.perturbed(entry).expect("planned").named.expect("an answer").text).collect()
+    };
+    assert_eq!(named(&cases), ["mass"; 2]);
+    cases.pop();
+    assert!(named(&cases).is_empty(), "a patient's second answer may be right as well");
 }
 
 /// Case with a mass on one side or on both, no pneumothorax, and the given further items.

@@ -85,6 +85,28 @@ fn cells_are_counted_located_and_compared() {
 }
 
 #[test]
+fn marks_touch_no_platelet_and_lie_where_the_image_is_not_dark() {
+    // A platelet, or darkness, takes the left half of every image.
+    for is_dark in [false, true] {
+        let set = smears();
+        for number in 0..5 {
+            let (platelet, white) = (("Platelets", [1, 1, 40, 60]), ("WBC", [61, 46, 70, 55]));
+            let cells = if is_dark { vec![white] } else { vec![white, platelet] };
+            set.text(&format!("Annotations/s_{number}.xml"), &annotation(&cells));
+            if is_dark {
+                set.darken(&format!("JPEGImages/s_{number}.jpg"), 40);
+            }
+        }
+        let (_, dataset) = set.import("bccd");
+        let marked = dataset.cases.iter().filter(|case| case.case_id.ends_with("-marks"));
+        let marks = marked.flat_map(|case| case.regions.iter().filter(|region| region.label.ends_with(" mark")));
+        let bounds: Vec<[f64; 4]> = marks.map(|mark| mark.shape.bounds()).collect();
+        assert!(bounds.len() >= 9, "{is_dark}: {bounds:?}");
+        assert!(bounds.iter().all(|[x0, _, x1, _]| x0 + x1 > 80.0), "{is_dark}: {bounds:?}");
+    }
+}
+
+#[test]
 fn splits_are_those_of_the_source_except_for_near_duplicates_of_held_out_images() {
     let set = smears();
     let (_, dataset) = set.import("bccd");

@@ -251,6 +251,51 @@ fn marks_that_the_notes_put_in_doubt_decide_nothing() {
 }
 
 #[test]
+fn an_effusion_beside_a_consolidation_is_neither_asked_about_nor_offered() {
+    let consolidation = "5,Consolidation,a.png,masks/heart.png,40x20,8,25,8,4";
+    let names_effusion = |more: &[&str]| {
+        let case = one("a.png", "Cough.", "", more).0.expect("imported");
+        format!("{:?}", case.chain).contains("pleural effusion")
+    };
+    assert!(names_effusion(&[]), "without a mark it is absent");
+    assert!(!names_effusion(&[consolidation]), "the consolidation may hide it");
+}
+
+#[test]
+fn a_finding_that_the_notes_put_into_the_other_lung_has_no_place_and_no_features() {
+    // The mask covers the patient's left lung.
+    let about = [
+        "Draw one box around",
+        "which lung does the",
+        "How many separate regions",
+        "of both lungs does the",
+        "distributed",
+    ];
+    for (side, is_known) in [("left", true), ("right", false)] {
+        let notes = format!("Ground-glass opacity of the {side} lung.");
+        let (case, skipped) = one("a.png", &notes, "", &[]);
+        let case = case.expect("imported");
+        assert!(asks(&case, "show ground-glass opacity"), "its presence is certain");
+        for words in about {
+            assert_eq!(asks(&case, words), is_known, "{side}: {words}");
+        }
+        let said = "place and features of the ground-glass opacity not asked: the notes name other lungs";
+        assert_eq!(skipped.iter().any(|line| line.ends_with(said)), !is_known, "{side}: {skipped:?}");
+    }
+}
+
+#[test]
+fn a_heart_with_its_middle_near_the_middle_of_the_image_has_no_half() {
+    // Of the eight columns of the mask, 2 or 4 lie in the left half of the image.
+    for (left, is_clear) in [(18, true), (16, false)] {
+        let set = cxr();
+        let table = fs::read_to_string(set.path("structure.csv")).expect("there");
+        set.text("structure.csv", &table.replace("40x20,8,18,8,4", &format!("40x20,8,{left},8,4")));
+        assert_eq!(asks(&set.import("cxr").1.cases[0], "In which half of the image"), is_clear, "{left}");
+    }
+}
+
+#[test]
 fn a_stray_mask_leaves_its_structure_open() {
     let set = cxr();
     set.picture("images/a.png", 400, 200, 1);

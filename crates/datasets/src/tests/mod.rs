@@ -56,6 +56,13 @@ impl Set {
         picture.save(self.path(name)).expect("writable");
     }
 
+    /// Blackens the image `name` left of the column `right`.
+    fn darken(&self, name: &str, right: u32) {
+        let mut picture = image::open(self.path(name)).expect("there").into_luma8();
+        picture.enumerate_pixels_mut().filter(|(x, ..)| *x < right).for_each(|(.., pixel)| pixel.0 = [0]);
+        picture.save(self.path(name)).expect("writable");
+    }
+
     /// Writes a cropped mask as in the chest X-ray data set: coloured on black and opaque. `#` marks the pixels inside.
     fn crop(&self, name: &str, rows: &[&str]) {
         let inside = |x: u32, y: u32| rows[y as usize].as_bytes()[x as usize] == b'#';

@@ -40,11 +40,12 @@ const SECTIONS: [fn(&ModelTable) -> Option<ReportSection>; 7] = [
     pairs::section,
 ];
 
-/// Style rules of the page: grey lines behind the line of a model, and smaller panels than elsewhere.
+/// Style rules of the page: grey lines behind the line of a model, smaller panels than elsewhere, and ranks on one line. The
+/// table of ranks scrolls sideways, so that ranks do not widen the page.
 const STYLE: &str = "svg .line.others{stroke:var(--rule);stroke-width:1.2}\
     .panels{grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr))}\
     .numbered{columns:200px auto;column-gap:44px;margin:8px 0 0;padding-left:28px;font-size:.9rem}.numbered li{overflow-wrap:anywhere}\
-    #models td.words,#models td.words:last-child{min-width:0}";
+    #models td.words,#models td.words:last-child{min-width:0;white-space:nowrap}";
 
 /// Renders the page and its tables as CSV. The page needs no other file. Sections whose conditions the suite lacks are
 /// left out. No file is written.

@@ -16,11 +16,13 @@ use stepwise_data::case::Case;
 use stepwise_data::synth::{SynthOptions, case};
 use stepwise_served::client::{Address, Answers, Client, Http, Limits, Patience, ServedModel, ServedOptions};
 
+use stepwise_testing::attacks;
 use stepwise_testing::files::{json as read_json, repository};
 
 use crate::stub::{Act, Stub, said};
 
-const SUITE: &str = r#"name = "short"
+const SUITE: &str = concat!(
+    r#"name = "short"
 version = 1
 seed = 1
 [[condition]]
@@ -29,16 +31,9 @@ kind = "clean"
 [[condition]]
 id = "rebuttal"
 kind = "rebuttal_doubt"
-[[condition]]
-id = "fgsm"
-kind = "fgsm"
-eps = 4
-control = "random_sign"
-[[condition]]
-id = "random_sign"
-kind = "random_sign"
-eps = 4
-"#;
+"#,
+    attacks!(fgsm, random_sign)
+);
 
 fn suite(scoring: Scoring) -> Suite {
     Suite { scoring, ..Suite::parse(SUITE, "short.toml".as_ref()).expect("valid") }

@@ -14,9 +14,11 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::Case;
 use stepwise_data::synth::{SynthCase, SynthOptions, case};
 use stepwise_served::pack::{self, Manifest, Pack, PackError, PackOptions, Replies, of_pack};
+use stepwise_testing::attacks;
 use stepwise_testing::benchmark::evaluate::MockEvaluation;
 
-const SUITE: &str = r#"name = "short"
+const SUITE: &str = concat!(
+    r#"name = "short"
 version = 3
 seed = 2
 [[condition]]
@@ -40,23 +42,9 @@ kind = "rebuttal_doubt"
 [[condition]]
 id = "parents_predicted"
 kind = "parents_predicted"
-[[condition]]
-id = "fgsm"
-kind = "fgsm"
-eps = 4
-control = "random_sign"
-[[condition]]
-id = "transfer"
-kind = "transfer"
-eps = 4
-steps = 2
-restarts = 1
-control = "random_sign"
-[[condition]]
-id = "random_sign"
-kind = "random_sign"
-eps = 4
-"#;
+"#,
+    attacks!(fgsm, transfer, random_sign)
+);
 
 /// A pack of drawn cases in a temporary folder.
 struct Written {

@@ -18,35 +18,23 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::Case;
 use stepwise_data::synth::{SynthOptions, case};
 use stepwise_served::pack::{self, Pack, PackOptions, Replies, of_pack};
+use stepwise_testing::attacks;
 use stepwise_testing::benchmark::flat::LINEAR;
 
 use crate::model::{SURROGATE, evaluated_with};
 use crate::stub::said;
 
-const SUITE: &str = r#"name = "attacked"
+const SUITE: &str = concat!(
+    r#"name = "attacked"
 version = 1
 seed = 1
 scoring = "generate"
 [[condition]]
 id = "clean"
 kind = "clean"
-[[condition]]
-id = "fgsm"
-kind = "fgsm"
-eps = 4
-control = "random_sign"
-[[condition]]
-id = "transfer"
-kind = "transfer"
-eps = 4
-steps = 2
-restarts = 1
-control = "random_sign"
-[[condition]]
-id = "random_sign"
-kind = "random_sign"
-eps = 4
-"#;
+"#,
+    attacks!(fgsm, transfer, random_sign)
+);
 
 const EPS: u8 = 4;
 /// Conditions whose images are made on the surrogate.

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::Value;
+use stepwise_testing::attacks;
 
 /// Sizes of a model with about 80,000 parameters, too small to learn a task but with every part of a large model.
 const SIZES: &str = "vocab_size = 400\nhidden_size = 32\nintermediate_size = 64\nnum_hidden_layers = 2\n\
@@ -47,7 +48,8 @@ max_cases = 2
 "#;
 
 /// Suite with one condition of each kind: text, image, gradient, transferred attack, and a control.
-pub const SUITE: &str = r#"name = "short"
+pub const SUITE: &str = concat!(
+    r#"name = "short"
 version = 1
 seed = 1
 primary = ["hint_minus"]
@@ -63,26 +65,9 @@ kind = "hint_minus"
 [[condition]]
 id = "blank"
 kind = "blank"
-
-[[condition]]
-id = "fgsm"
-kind = "fgsm"
-eps = 4
-control = "random_sign"
-
-[[condition]]
-id = "transfer"
-kind = "transfer"
-eps = 4
-steps = 2
-restarts = 1
-control = "random_sign"
-
-[[condition]]
-id = "random_sign"
-kind = "random_sign"
-eps = 4
-"#;
+"#,
+    attacks!(fgsm, transfer, random_sign)
+);
 
 /// Temporary folder in which commands run.
 pub struct Workplace {

@@ -5,12 +5,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stepwise_testing::attacks;
 
 use crate::common::Workplace;
 use crate::stub::{Act, Stub, said};
 
 /// Suite with a second turn, what no black box can be asked, and noise.
-const SUITE: &str = r#"name = "asked"
+const SUITE: &str = concat!(
+    r#"name = "asked"
 version = 1
 seed = 1
 scoring = "generate"
@@ -31,18 +33,9 @@ kind = "no_image"
 [[condition]]
 id = "rebuttal"
 kind = "rebuttal_doubt"
-
-[[condition]]
-id = "fgsm"
-kind = "fgsm"
-eps = 4
-control = "random_sign"
-
-[[condition]]
-id = "random_sign"
-kind = "random_sign"
-eps = 4
-"#;
+"#,
+    attacks!(fgsm, random_sign)
+);
 
 /// Workplace with a model, cases and the suite.
 fn place() -> Workplace {

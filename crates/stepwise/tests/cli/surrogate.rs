@@ -6,12 +6,14 @@ use std::path::Path;
 use image::RgbImage;
 use serde_json::Value;
 use stepwise_served::picture::data_url;
+use stepwise_testing::attacks;
 
 use crate::common::{Workplace, copy};
 use crate::stub::{Stub, said};
 
 /// Suite with all kinds of attacks.
-const SUITE: &str = r#"name = "attacked"
+const SUITE: &str = concat!(
+    r#"name = "attacked"
 version = 1
 seed = 1
 scoring = "generate"
@@ -20,26 +22,9 @@ max_new_tokens = 4
 [[condition]]
 id = "clean"
 kind = "clean"
-
-[[condition]]
-id = "fgsm"
-kind = "fgsm"
-eps = 4
-control = "random_sign"
-
-[[condition]]
-id = "transfer"
-kind = "transfer"
-eps = 4
-steps = 1
-restarts = 1
-control = "random_sign"
-
-[[condition]]
-id = "random_sign"
-kind = "random_sign"
-eps = 4
-"#;
+"#,
+    attacks!(fgsm, transfer, random_sign)
+);
 
 const ASKED: &str = "--suite attacked.toml --split train --max-cases 1";
 

@@ -7,17 +7,12 @@ use stepwise_testing::files::parity;
 use stepwise_testing::model::parameters::trainable_parameters;
 use stepwise_testing::model::{pipeline_in, pipeline_with};
 use stepwise_trainer::batches::examples::MicroBatch;
-use stepwise_trainer::optim::adamw::{AdamW, AdamWConfig};
-use stepwise_trainer::optim::part_rates::Rates;
 use stepwise_trainer::optim::step::{StepError, StepOptions, Stepped, step};
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;
 use stepwise_vlm::pipeline::VlmPipeline;
 
-use super::{all, examples, options, packed};
-
-const OPTIONS: StepOptions =
-    StepOptions { rates: Rates::same(1e-3), max_grad_norm: 0.0, dropout_key: 0, gradient_checkpointing: false };
+use super::{OPTIONS, adamw, all, examples, options, packed};
 
 /// Takes a step; the trainable parameters after it come last.
 fn after(
@@ -26,8 +21,7 @@ fn after(
     options: StepOptions,
 ) -> (Stepped, Vec<f32>) {
     let micro_batches = divide(&pipeline);
-    let mut optimizer = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 });
-    let stepped = step(&mut pipeline, &mut optimizer, &micro_batches, options).expect("a step");
+    let stepped = step(&mut pipeline, &mut adamw(), &micro_batches, options).expect("a step");
     (stepped, trainable_parameters(&mut pipeline.model).into_values().flatten().collect())
 }
 
@@ -87,8 +81,7 @@ fn a_prior_that_is_not_finite_ends_the_step_and_names_the_question() {
     options(&mut all[2]).counts = Some(vec![f64::NEG_INFINITY, 0.0]);
     let micro_batches = [packed(&pipeline, all, true)];
     let before = trainable_parameters(&mut pipeline.model);
-    let mut optimizer = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 });
-    let error = step(&mut pipeline, &mut optimizer, &micro_batches, OPTIONS).expect_err("not finite");
+    let error = step(&mut pipeline, &mut adamw(), &micro_batches, OPTIONS).expect_err("not finite");
     let StepError::NotFinite { what, value, names } = error else { panic!("{error}") };
     assert_eq!((what, value, names), ("prior", f64::NEG_INFINITY, vec!["multi_turn".to_owned()]));
     assert_eq!(trainable_parameters(&mut pipeline.model), before);

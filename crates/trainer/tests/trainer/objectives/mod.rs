@@ -1,6 +1,7 @@
 //! Objectives on option log-likelihoods in optimiser steps: equality with TRL, independence of micro-batches, exact
 //! gradients.
 
+mod contrast;
 mod gradients;
 mod micro_batches;
 mod trl;
@@ -16,8 +17,20 @@ use stepwise_testing::model::recorded::example;
 use stepwise_trainer::batches::adversarial::PendingBatch;
 use stepwise_trainer::batches::examples::{MicroBatch, TrainingExample};
 use stepwise_trainer::objective::{OptionsToScore, Partner, ReferenceScores, Scoring};
+use stepwise_trainer::optim::adamw::{AdamW, AdamWConfig};
+use stepwise_trainer::optim::part_rates::Rates;
+use stepwise_trainer::optim::step::StepOptions;
 use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::pipeline::VlmPipeline;
+
+/// Steps without limit of the gradient's norm, without dropout and without checkpointing.
+const OPTIONS: StepOptions =
+    StepOptions { rates: Rates::same(1e-3), max_grad_norm: 0.0, dropout_key: 0, gradient_checkpointing: false };
+
+/// AdamW without weight decay.
+fn adamw() -> AdamW {
+    AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 })
+}
 
 /// The recorded conversation `name` as a training example, whose options are its last answer and `wrong`.
 fn scored(pipeline: &VlmPipeline, name: &str, wrong: &[&str], objectives: &Arc<Objectives>) -> TrainingExample {

@@ -136,6 +136,21 @@ mod tests {
     }
 
     #[test]
+    fn sides_beyond_the_bound_are_scaled_as_in_transformers() {
+        // Computed with `get_resize_output_image_size` of transformers 5.24.
+        for ((width, height), expected) in [
+            ((1000, 3000), (1364, 4096)),
+            ((3000, 1000), (4096, 1364)),
+            ((777, 1234), (2578, 4096)),
+            ((100, 4000), (103, 4096)),
+            ((4000, 3), (4096, 3)),
+            ((500, 500), (4096, 4096)),
+        ] {
+            assert_eq!(config(5000, 512).first_size(width, height), expected, "{width} x {height}");
+        }
+    }
+
+    #[test]
     fn tiles_are_the_image_row_by_row() {
         // The image already has its final size, so only the whole-image tile is resized.
         let picture = RgbImage::from_fn(4, 2, |x, y| image::Rgb([x as u8, y as u8, 9]));

@@ -181,6 +181,20 @@ mod tests {
     }
 
     #[test]
+    fn features_pass_a_last_norm_after_the_last_layer_only() {
+        let text =
+            json!({ "model_type": "qwen2", "hidden_size": 2048, "num_attention_heads": 16, "num_key_value_heads": 2 });
+        let last_norm = |pooling: bool, layer: i64| {
+            let vision = json!({ "use_mean_pooling": pooling });
+            let value = json!({ "vision_config": vision, "text_config": text, "vision_feature_layer": layer });
+            let (_, config) = read(&value).expect("valid");
+            (config.has_last_norm, config.uses_last_norm)
+        };
+        assert_eq!([last_norm(false, -1), last_norm(false, -2)], [(true, true), (true, false)]);
+        assert_eq!(last_norm(true, -1), (false, false), "a pooled encoder has none");
+    }
+
+    #[test]
     fn what_is_not_supported_is_named() {
         let text = json!({ "model_type": "qwen2", "hidden_size": 4096 });
         let vision = |vision: Value| {

@@ -173,6 +173,9 @@ mod tests {
         }
         let few = ImageOptions { max_pixels: Some(28 * 28 * 6), ..none };
         assert_eq!(real.size(500, 300, &few), [84, 28]);
+        // Fewer pixels than the folder's least number: the option decides.
+        let fewer = ImageOptions { max_pixels: Some(28 * 28 * 2), ..none };
+        assert_eq!((real.size(28, 56, &fewer), real.size(500, 500, &fewer)), ([28, 56], [28, 28]));
     }
 
     /// Settings of a hostile folder must not make an image that fills the memory.

@@ -196,3 +196,21 @@ fn epsilon() -> f32 {
 fn silu() -> String {
     "silu".to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_decoder_with_any_layer_with_a_window_is_refused() {
+        let with = |types: Value| {
+            let text = json!({ "layer_types": types });
+            read(&json!({ "model_type": "qwen2_5_vl", "text_config": text, "vision_config": {} }))
+        };
+        assert!(with(json!(["full_attention", "full_attention"])).is_ok());
+        let error = with(json!(["full_attention", "sliding_attention"])).expect_err("refused").to_string();
+        assert!(error.starts_with("text_config.layer_types is not full everywhere: "), "{error}");
+    }
+}
