@@ -1,5 +1,7 @@
 //! Tests of whole recipes and whole messages.
 
+use stepwise_objectives::Weight;
+
 use super::*;
 
 /// The smallest valid recipe.
@@ -506,9 +508,10 @@ fn objectives_are_read_written_and_inherited_by_phases() {
     let objective =
         "[objective]\ncross_entropy = 0.5\ndpo = { loss_type = \"ipo\" }\npair = {}\nsimpo = { weight = 0 }\n";
     let recipe = parse(&format!("{text}{objective}"), &[]).expect("valid");
-    assert_eq!(recipe.objective_of(0).in_use(), [("dpo", 1.0), ("pair", 1.0)]);
-    assert_eq!(recipe.objective_of(1).in_use(), [("unlikelihood", 2.0)]);
-    assert_eq!((recipe.objective_of(0).cross_entropy, recipe.objective_of(1).cross_entropy), (0.5, 1.0));
+    assert_eq!(recipe.objective_of(0).in_use(), [("dpo", Weight::constant(1.0)), ("pair", Weight::constant(1.0))]);
+    assert_eq!(recipe.objective_of(1).in_use(), [("unlikelihood", Weight::constant(2.0))]);
+    let cross_entropy = [0, 1].map(|phase| recipe.objective_of(phase).cross_entropy);
+    assert_eq!(cross_entropy, [0.5, 1.0].map(Weight::constant));
     let pairs = |phase: usize| recipe.curriculum.phase[phase].examples.pairs;
     assert_eq!((pairs(0), pairs(1)), (Some(Pairs { kind: PairKind::Swap, share: 0.5 }), None));
     let again = parse(&recipe.to_toml(), &[]).expect("valid");

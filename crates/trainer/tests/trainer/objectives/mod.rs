@@ -1,5 +1,5 @@
 //! Objectives on option log-likelihoods in optimiser steps: equality with TRL, independence of micro-batches, exact
-//! gradients.
+//! gradients, attacks.
 
 mod gradients;
 mod micro_batches;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use stepwise_data::conversation::{Conversation, Part};
 use stepwise_objectives::{
     ConditionalPreference, Consistency, Contrast, Dpo, DpoLoss, ExpectedReward, MaskedKl, Objectives, Pair, Prior,
-    ProductOfExperts, Rejected, Simpo, Unlikelihood, View, Weighted,
+    ProductOfExperts, Rejected, Simpo, Unlikelihood, View, Weight, Weighted,
 };
 use stepwise_testing::model::recorded::example;
 use stepwise_trainer::batches::adversarial::PendingBatch;
@@ -85,21 +85,26 @@ fn examples(pipeline: &VlmPipeline, objectives: &Arc<Objectives>) -> Vec<Trainin
 
 /// All objectives with weights above 0, and cross-entropy.
 fn all() -> Objectives {
-    fn one<T>(objective: T) -> Option<Weighted<T>> {
-        Some(Weighted { weight: 0.7, objective })
+    all_with(Weight::constant(0.5), Weight::constant(0.7))
+}
+
+/// Cross-entropy with the weight `cross_entropy`, and all objectives with the weight `others`.
+fn all_with(cross_entropy: Weight, others: Weight) -> Objectives {
+    fn one<T>(weight: Weight, objective: T) -> Option<Weighted<T>> {
+        Some(Weighted { weight, objective })
     }
     Objectives {
-        cross_entropy: 0.5,
-        dpo: one(Dpo { loss_type: DpoLoss::Ipo, beta: 0.3, rejected: Rejected::All }),
-        simpo: one(Simpo { beta: 2.0, gamma: 0.5, rejected: Rejected::Likeliest }),
-        unlikelihood: one(Unlikelihood {}),
-        consistency: one(Consistency {}),
-        expected_reward: one(ExpectedReward { mu: 1.0 }),
-        product_of_experts: one(ProductOfExperts { prior: Prior::Counts, tau: 1.0 }),
-        pair: one(Pair { beta: 0.1, anchor: 1.0, symmetry: 1e-4 }),
-        conditional_preference: one(ConditionalPreference { beta: 0.1, anchor: 1.0 }),
-        contrast: one(Contrast { beta: 0.1 }),
-        masked_kl: one(MaskedKl { kappa: 5.0 }),
+        cross_entropy,
+        dpo: one(others, Dpo { loss_type: DpoLoss::Ipo, beta: 0.3, rejected: Rejected::All }),
+        simpo: one(others, Simpo { beta: 2.0, gamma: 0.5, rejected: Rejected::Likeliest }),
+        unlikelihood: one(others, Unlikelihood {}),
+        consistency: one(others, Consistency {}),
+        expected_reward: one(others, ExpectedReward { mu: 1.0 }),
+        product_of_experts: one(others, ProductOfExperts { prior: Prior::Counts, tau: 1.0 }),
+        pair: one(others, Pair { beta: 0.1, anchor: 1.0, symmetry: 1e-4 }),
+        conditional_preference: one(others, ConditionalPreference { beta: 0.1, anchor: 1.0 }),
+        contrast: one(others, Contrast { beta: 0.1 }),
+        masked_kl: one(others, MaskedKl { kappa: 5.0 }),
     }
 }
 
