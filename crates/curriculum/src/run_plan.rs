@@ -467,6 +467,37 @@ mod tests {
     }
 
     #[test]
+    fn a_schedule_of_a_weight_over_a_single_step_is_refused() {
+        let cases = synthetic(40);
+        let refused = |lines: &str| RunPlan::new(&recipe_on(40, lines), &cases).err().map(|error| error.to_string());
+        let phases = |first: u32, objective: &str| {
+            format!(
+                "[train]\nwarmup_ratio = 0\n[[curriculum.phase]]\nstages = [1]\nmax_steps = {first}\n{objective}\n\
+                 [[curriculum.phase]]\nstages = [2]\nmax_steps = 3\n"
+            )
+        };
+        let of_phase = "objective = { simpo = { weight = { from = 0, to = 1 } } }";
+        let advice = "write the weight as a number, or lengthen the training";
+        assert_eq!(
+            refused(&phases(1, of_phase)),
+            Some(format!(
+                "curriculum.phase[0].objective: the weight of `simpo` has a schedule, and the phase has a single step -> {advice}"
+            ))
+        );
+        assert_eq!(refused(&phases(2, of_phase)), None);
+        assert_eq!(refused(&phases(1, "objective = { simpo = {} }")), None);
+        let of_run = "[objective]\ncross_entropy = { from = 1, to = 0.5 }\n";
+        assert_eq!(refused(&format!("{}{of_run}", phases(1, ""))), None, "the schedule spans the run of four steps");
+        let single = format!("[train]\nmax_steps = 1\nwarmup_ratio = 0\n{of_run}");
+        assert_eq!(
+            refused(&single),
+            Some(format!(
+                "curriculum.phase[0].objective: the weight of `cross_entropy` has a schedule, and the run has a single step -> {advice}"
+            ))
+        );
+    }
+
+    #[test]
     fn a_phase_ends_its_epoch_where_its_steps_end() {
         let cases = synthetic(40);
         let run_plan = run_plan("cumulative", &cases);

@@ -513,7 +513,10 @@ fn objectives_are_read_written_and_inherited_by_phases() {
     let cross_entropy = [0, 1].map(|phase| recipe.objective_of(phase).cross_entropy);
     assert_eq!(cross_entropy, [0.5, 1.0].map(Weight::constant));
     let pairs = |phase: usize| recipe.curriculum.phase[phase].examples.pairs;
-    assert_eq!((pairs(0), pairs(1)), (Some(Pairs { kind: PairKind::Swap, share: 0.5 }), None));
+    assert_eq!(
+        (pairs(0), pairs(1)),
+        (Some(Pairs { kind: PairKind::Swap, share: 0.5, partner: PairPartner::Random }), None)
+    );
     let again = parse(&recipe.to_toml(), &[]).expect("valid");
     assert_eq!(again.curriculum.phase[0], recipe.curriculum.phase[0]);
     assert_eq!((&again.objective, again.digest()), (&recipe.objective, recipe.digest()));

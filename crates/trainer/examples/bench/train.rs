@@ -117,6 +117,7 @@ fn prepare(pipeline: &VlmPipeline, batch: &[&Record], share: bool) -> Result<Mic
             attack: None,
             scoring: None,
             name: record.image.display().to_string(),
+            images_of: record.image.display().to_string(),
         })
     });
     let examples = examples.collect::<Result<Vec<_>, Failure>>()?;

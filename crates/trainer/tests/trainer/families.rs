@@ -52,6 +52,7 @@ fn training(family: &str, example: EncodableExample) -> TrainingExample {
         attack: None,
         scoring: None,
         name: family.to_owned(),
+        images_of: family.to_owned(),
     }
 }
 

@@ -29,6 +29,7 @@ fn training_example(pipeline: &VlmPipeline, name: &str) -> TrainingExample {
         attack: None,
         scoring: None,
         name: name.to_owned(),
+        images_of: name.to_owned(),
     }
 }
 

@@ -39,7 +39,16 @@ fn scored(pipeline: &VlmPipeline, name: &str, wrong: &[&str], objectives: &Arc<O
     };
     let scoring = Some(Scoring { objectives: Arc::clone(objectives), options: Some(options) });
     let name = name.to_owned();
-    TrainingExample { example, stage: 1, condition: None, weight: 1.0, attack: None, scoring, name }
+    TrainingExample {
+        images_of: name.clone(),
+        example,
+        stage: 1,
+        condition: None,
+        weight: 1.0,
+        attack: None,
+        scoring,
+        name,
+    }
 }
 
 fn options(example: &mut TrainingExample) -> &mut OptionsToScore {

@@ -105,9 +105,9 @@ fn a_resumed_run_with_pairs_and_objectives_is_bit_identical() {
     let run_folder = place.path("run");
     let phases = "[curriculum]\npairs = { share = 0.5 }\naugment = { hint_minus = 0.3, hint_plus = 0.2 }\n\
         [[curriculum.phase]]\nstages = [1, 2]\nnum_train_epochs = 1\n\
-        objective = { dpo = {}, unlikelihood = {}, consistency = {}, product_of_experts = { prior = \"base\" } }\n\
-        [[curriculum.phase]]\nstages = [3, 4]\nnum_train_epochs = 1\n\
-        [objective]\npair = { beta = 0.2 }\nconditional_preference = { weight = 0.5 }\ncontrast = {}\nmasked_kl = {}\n\
+        objective = { dpo = { weight = { from = 0.0, to = 1.5 } }, unlikelihood = {}, consistency = {}, product_of_experts = { prior = \"base\" } }\n\
+        [[curriculum.phase]]\nstages = [3, 4]\nnum_train_epochs = 1\npairs = { share = 0.6, partner = \"nearest_thumbnail\" }\n\
+        [objective]\ncross_entropy = { from = 1.0, to = 0.4 }\npair = { beta = 0.2 }\nconditional_preference = { weight = 0.5 }\ncontrast = {}\nmasked_kl = {}\n\
         simpo = { rejected = \"named\" }\nexpected_reward = {}\n";
     let tuning = "[lora]\nr = 2\nlora_dropout = 0.1";
     let text = place.recipe_of("run", tuning, "save_steps = 0", phases, "none");
