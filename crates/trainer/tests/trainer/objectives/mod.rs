@@ -1,6 +1,7 @@
 //! Objectives on option log-likelihoods in optimiser steps: equality with TRL, independence of micro-batches, exact
 //! gradients, attacks.
 
+mod adversarial;
 mod gradients;
 mod micro_batches;
 mod trl;
