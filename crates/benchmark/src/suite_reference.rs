@@ -208,6 +208,13 @@ static PARAMETERS: &[Parameter] = &[
         Value("false"),
         "aim at the wrong answer of `hint_minus` instead of away from the right answer",
     ),
+    parameter(
+        "random_start",
+        &[],
+        "`true`, `false`",
+        Value("false"),
+        "start at a random point within `eps` of the image and take a step of 1.25 `eps` (fast FGSM, Wong et al. 2020)",
+    ),
 ];
 
 /// Renders the reference page of suites, `docs/suite.md`, in Markdown, from the code that reads suites.

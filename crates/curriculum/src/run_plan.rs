@@ -73,7 +73,8 @@ impl RunPlan {
     /// - a phase with replay has nothing to repeat,
     /// - an order has more phases than steps,
     /// - a schedule ends within its warm-up,
-    /// - the `early_advance` rule of a phase can never end the phase early.
+    /// - the `early_advance` rule of a phase can never end the phase early,
+    /// - the weight of a loss has a schedule of a single step.
     pub fn new(recipe: &Recipe, cases: &[Case]) -> Result<Self, PlanError> {
         let phases = phases(recipe, cases)?;
         let plan = Sampler::new(phases, cases, cases_per_step(recipe))?;
@@ -88,6 +89,7 @@ impl RunPlan {
         run_plan.planned = run_plan.total;
         run_plan.check_warmup(recipe)?;
         run_plan.check_early_advance(recipe)?;
+        run_plan.check_weights(recipe)?;
         Ok(run_plan)
     }
 
@@ -136,6 +138,26 @@ impl RunPlan {
                 });
             }
             before += epochs;
+        }
+        Ok(())
+    }
+
+    /// Checks that each schedule of a loss's weight has at least two steps: steps of the phase in the objective of a phase,
+    /// steps of the run in `[objective]`.
+    fn check_weights(&self, recipe: &Recipe) -> Result<(), PlanError> {
+        for (phase, (span, keys)) in self.spans.iter().zip(&recipe.curriculum.phase).enumerate() {
+            let of_phase = if span.steps == 0 { span.written } else { span.steps };
+            let (steps, whole) = if keys.objective.is_some() { (of_phase, "phase") } else { (self.total, "run") };
+            let weights = recipe.objective_of(phase).weights();
+            let scheduled = weights.into_iter().find(|(_, weight)| !weight.is_constant());
+            if let Some((name, _)) = scheduled.filter(|_| steps <= 1) {
+                return Err(PlanError::Value {
+                    phase,
+                    field: "objective",
+                    what: format!("the weight of `{name}` has a schedule, and the {whole} has a single step"),
+                    advice: "write the weight as a number, or lengthen the training",
+                });
+            }
         }
         Ok(())
     }
@@ -442,6 +464,37 @@ mod tests {
             assert_eq!(said.is_some(), is_refused, "{epochs} {every} {said:?}");
             assert!(said.as_ref().is_none_or(|said| said.starts_with(expected)), "{said:?}");
         }
+    }
+
+    #[test]
+    fn a_schedule_of_a_weight_over_a_single_step_is_refused() {
+        let cases = synthetic(40);
+        let refused = |lines: &str| RunPlan::new(&recipe_on(40, lines), &cases).err().map(|error| error.to_string());
+        let phases = |first: u32, objective: &str| {
+            format!(
+                "[train]\nwarmup_ratio = 0\n[[curriculum.phase]]\nstages = [1]\nmax_steps = {first}\n{objective}\n\
+                 [[curriculum.phase]]\nstages = [2]\nmax_steps = 3\n"
+            )
+        };
+        let of_phase = "objective = { simpo = { weight = { from = 0, to = 1 } } }";
+        let advice = "write the weight as a number, or lengthen the training";
+        assert_eq!(
+            refused(&phases(1, of_phase)),
+            Some(format!(
+                "curriculum.phase[0].objective: the weight of `simpo` has a schedule, and the phase has a single step -> {advice}"
+            ))
+        );
+        assert_eq!(refused(&phases(2, of_phase)), None);
+        assert_eq!(refused(&phases(1, "objective = { simpo = {} }")), None);
+        let of_run = "[objective]\ncross_entropy = { from = 1, to = 0.5 }\n";
+        assert_eq!(refused(&format!("{}{of_run}", phases(1, ""))), None, "the schedule spans the run of four steps");
+        let single = format!("[train]\nmax_steps = 1\nwarmup_ratio = 0\n{of_run}");
+        assert_eq!(
+            refused(&single),
+            Some(format!(
+                "curriculum.phase[0].objective: the weight of `cross_entropy` has a schedule, and the run has a single step -> {advice}"
+            ))
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod registry;
 mod rejected;
 mod simpo;
 mod unlikelihood;
+mod weight;
 
 pub use conditional_preference::ConditionalPreference;
 pub use consistency::Consistency;
@@ -32,3 +33,4 @@ pub use registry::{NamedTerm, Objectives, Weighted};
 pub use rejected::Rejected;
 pub use simpo::Simpo;
 pub use unlikelihood::Unlikelihood;
+pub use weight::Weight;

@@ -5,16 +5,20 @@ use stepwise_config::section::Section;
 
 use crate::objective::{Needs, Objective, Term};
 use crate::question::{Question, Shape};
+use crate::weight::Weight;
 use crate::{
     ConditionalPreference, Consistency, Contrast, Dpo, ExpectedReward, MaskedKl, Pair, ProductOfExperts, Simpo,
     Unlikelihood,
 };
 
+/// Key and name in logs of the weight of cross-entropy.
+const CROSS_ENTROPY: &str = "cross_entropy";
+
 /// An objective and its factor in the loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Weighted<T> {
-    /// Factor of the objective in the loss, above 0.
-    pub weight: f64,
+    /// Factor of the objective in the loss, above 0 at some step.
+    pub weight: Weight,
     /// The objective.
     #[serde(flatten)]
     pub objective: T,
@@ -30,8 +34,8 @@ macro_rules! objectives {
         /// Table `[objective]` of a recipe: the weight of cross-entropy, and the objectives that are added to it.
         #[derive(Clone, Debug, PartialEq, Serialize)]
         pub struct Objectives {
-            /// Factor of the cross-entropy of the supervised tokens, at least 0.
-            pub cross_entropy: f64,
+            /// Factor of the cross-entropy of the supervised tokens.
+            pub cross_entropy: Weight,
             $(
                 #[doc = concat!("[`", stringify!($kind), "`] with its weight; None if the recipe does not use it.")]
                 #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,7 +46,7 @@ macro_rules! objectives {
         impl Default for Objectives {
             /// Cross-entropy alone.
             fn default() -> Self {
-                Self { cross_entropy: 1.0, $($field: None),* }
+                Self { cross_entropy: Weight::constant(1.0), $($field: None),* }
             }
         }
 
@@ -50,14 +54,14 @@ macro_rules! objectives {
             /// Names of all objectives, in the order of their losses in logs.
             pub const NAMES: &[&str] = &[$($kind::NAME),*];
 
-            /// Reads the table `[objective]`. An objective is used if its table is written, with a weight above 0. Wrong
-            /// values are reported.
+            /// Reads the table `[objective]`. An objective is used if its table is written, with a weight above 0 at some
+            /// step. Wrong values are reported.
             pub fn read(section: &mut Section<'_>) -> Self {
                 Self {
-                    cross_entropy: section.float(
-                        "cross_entropy",
+                    cross_entropy: Weight::read(
+                        section,
+                        CROSS_ENTROPY,
                         1.0,
-                        0.0..,
                         "Factor of the cross-entropy of the supervised tokens.",
                     ),
                     $($field: read_one(section, $kind::NAME)),*
@@ -87,10 +91,10 @@ objectives! {
 fn read_one<T: Objective>(section: &mut Section<'_>, name: &'static str) -> Option<Weighted<T>> {
     let is_written = section.has(name);
     let mut table = section.section(name).about(T::ABOUT);
-    let weight = table.float("weight", T::WEIGHT, 0.0.., "Factor of the objective in the loss; 0 leaves it out.");
+    let weight = Weight::read(&mut table, "weight", T::WEIGHT, "Factor of the objective in the loss; 0 leaves it out.");
     let objective = T::read(&mut table);
     table.finish();
-    (is_written && weight > 0.0).then_some(Weighted { weight, objective })
+    (is_written && !weight.is_zero()).then_some(Weighted { weight, objective })
 }
 
 /// Loss of an objective at one question, and its weighted gradient.
@@ -98,14 +102,14 @@ fn read_one<T: Objective>(section: &mut Section<'_>, name: &'static str) -> Opti
 pub struct NamedTerm {
     /// Name of the objective.
     pub name: &'static str,
-    /// Factor of the objective in the loss.
+    /// Factor of the objective in the loss at the step.
     pub weight: f64,
     /// Loss and gradient without the factor.
     pub term: Term,
 }
 
 impl Objectives {
-    /// Returns whether the loss is cross-entropy with the weight 1 and nothing else.
+    /// Returns whether the loss is cross-entropy with the constant weight 1 and nothing else.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
@@ -113,8 +117,8 @@ impl Objectives {
 
     /// Returns the names and weights of the objectives in use, without cross-entropy.
     #[must_use]
-    pub fn in_use(&self) -> Vec<(&'static str, f64)> {
-        struct InUse(Vec<(&'static str, f64)>);
+    pub fn in_use(&self) -> Vec<(&'static str, Weight)> {
+        struct InUse(Vec<(&'static str, Weight)>);
         impl Visit for InUse {
             fn visit<T: Objective>(&mut self, weighted: &Weighted<T>) {
                 self.0.push((T::NAME, weighted.weight));
@@ -123,6 +127,12 @@ impl Objectives {
         let mut in_use = InUse(Vec::new());
         self.visit(&mut in_use);
         in_use.0
+    }
+
+    /// Returns the names and weights of all losses, cross-entropy first.
+    #[must_use]
+    pub fn weights(&self) -> Vec<(&'static str, Weight)> {
+        std::iter::once((CROSS_ENTROPY, self.cross_entropy)).chain(self.in_use()).collect()
     }
 
     /// Returns what the objectives in use need together.
@@ -155,23 +165,28 @@ impl Objectives {
         applying.1
     }
 
-    /// Computes the losses and gradients of all objectives in use that apply to `question`.
+    /// Computes the losses and gradients of all objectives in use that apply to `question`, with their factors after the
+    /// share `progress` of the schedules, 0 to 1.
     ///
     /// # Panics
     /// When a score that [`Objectives::needs`] names is missing.
     #[must_use]
-    pub fn terms(&self, question: &Question) -> Vec<NamedTerm> {
-        struct Terms<'a>(&'a Question, Vec<NamedTerm>);
+    pub fn terms(&self, question: &Question, progress: f64) -> Vec<NamedTerm> {
+        struct Terms<'a> {
+            question: &'a Question,
+            progress: f64,
+            terms: Vec<NamedTerm>,
+        }
         impl Visit for Terms<'_> {
             fn visit<T: Objective>(&mut self, weighted: &Weighted<T>) {
-                if weighted.objective.applies(&self.0.shape) {
-                    let term = weighted.objective.term(self.0);
-                    self.1.push(NamedTerm { name: T::NAME, weight: weighted.weight, term });
+                if weighted.objective.applies(&self.question.shape) {
+                    let (weight, term) = (weighted.weight.at(self.progress), weighted.objective.term(self.question));
+                    self.terms.push(NamedTerm { name: T::NAME, weight, term });
                 }
             }
         }
-        let mut terms = Terms(question, Vec::new());
+        let mut terms = Terms { question, progress, terms: Vec::new() };
         self.visit(&mut terms);
-        terms.1
+        terms.terms
     }
 }

@@ -68,6 +68,13 @@ pub struct LoraRecipe {
     /// Exceptions from `target_modules`; None means no exceptions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude_modules: Option<TargetModules>,
+    /// Indices of the layers that `target_modules` is restricted to; empty for all layers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers_to_transform: Vec<u32>,
+    /// Names of the lists of layers that `layers_to_transform` counts, as regular expressions. Empty takes the first number
+    /// in the name of a module.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers_pattern: Vec<String>,
     /// Whether the scale is `lora_alpha / sqrt(r)` instead of `lora_alpha / r` (rsLoRA, Kalajdzievski 2023).
     pub use_rslora: bool,
     /// Whether magnitude and direction of every adapted weight are trained separately (DoRA, Liu et al. 2024).
@@ -176,6 +183,7 @@ pub(super) fn read(top: &mut Section<'_>) -> Tuning {
 
 fn read_lora(mut section: Section<'_>) -> LoraRecipe {
     let dora_at = section.at("use_dora");
+    let (layers_at, pattern_at) = (section.at("layers_to_transform"), section.at("layers_pattern"));
     let r = section.integer("r", 8, 1..=4096, "Rank of the adapters.") as u32;
     let lora = LoraRecipe {
         r,
@@ -200,6 +208,18 @@ fn read_lora(mut section: Section<'_>) -> LoraRecipe {
             "exclude_modules",
             None,
             "Layers that get no adapter although `target_modules` selects them.",
+        ),
+        layers_to_transform: indices(
+            &mut section,
+            "layers_to_transform",
+            "Restricts a list of `target_modules` to the layers (blocks) with these indices, from 0, in every part of the \
+             model. Modules outside of layers then get no adapter.",
+        ),
+        layers_pattern: texts(
+            &mut section,
+            "layers_pattern",
+            "Restricts `layers_to_transform` to these lists of layers, such as `encoder.layers`, as regular expressions; \
+             modules elsewhere get no adapter.",
         ),
         use_rslora: section.flag("use_rslora", false, "Scales the update by `lora_alpha / sqrt(r)` instead (rsLoRA)."),
         use_dora: section.flag(
@@ -234,6 +254,20 @@ fn read_lora(mut section: Section<'_>) -> LoraRecipe {
             dora_at.as_ref(),
             "`use_dora` and `init_lora_weights = \"pissa\"` are both given",
             "keep one of them: PiSSA is saved as plain LoRA, which has no magnitudes",
+        );
+    }
+    if !lora.layers_to_transform.is_empty() && matches!(lora.target_modules, TargetModules::Pattern(_)) {
+        section.report(
+            layers_at.as_ref(),
+            "`layers_to_transform` restricts a list of `target_modules`, and it is a string",
+            "list the modules, or select layers by a regular expression in `target_modules`",
+        );
+    }
+    if lora.layers_to_transform.is_empty() && !lora.layers_pattern.is_empty() {
+        section.report(
+            pattern_at.as_ref(),
+            "`layers_pattern` is given without `layers_to_transform`",
+            "add the indices of the layers, or remove it",
         );
     }
     section.finish();
@@ -307,6 +341,25 @@ fn texts(section: &mut Section<'_>, key: &'static str, help: &'static str) -> Ve
             Vec::new()
         }
     }
+}
+
+/// Reads a list of indices of layers; empty when the key is not written.
+fn indices(section: &mut Section<'_>, key: &'static str, help: &'static str) -> Vec<u32> {
+    const ACCEPTS: &str = "a list of whole numbers, at least 0 and at most 4096";
+    let accepts = ValueKind::list(ValueKind::Integer(0, 4096)).called(ACCEPTS);
+    let Some(node) = section.take(key, accepts, None, help) else { return Vec::new() };
+    let Value::List(elements) = &node.value else {
+        section.mismatch(&node, key, ACCEPTS);
+        return Vec::new();
+    };
+    let mut indices = Vec::new();
+    for element in elements {
+        match element.value {
+            Value::Integer(index) if (0..=4096).contains(&index) => indices.push(index as u32),
+            _ => section.mismatch(element, key, ACCEPTS),
+        }
+    }
+    indices
 }
 
 /// Reads whole numbers from 1 to `most` by module: each key is a regular expression that must match a whole module

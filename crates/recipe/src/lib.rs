@@ -57,7 +57,7 @@ pub use finetuning::{Full, LoraRecipe, TargetModules, Tuning};
 pub use freeze::Freeze;
 pub use init_lora_weights::InitLoraWeights;
 pub use order::Order;
-pub use pairs::{PairKind, Pairs};
+pub use pairs::{PairKind, PairPartner, Pairs};
 pub use preset::{PRESETS, Preset, commented};
 pub use stepwise_config::kind::{Accepts, ValueKind};
 pub use stepwise_config::problem::{Excerpt, Problem};
@@ -206,6 +206,13 @@ impl Recipe {
         decisive.train.feature_cache_dir = None;
         decisive.train.feature_cache_disk_gb = 0.0;
         decisive
+    }
+
+    /// Returns whether a phase has pairs with the nearest partner by thumbnails.
+    #[must_use]
+    pub fn compares_thumbnails(&self) -> bool {
+        let pairs = self.curriculum.phase.iter().filter_map(|phase| phase.examples.pairs);
+        pairs.into_iter().any(|pairs| pairs.partner == PairPartner::NearestThumbnail)
     }
 
     /// Returns the objective of a phase, counted from 0: its own or that of the run.

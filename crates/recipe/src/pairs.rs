@@ -1,4 +1,4 @@
-//! Reads `pairs = { kind = "swap", share = 0.5 }`: questions that are trained on two images in one batch.
+//! Reads `pairs = { kind = "swap", share = 0.5, partner = "random" }`: questions that are trained on two images in one batch.
 
 use serde::Serialize;
 use stepwise_config::section::{Section, Words};
@@ -10,6 +10,9 @@ pub struct Pairs {
     pub kind: PairKind,
     /// Probability that a question with a partner becomes a pair, above 0 and at most 1.
     pub share: f64,
+    /// Choice among the patients that can lend the second image.
+    #[serde(skip_serializing_if = "PairPartner::is_random")]
+    pub partner: PairPartner,
 }
 
 /// Source of the second image of a pair.
@@ -20,6 +23,27 @@ pub enum PairKind {
     #[default]
     Swap,
 }
+
+/// Choice of the partner among the patients of the same modality for whom another answer to the same question is right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PairPartner {
+    /// A random patient, drawn again in every epoch.
+    #[default]
+    Random,
+    /// The patient with the smallest distance between thumbnails of the images (hard negative mining), the same in every
+    /// epoch.
+    NearestThumbnail,
+}
+
+impl PairPartner {
+    fn is_random(&self) -> bool {
+        *self == Self::Random
+    }
+}
+
+const PARTNERS: Words<PairPartner> =
+    &[("random", PairPartner::Random), ("nearest_thumbnail", PairPartner::NearestThumbnail)];
 
 const KINDS: Words<PairKind> = &[("swap", PairKind::Swap)];
 
@@ -39,6 +63,14 @@ pub(super) fn read(section: &mut Section<'_>, inherited: Option<Pairs>) -> Optio
         "Source of the second image: another patient of the same modality, chosen like the condition `swap_near` (swap).",
     );
     let share = table.float("share", 0.5, 0.0..=1.0, "Share of the questions with such a patient that become pairs.");
+    let partner = table.choice(
+        "partner",
+        PARTNERS,
+        PairPartner::default(),
+        "Patient with the second image: a random one, drawn again in every epoch (random), or the one whose images look most \
+         alike, by the Euclidean distance between thumbnails of 16 x 16 pixels; equal distances are decided by the case id \
+         (nearest_thumbnail).",
+    );
     table.finish();
-    if is_written { (share > 0.0).then_some(Pairs { kind, share }) } else { inherited }
+    if is_written { (share > 0.0).then_some(Pairs { kind, share, partner }) } else { inherited }
 }

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 use stepwise_curriculum::run_plan::RunPlan;
-use stepwise_data::case::Case;
 use stepwise_data::conversation::{Conversation, Part, Role};
 use stepwise_data::io::digest::hex;
 use stepwise_data::prompt::{PromptOptions, prompt};
 use stepwise_recipe::Recipe;
 use stepwise_trainer::batches::augment::Augmenter;
+use stepwise_trainer::cases::Cases;
 use stepwise_trainer::image_settings::of_recipe;
 use stepwise_vlm::images::processor::ImageOptions;
 use stepwise_vlm::model::Vlm;
@@ -54,9 +54,9 @@ impl Counter<'_> {
         Ok(tokens)
     }
 
-    fn count(&mut self, recipe: &Recipe, cases: &[Case]) -> Result<Counted, String> {
-        let run_plan = RunPlan::new(recipe, cases).map_err(|error| error.to_string())?;
-        let augmenter = Augmenter::new(recipe, cases);
+    fn count(&mut self, recipe: &Recipe, cases: &Cases) -> Result<Counted, String> {
+        let run_plan = RunPlan::new(recipe, &cases.train).map_err(|error| error.to_string())?;
+        let augmenter = Augmenter::new(recipe, cases).map_err(|error| error.to_string())?;
         let mut budget = Budget { steps: run_plan.total, ..Budget::default() };
         let mut lessons = Sha256::new();
         for step in 0..run_plan.total {
@@ -64,7 +64,7 @@ impl Counter<'_> {
             let samples = run_plan.samples(place).into_iter();
             for asked in samples.flat_map(|sample| augmenter.all(place, sample)) {
                 let sample = asked.sample;
-                let stored = &cases[sample.case];
+                let stored = &cases.train[sample.case];
                 let item = asked.perturbed.item.as_ref().unwrap_or(&stored.chain[sample.item]);
                 let frame = PromptOptions { answer_form: recipe.train.answer_form, ..asked.perturbed.frame };
                 budget.samples += 1;
@@ -80,13 +80,13 @@ impl Counter<'_> {
 }
 
 /// Counts the training budgets of `tasks` of `study`, in the order of the tasks. Reads the cases and the tokenizer, but
-/// no weights and images.
+/// no weights, and images only where the partners of pairs are chosen by thumbnails.
 ///
 /// # Errors
 /// When the cases or the processor of an arm cannot be loaded, or its run plan cannot be made.
 pub fn count<'a>(study: &Study, tasks: impl IntoIterator<Item = &'a Task>) -> Result<Vec<Counted>, StudyError> {
     let mut processors: HashMap<(PathBuf, ImageOptions), Processor> = HashMap::new();
-    let mut cases: Vec<(stepwise_recipe::Data, Vec<Case>)> = Vec::new();
+    let mut cases: Vec<(stepwise_recipe::Data, Cases)> = Vec::new();
     let mut counted = Vec::new();
     for task in tasks {
         let failed = |problem: String| StudyError::Budget { arm: study.arms[task.arm].name.clone(), problem };
@@ -95,7 +95,7 @@ pub fn count<'a>(study: &Study, tasks: impl IntoIterator<Item = &'a Task>) -> Re
         let place = match known {
             Some(place) => place,
             None => {
-                cases.push((data.clone(), study.checked_cases(task)?.train));
+                cases.push((data.clone(), study.checked_cases(task)?));
                 cases.len() - 1
             }
         };
@@ -110,7 +110,7 @@ pub fn count<'a>(study: &Study, tasks: impl IntoIterator<Item = &'a Task>) -> Re
         }
         let processor = &processors[&key];
         let cases = &mut cases[place].1;
-        cases.iter_mut().for_each(|case| case.set_box_grid(|width, height| processor.box_grid(width, height)));
+        cases.train.iter_mut().for_each(|case| case.set_box_grid(|width, height| processor.box_grid(width, height)));
         let mut counter = Counter { processor, tokens: HashMap::new() };
         counted.push(counter.count(&task.recipe, cases).map_err(failed)?);
     }

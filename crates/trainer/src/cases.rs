@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use image::RgbImage;
 use stepwise_benchmark::runner::RunError;
@@ -16,6 +16,8 @@ use stepwise_data::problem::{Problem, Problems};
 use stepwise_data::synth::{self, SynthOptions};
 use stepwise_recipe::{CaseSource, Data};
 use stepwise_vlm::processor::Processor;
+
+use crate::thumbnails::Thumbnails;
 
 /// Why the cases of a run cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +98,8 @@ pub struct Cases {
     pub warnings: Vec<String>,
     /// Groups and image files on two sides of the split; empty unless [`LeakRule::Allow`] is given.
     pub leaks: Vec<Problem>,
+    /// Thumbnails of the images of the training cases, made at their first use.
+    thumbnails: OnceLock<Thumbnails>,
 }
 
 /// What happens where a patient or an image is on two sides of the split.
@@ -176,6 +180,19 @@ impl Cases {
         Ok(cases)
     }
 
+    /// Returns the thumbnails of the images of the training cases. The first call decodes all of these images and calls
+    /// `advance` with the number of cases that are done.
+    ///
+    /// # Errors
+    /// When an image cannot be read or has another size than its case states.
+    pub fn thumbnails(&self, advance: &mut dyn FnMut(usize)) -> Result<&Thumbnails, RunError> {
+        if let Some(known) = self.thumbnails.get() {
+            return Ok(known);
+        }
+        let made = Thumbnails::of(&self.train, &self.pictures, advance)?;
+        Ok(self.thumbnails.get_or_init(|| made))
+    }
+
     /// Sets the grids on which boxes are answered, as the model of `processor` gives them. Returns a warning of boxes that no
     /// answer can match.
     pub fn set_box_grids(&mut self, processor: &Processor) -> Option<String> {
@@ -223,7 +240,7 @@ impl Cases {
         let eval: Vec<Case> = side(data.eval_split).collect();
         let mut splits = BTreeMap::new();
         cases.iter().for_each(|case| *splits.entry(case.split).or_default() += 1);
-        Ok((Self { train, eval, pictures, warnings, leaks }, splits))
+        Ok((Self { train, eval, pictures, warnings, leaks, thumbnails: OnceLock::new() }, splits))
     }
 }
 

@@ -290,6 +290,8 @@ fn config(lora: &LoraRecipe) -> LoraConfig {
     LoraConfig {
         lora_dropout: lora.lora_dropout as f32,
         exclude_modules: lora.exclude_modules.as_ref().map(targets),
+        layers_to_transform: lora.layers_to_transform.iter().map(|index| *index as usize).collect(),
+        layers_pattern: lora.layers_pattern.clone(),
         use_rslora: lora.use_rslora,
         use_dora: lora.use_dora,
         rank_pattern: lora.rank_pattern.iter().map(|(name, rank)| (name.clone(), *rank as usize)).collect(),

@@ -25,5 +25,6 @@ pub mod progress;
 pub mod recipe_to_model;
 pub mod selection;
 pub mod standings;
+pub mod thumbnails;
 pub mod train;
 pub mod trained;

@@ -1,4 +1,4 @@
-"""Modules that PEFT selects on the tiny model for several forms of `target_modules` and `exclude_modules`."""
+"""Modules that PEFT selects on the tiny model for several forms of `target_modules`, `exclude_modules` and layers."""
 
 from pathlib import Path
 
@@ -20,6 +20,17 @@ FORMS = [
     {"target_modules": r"text_model.*q_proj"},
     {"target_modules": "q_proj"},
     {"target_modules": ["query"]},
+    {"target_modules": ["q_proj", "v_proj"], "layers_to_transform": [1]},
+    {"target_modules": ["q_proj", "fc1"], "layers_to_transform": 0, "layers_pattern": "encoder.layers"},
+    {"target_modules": ["q_proj"], "layers_to_transform": [0, 1], "layers_pattern": ["text_model.layers", "blocks"]},
+    {"target_modules": ["q_proj", "proj"], "layers_to_transform": [0]},
+    {"target_modules": ["model.text_model.layers.1.self_attn.q_proj", "v_proj"], "layers_to_transform": [0]},
+    {"target_modules": ["q_proj"], "layers_to_transform": [0], "layers_pattern": "[a-z]*_model.*layers"},
+    {"target_modules": ["q_proj"], "layers_to_transform": []},
+    {"target_modules": ["q_proj"], "layers_to_transform": [7]},
+    {"target_modules": ["q_proj"], "layers_to_transform": [0], "layers_pattern": "blocks"},
+    {"target_modules": "all-linear", "layers_to_transform": [0]},
+    {"target_modules": ["q_proj"], "layers_pattern": "encoder.layers"},
 ]
 
 

@@ -54,6 +54,34 @@ fn a_signed_step_flips_the_margins_it_exceeds_and_noise_flips_none() {
 }
 
 #[test]
+fn a_step_from_a_random_start_is_longer_and_stays_in_the_ball() {
+    let start = "kind = \"fgsm\"\nrandom_start = true";
+    for (eps, _) in TURNED {
+        for attack in [start.to_owned(), format!("{start}\ntargeted = true")] {
+            let (run, summary) = attacked(&attack, eps, None);
+            // From a start at u eps, u uniform within -1 to 1, the step ends at min(1, u + 1.25) eps: on average at
+            // 0.625 + 0.375 * 0.625 of eps. The images are 1, 1, 2, 2, ... levels from the threshold.
+            let turned = 2.0 * (0.859_375 * eps).floor();
+            expect(&summary, "attack_success:attack", turned / 20.0);
+            let attacks = run.outcomes.iter().filter(|outcome| outcome.condition == "attack");
+            let losses: Vec<usize> =
+                attacks.map(|outcome| outcome.attack.as_ref().expect("traced").losses.len()).collect();
+            assert_eq!(losses, [1; 20], "one gradient each");
+        }
+    }
+    let (one, _) = attacked(start, 4.5, None);
+    let (again, _) = attacked(start, 4.5, None);
+    let reached = |run: &Run| -> Vec<f64> {
+        let attacks = run.outcomes.iter().filter(|outcome| outcome.condition == "attack");
+        attacks.map(|outcome| outcome.attack.as_ref().expect("traced").reached.expect("scored")).collect()
+    };
+    assert_eq!(reached(&one), reached(&again), "the start depends on seed, case and question alone");
+    let (plain, _) = attacked("kind = \"fgsm\"", 4.5, None);
+    let pairs = reached(&one).into_iter().zip(reached(&plain));
+    assert!(pairs.clone().all(|(random, plain)| random < plain), "{:?}", pairs.collect::<Vec<_>>());
+}
+
+#[test]
 fn pgd_ends_where_one_step_does_on_a_linear_model() {
     for (eps, turned) in TURNED {
         for attack in ["kind = \"pgd\"", "kind = \"pgd\"\nsteps = 5\nrestarts = 1\ntargeted = true"] {

@@ -91,7 +91,7 @@ fn fgsm_gives_the_same_pixels() {
     let fixture = Fixture::open();
     for picture in PICTURES {
         for eps in [1, 2, 4] {
-            let attack = Fgsm { eps: f64::from(eps), targeted: false };
+            let attack = Fgsm { eps: f64::from(eps), targeted: false, random_start: false };
             let name = format!("{picture}.fgsm.{eps}");
             let found = attacked(&fixture, picture, &attack);
             equal(&name, &found, &fixture.get(&name));

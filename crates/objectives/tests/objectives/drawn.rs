@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use stepwise_objectives::{
     ConditionalPreference, Consistency, Contrast, Dpo, DpoLoss, ExpectedReward, MaskedKl, Objectives, Pair, Prior,
-    ProductOfExperts, Question, Rejected, Scores, Shape, Simpo, Unlikelihood, VIEWS, Weighted,
+    ProductOfExperts, Question, Rejected, Scores, Shape, Simpo, Unlikelihood, VIEWS, Weight, Weighted,
 };
 
 /// A question with all views, 1 to 7 options of 1 to 400 tokens; equal scores are frequent.
@@ -44,7 +44,7 @@ pub fn objectives() -> impl Strategy<Value = Objectives> {
     let loss_type = prop_oneof![Just(DpoLoss::Sigmoid), Just(DpoLoss::Hinge), Just(DpoLoss::Ipo)];
     let rejected = prop_oneof![Just(Rejected::All), Just(Rejected::Likeliest), Just(Rejected::Named)];
     (loss_type, rejected, 0.05..3.0f64, 0.0..2.0f64).prop_map(|(loss_type, rejected, beta, other)| Objectives {
-        cross_entropy: 0.0,
+        cross_entropy: Weight::constant(0.0),
         dpo: one(Dpo { loss_type, beta, rejected }),
         simpo: one(Simpo { beta, gamma: other, rejected }),
         unlikelihood: one(Unlikelihood {}),
@@ -59,5 +59,5 @@ pub fn objectives() -> impl Strategy<Value = Objectives> {
 }
 
 fn one<T>(objective: T) -> Option<Weighted<T>> {
-    Some(Weighted { weight: 1.0, objective })
+    Some(Weighted { weight: Weight::constant(1.0), objective })
 }

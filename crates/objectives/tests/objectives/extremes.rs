@@ -1,7 +1,7 @@
 //! Ties, a single option, very long options, scores far apart, and scores that are not finite.
 
 use stepwise_objectives::{
-    Dpo, DpoLoss, Objective, Objectives, Question, Rejected, Scores, Shape, Simpo, Unlikelihood, View, Weighted,
+    Dpo, DpoLoss, Objective, Objectives, Question, Rejected, Scores, Shape, Simpo, Unlikelihood, View, Weight, Weighted,
 };
 
 fn shown(loglikelihoods: &[f64], tokens: usize) -> Question {
@@ -20,22 +20,22 @@ fn all() -> Objectives {
     let dpo = Dpo { loss_type: DpoLoss::Sigmoid, beta: 0.1, rejected: Rejected::All };
     let simpo = Simpo { beta: 2.0, gamma: 0.5, rejected: Rejected::Likeliest };
     Objectives {
-        dpo: Some(Weighted { weight: 1.0, objective: dpo }),
-        simpo: Some(Weighted { weight: 1.0, objective: simpo }),
-        unlikelihood: Some(Weighted { weight: 1.0, objective: Unlikelihood {} }),
+        dpo: Some(Weighted { weight: Weight::constant(1.0), objective: dpo }),
+        simpo: Some(Weighted { weight: Weight::constant(1.0), objective: simpo }),
+        unlikelihood: Some(Weighted { weight: Weight::constant(1.0), objective: Unlikelihood {} }),
         ..Objectives::default()
     }
 }
 
 #[test]
 fn a_single_option_has_nothing_to_be_preferred_to() {
-    assert!(all().terms(&shown(&[-1.0], 2)).is_empty());
+    assert!(all().terms(&shown(&[-1.0], 2), 0.0).is_empty());
 }
 
 #[test]
 fn equal_options_share_the_gradient_or_the_first_takes_it() {
     let question = shown(&[-2.0, -2.0, -2.0], 2);
-    let terms = all().terms(&question);
+    let terms = all().terms(&question, 0.0);
     let of = |name: &str| terms.iter().find(|one| one.name == name).expect("applies").term.gradient[0].clone();
     assert_eq!(of("dpo")[1], of("dpo")[2]);
     assert!(of("simpo")[1] > 0.0 && of("simpo")[2] == 0.0, "the first of equals is the likeliest");
@@ -45,7 +45,7 @@ fn equal_options_share_the_gradient_or_the_first_takes_it() {
 fn losses_of_very_unlikely_and_very_long_options_are_finite() {
     let mut question = shown(&[-1e6, -1e-6, -3e5, -2.0, -2.0], 100_000);
     question.shape.named = Some(1);
-    for one in all().terms(&question) {
+    for one in all().terms(&question, 0.0) {
         assert!(one.term.loss.is_finite(), "{}", one.name);
         assert!(one.term.gradient.iter().flatten().all(|value| value.is_finite()), "{}", one.name);
     }

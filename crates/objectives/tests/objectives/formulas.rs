@@ -120,7 +120,7 @@ pub fn loss(objectives: &Objectives, name: &str, question: &Question) -> f64 {
 proptest! {
     #[test]
     fn every_loss_equals_its_formula(question in drawn::question(), objectives in drawn::objectives()) {
-        for one in objectives.terms(&question) {
+        for one in objectives.terms(&question, 0.0) {
             let formula = loss(&objectives, one.name, &question);
             let error = (one.term.loss - formula).abs();
             prop_assert!(error < 1e-9 * (1.0 + formula.abs()), "{}: {} against {formula}", one.name, one.term.loss);
@@ -135,7 +135,7 @@ fn every_objective_applies_to_some_question() {
     for _ in 0..100 {
         let drawn = (drawn::question(), drawn::objectives()).new_tree(&mut runner).expect("drawn");
         let (question, objectives) = proptest::strategy::ValueTree::current(&drawn);
-        let names: Vec<&str> = objectives.terms(&question).iter().map(|one| one.name).collect();
+        let names: Vec<&str> = objectives.terms(&question, 0.0).iter().map(|one| one.name).collect();
         assert_eq!(names, objectives.applying(&question.shape), "what applies does not depend on scores");
         seen.extend(names);
     }

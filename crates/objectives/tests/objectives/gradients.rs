@@ -1,7 +1,7 @@
 //! Every gradient against central differences of the formula.
 
 use proptest::prelude::*;
-use stepwise_objectives::{DpoLoss, Objectives, Question, VIEWS, View};
+use stepwise_objectives::{DpoLoss, Objectives, Question, VIEWS, View, Weight, Weighted};
 
 use crate::{drawn, formulas};
 
@@ -26,7 +26,7 @@ fn is_near_kink(objectives: &Objectives, name: &str, question: &Question, loss: 
 proptest! {
     #[test]
     fn every_gradient_equals_differences(question in drawn::question(), objectives in drawn::objectives()) {
-        for one in objectives.terms(&question) {
+        for one in objectives.terms(&question, 0.0) {
             if is_near_kink(&objectives, one.name, &question, one.term.loss) {
                 continue;
             }
@@ -60,7 +60,7 @@ proptest! {
     fn a_pair_without_anchors_gives_no_gradient_to_priors(question in drawn::question()) {
         let mut objectives = Objectives::default();
         let pair = stepwise_objectives::Pair { beta: 0.7, anchor: 0.0, symmetry: 0.0 };
-        objectives.pair = Some(stepwise_objectives::Weighted { weight: 1.0, objective: pair });
+        objectives.pair = Some(Weighted { weight: Weight::constant(1.0), objective: pair });
         if objectives.applying(&question.shape).is_empty() {
             return Ok(());
         }
@@ -71,7 +71,7 @@ proptest! {
         mirrored.loglikelihoods.swap(gold, other);
         mirrored.reference.as_mut().expect("drawn").swap(gold, other);
         question.scores[View::Other as usize] = Some(mirrored);
-        let term = &objectives.terms(&question)[0].term;
+        let term = &objectives.terms(&question, 0.0)[0].term;
         for option in [gold, other] {
             let sum = term.gradient[View::Shown as usize][option] + term.gradient[View::Other as usize][option];
             prop_assert!(sum.abs() < 1e-12, "{sum}");

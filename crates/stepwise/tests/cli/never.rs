@@ -30,7 +30,7 @@ fn examples(place: &Workplace, overrides: &[&str]) -> (VlmPipeline, Cases, Vec<(
     pipeline.processor.set_image_splitting(recipe.do_image_splitting);
     let cases = Cases::open(&recipe.data).expect("cases");
     let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
-    let mut making = ExampleBuilder::new(&recipe, &cases, &pipeline.processor);
+    let mut making = ExampleBuilder::new(&recipe, &cases, &pipeline.processor).expect("a builder");
     let mut made = Vec::new();
     for (case, of) in cases.train.iter().enumerate() {
         for (item, question) in of.chain.iter().enumerate() {

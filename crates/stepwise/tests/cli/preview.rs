@@ -37,6 +37,25 @@ fn token_ids_and_labels_are_those_of_the_marked_text_and_need_no_weights() {
 }
 
 #[test]
+fn a_pair_is_shown_with_both_images_and_its_partner_is_named() {
+    let place = Workplace::new();
+    let line = "preview recipe.toml --set curriculum.pairs={share=1,partner=\"nearest_thumbnail\"}";
+    let shown = place.done(line).stdout;
+    assert_eq!(place.done(line).stdout, shown);
+    let found = place.done(&format!("{line} --json")).json();
+    let own = found["case_id"].as_str().expect("text");
+    let pairs: Vec<_> = found["examples"].as_array().expect("a list").chunk_by(|a, b| a["name"] == b["name"]).collect();
+    let mut partners = 0;
+    for examples in pairs.iter().filter(|examples| examples.len() == 2) {
+        let images = [0, 1].map(|index| examples[index]["images_of"].as_str().expect("text"));
+        assert!(images[0] == own && images[1] != own && examples[1]["condition"] == "pair", "{images:?}");
+        assert!(shown.contains(&format!(", under pair, images of {}): ", images[1])), "{shown}");
+        partners += 1;
+    }
+    assert!(partners > 0, "{shown}");
+}
+
+#[test]
 fn what_cannot_be_shown_is_refused() {
     let place = Workplace::new();
     let mut said = String::new();

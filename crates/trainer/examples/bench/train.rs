@@ -77,6 +77,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> 
             max_grad_norm: 1.0,
             dropout_key: 0,
             gradient_checkpointing: false,
+            objective_progress: 0.0,
         };
         let stepped = step(&mut pipeline, &mut optimizer, std::slice::from_ref(&micro_batch), options)?;
         finish(pipeline.model.device())?;
@@ -116,6 +117,7 @@ fn prepare(pipeline: &VlmPipeline, batch: &[&Record], share: bool) -> Result<Mic
             attack: None,
             scoring: None,
             name: record.image.display().to_string(),
+            images_of: record.image.display().to_string(),
         })
     });
     let examples = examples.collect::<Result<Vec<_>, Failure>>()?;

@@ -12,17 +12,21 @@ use std::sync::Arc;
 
 use rand::{Rng, RngCore};
 use stepwise_benchmark::perturb::image::blank::grey;
+use stepwise_benchmark::perturb::image::swap_partner::{Agreement, nearest};
 use stepwise_benchmark::perturb::{self, Perturbation, PerturbationKind, Perturbed, Pool, Purpose, Scene, ShownImages};
 use stepwise_benchmark::rng::SuiteRng;
+use stepwise_benchmark::runner::RunError;
 use stepwise_benchmark::score::fold;
 use stepwise_curriculum::SampleIndex;
 use stepwise_curriculum::run_plan::StepPosition;
 use stepwise_data::case::{Answer, Case, Item};
 use stepwise_data::prompt::{ContextAnswer, ContextKind, gold_context, gold_text};
 use stepwise_data::random::stream;
-use stepwise_recipe::{Augmentation, Context, Evidence, Pairs, PhaseRecipe, Recipe, build};
+use stepwise_recipe::{Augmentation, Context, Evidence, PairPartner, Pairs, PhaseRecipe, Recipe, build};
 
+use crate::cases::Cases;
 use crate::evaluation::predicted::PredictedAnswers;
+use crate::thumbnails::Thumbnails;
 
 /// Version of the random draws in this file, used in place of a suite's version.
 const VERSION: u32 = 1;
@@ -62,6 +66,8 @@ pub struct Augmenter<'a> {
     swap: Arc<dyn Perturbation>,
     /// Answers of the model for the current phase. Right answers are used where an answer is missing.
     predicted: Option<Arc<PredictedAnswers>>,
+    /// Thumbnails of the cases, by which the partner of a pair is chosen; None where no phase needs them.
+    thumbnails: Option<&'a Thumbnails>,
 }
 
 /// Augmentation settings of a phase.
@@ -74,13 +80,27 @@ struct Legend {
 }
 
 impl<'a> Augmenter<'a> {
-    /// Creates the augmenter for `recipe`. `cases` are its training cases; images and answers of other cases are also
-    /// taken from them.
+    /// Creates the augmenter for `recipe` from the training cases of `cases`. If a phase chooses the partners of pairs by
+    /// thumbnails, the thumbnails of all training images are made, once for `cases`.
+    ///
+    /// # Errors
+    /// When thumbnails are needed and an image cannot be read.
+    ///
+    /// # Panics
+    /// As [`Augmenter::without_images`].
+    pub fn new(recipe: &Recipe, cases: &'a Cases) -> Result<Self, RunError> {
+        let thumbnails = recipe.compares_thumbnails().then(|| cases.thumbnails(&mut |_| ())).transpose()?;
+        Ok(Self { thumbnails, ..Self::without_images(recipe, &cases.train) })
+    }
+
+    /// Creates the augmenter for `recipe` without reading images. `cases` are its training cases; images and answers of
+    /// other cases are also taken from them. Where a phase chooses the partners of pairs by thumbnails, this augmenter takes
+    /// the first possible partner by case id: the same questions become pairs.
     ///
     /// # Panics
     /// When a condition of the recipe is unknown or has invalid parameters, which a checked recipe excludes.
     #[must_use]
-    pub fn new(recipe: &Recipe, cases: &'a [Case]) -> Self {
+    pub fn without_images(recipe: &Recipe, cases: &'a [Case]) -> Self {
         let legend = |phase: &PhaseRecipe| Legend {
             context: phase.examples.context,
             evidence: phase.examples.evidence,
@@ -96,6 +116,7 @@ impl<'a> Augmenter<'a> {
             wrong_parent: plain("parents_wrong"),
             swap: plain("swap_near"),
             predicted: None,
+            thumbnails: None,
         }
     }
 
@@ -141,12 +162,15 @@ impl<'a> Augmenter<'a> {
         if scene.draw("pair").random::<f64>() >= pairs.share {
             return None;
         }
-        let mut swapped = self.swap.perturb(&scene).ok()?;
-        let item = as_shown(&scene, &swapped.pictures)?;
-        if gold_text(scene.case, &item) == gold_text(scene.case, scene.item) {
-            return None;
-        }
-        swapped.item = Some(item);
+        let swapped = match pairs.partner {
+            PairPartner::Random => contrasting(&scene, self.swap.perturb(&scene).ok()?.pictures)?,
+            PairPartner::NearestThumbnail => {
+                let distance =
+                    |other: usize| self.thumbnails.map_or(0, |thumbnails| thumbnails.distance(sample.case, other));
+                let mut partners = nearest(&scene, Agreement::Other, distance);
+                partners.find_map(|other| contrasting(&scene, ShownImages::Of(other)))?
+            }
+        };
         let example = |perturbed: Perturbed| AugmentedQuestion {
             sample,
             condition: Some(PAIR),
@@ -316,6 +340,14 @@ fn declined(item: &Item) -> Option<Item> {
     let Answer::Choice { options, refusal: Some(refusal), .. } = &item.answer else { return None };
     let answer = Answer::Choice { options: options.clone(), gold: vec![*refusal], refusal: Some(*refusal) };
     Some(Item { answer, ..item.clone() })
+}
+
+/// The question with the images of another case and with the answer that is right for them. None if this answer is unknown
+/// or is the stored one.
+fn contrasting(scene: &Scene<'_>, pictures: ShownImages) -> Option<Perturbed> {
+    let item = as_shown(scene, &pictures)?;
+    let is_another = gold_text(scene.case, &item) != gold_text(scene.case, scene.item);
+    is_another.then(|| Perturbed { item: Some(item), pictures, ..Perturbed::default() })
 }
 
 /// `item` with the answer that is right for the image of another case. The example does not show that the image was

@@ -38,6 +38,9 @@ pub struct TrainingExample {
     pub stage: u8,
     /// Name in messages: `case_id/item_id`.
     pub name: String,
+    /// Id of the case whose images are shown: another case than in `name` for the second example of a pair and under
+    /// conditions that swap images.
+    pub images_of: String,
     /// Kind of the condition applied to the question; None if the question is shown as stored.
     pub condition: Option<&'static str>,
     /// Factor on the loss of the answer's tokens; 1 except for box answers, whose weight is the phase's
@@ -214,36 +217,41 @@ impl<'a> ExampleBuilder<'a> {
     /// Creates a builder of training examples of `recipe` from the training cases of `cases`. It has no answers of the
     /// model, so examples with predicted context (`context = { predicted = ... }`) get the right answers; see
     /// [`ExampleBuilder::context`].
-    #[must_use]
-    pub fn new(recipe: &Recipe, cases: &'a Cases, processor: &'a Processor) -> Self {
+    ///
+    /// # Errors
+    /// As [`ExampleBuilder::context`].
+    pub fn new(recipe: &Recipe, cases: &'a Cases, processor: &'a Processor) -> Result<Self, ExampleError> {
         Self::context(recipe, cases, processor, None)
     }
 
     /// Creates a builder like [`ExampleBuilder::new`], with the answers that the model gave before the current phase;
     /// None gives the right answers as context.
-    #[must_use]
+    ///
+    /// # Errors
+    /// When pairs are chosen by thumbnails and an image cannot be read.
     pub fn context(
         recipe: &Recipe,
         cases: &'a Cases,
         processor: &'a Processor,
         predicted: Option<Arc<PredictedAnswers>>,
-    ) -> Self {
+    ) -> Result<Self, ExampleError> {
+        let augmenter = Augmenter::new(recipe, cases).map_err(ExampleError::Image)?.with_predicted(predicted);
         let phases = 0..recipe.curriculum.phase.len();
         let objectives: Vec<_> = phases.map(|phase| recipe.objective_of(phase)).collect();
         let counts = objectives.iter().any(|one| one.needs().counts).then(|| AnswerCounts::new(&cases.train));
         let objectives = objectives.into_iter().map(|one| (!one.is_plain()).then(|| Arc::new(one.clone()))).collect();
-        Self {
+        Ok(Self {
             processor,
             objectives,
             views: ViewBuilder::default(),
             counts,
             answer_form: recipe.train.answer_form,
             box_weights: recipe.curriculum.phase.iter().map(|phase| phase.examples.box_loss_weight as f32).collect(),
-            augmenter: Augmenter::new(recipe, &cases.train).with_predicted(predicted),
+            augmenter,
             gallery: Gallery::new(&cases.train, &cases.pictures),
             cut: HashMap::new(),
             bytes: 0,
-        }
+        })
     }
 
     /// Makes the training example of `sample` for the step at `place`: condition, context, images and right answer; in a
@@ -332,10 +340,20 @@ impl<'a> ExampleBuilder<'a> {
         });
         let conversation = prompt.conversation.answered(&prompt.answer);
         let name = format!("{}/{}", stored.case_id, item.id);
+        let images_of = self.augmenter.cases()[asked.perturbed.shown_case(sample.case)].case_id.clone();
         let example = EncodableExample { conversation, images };
         let is_box = matches!(item.answer, Answer::Box { .. });
         let weight = if is_box { self.box_weights[place.phase] } else { 1.0 };
-        TrainingExample { example, stage: item.stage, name, condition: asked.condition, weight, attack, scoring }
+        TrainingExample {
+            example,
+            stage: item.stage,
+            name,
+            images_of,
+            condition: asked.condition,
+            weight,
+            attack,
+            scoring,
+        }
     }
 
     /// The question of an example, as changed by its condition, and its wording.

@@ -52,7 +52,7 @@ impl BatchSource {
     /// # Errors
     /// When a training example cannot be made.
     pub fn one(&self, done: u64, index: usize) -> Result<Option<MicroBatch>, ExampleError> {
-        let mut examples = ExampleBuilder::new(&self.recipe, &self.cases, &self.processor);
+        let mut examples = ExampleBuilder::new(&self.recipe, &self.cases, &self.processor)?;
         let place = self.run_plan.at(done);
         let all = self.run_plan.micro_batches(place, self.recipe.train.per_device_train_batch_size);
         let Some(samples) = all.get(index) else { return Ok(None) };
@@ -86,7 +86,15 @@ impl Prefetcher {
         let (sender, ready) = sync_channel(AHEAD);
         let thread = std::thread::spawn(move || {
             let predicted = source.predicted.clone();
-            let mut examples = ExampleBuilder::context(&source.recipe, &source.cases, &source.processor, predicted);
+            let examples = ExampleBuilder::context(&source.recipe, &source.cases, &source.processor, predicted);
+            let mut examples = match examples {
+                Ok(examples) => examples,
+                Err(error) => {
+                    // The receiver may be gone.
+                    let _ = sender.send(Err(error));
+                    return;
+                }
+            };
             for step in done..end {
                 let made = source.micro_batches(&mut examples, step);
                 let failed = made.is_err();

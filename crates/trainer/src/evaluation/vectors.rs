@@ -3,8 +3,6 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use image::RgbImage;
-use image::imageops::{FilterType, resize};
 use stepwise_benchmark::ceiling::CaseVectors;
 use stepwise_data::case::Case;
 use stepwise_vlm::nn::parameter::Pass;
@@ -13,9 +11,7 @@ use stepwise_vlm::pipeline::VlmPipeline;
 use crate::cases::CaseImages;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-
-/// Side of a thumbnail, in pixels.
-const THUMBNAIL: u32 = 16;
+use crate::thumbnails::thumbnail;
 
 /// Why the vectors of cases cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +48,7 @@ pub fn case_vectors(
     progress.begin(TASK, 0, cases.len() as u64);
     let mut vectors = Vec::with_capacity(cases.len());
     for (case, done) in cases.iter().zip(1..) {
-        let (mut features, mut thumbnail) = (Vec::new(), Vec::new());
+        let (mut features, mut thumbnails) = (Vec::new(), Vec::new());
         for (index, image) in case.images.iter().enumerate() {
             if interrupt.requested() {
                 return Err(VectorError::Interrupted);
@@ -62,9 +58,10 @@ pub fn case_vectors(
             let picture = images.load(case, index).map_err(failed)?;
             let prepared = pipeline.processor.prepare(&picture).map_err(|error| failed(error.into()))?;
             features.extend(pipeline.image_features(&Arc::new(prepared), pass));
-            thumbnail.extend(pixels(&picture));
+            // Values from 0 to 1.
+            thumbnails.extend(thumbnail(&picture).into_iter().map(|value| f32::from(value) / 255.0));
         }
-        vectors.push(CaseVectors { features, thumbnail });
+        vectors.push(CaseVectors { features, thumbnail: thumbnails });
         progress.advance(TASK, done, cases.len() as u64);
     }
     let longest = |of: fn(&CaseVectors) -> &Vec<f32>| vectors.iter().map(|each| of(each).len()).max().unwrap_or(0);
@@ -74,10 +71,4 @@ pub fn case_vectors(
         each.thumbnail.resize(thumbnail, 0.0);
     }
     Ok(vectors)
-}
-
-/// Values from 0 to 1 of the thumbnail of `picture`.
-fn pixels(picture: &RgbImage) -> Vec<f32> {
-    let small = resize(picture, THUMBNAIL, THUMBNAIL, FilterType::Triangle);
-    small.into_raw().into_iter().map(|value| f32::from(value) / 255.0).collect()
 }

@@ -35,6 +35,10 @@ pub struct StepLine {
     /// Mean loss of each objective besides cross-entropy over the questions that it applied to, without its weight.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub objective_loss: BTreeMap<String, f64>,
+    /// Weight of cross-entropy and of each objective in the loss of the last step. Empty if the objective is cross-entropy
+    /// alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub objective_weight: BTreeMap<String, f64>,
     /// Number of supervised tokens in the means.
     pub supervised_tokens: u64,
     /// Global gradient norm of the last step, before clipping.

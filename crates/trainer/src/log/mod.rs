@@ -68,6 +68,9 @@ impl RunLog {
             for (name, loss) in &line.objective_loss {
                 scalar(&format!("objective/{name}/loss"), *loss);
             }
+            for (name, weight) in &line.objective_weight {
+                scalar(&format!("objective/{name}/weight"), *weight);
+            }
         }
         self.lines.append(line);
         self.flush()

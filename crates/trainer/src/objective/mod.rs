@@ -6,11 +6,13 @@
 
 mod priors;
 mod references;
+mod schedule;
 mod scored_batch;
 mod scoring;
 
 pub use priors::AnswerCounts;
 pub(crate) use priors::right;
 pub use references::ReferenceScores;
+pub use schedule::schedule_progress;
 pub use scored_batch::{Scorable, ScoredBatch, StepTotals, Weighing};
 pub use scoring::{OptionsToScore, Partner, Scoring};

@@ -201,7 +201,8 @@ impl ScoredBatch {
 
     /// Returns the weights of the predictions of `layout`, whose log-probabilities are `logprobs`, in nats. With these
     /// weights, the gradient of the weighted sum of negative log-probabilities is the gradient of the step's loss,
-    /// `w / tokens sum(cross-entropy) + sum_k w_k / questions_k sum(loss_k)`.
+    /// `w / tokens sum(cross-entropy) + sum_k w_k / questions_k sum(loss_k)`. `progress` is the share of the schedules of
+    /// `w` and `w_k` that is completed, 0 to 1.
     ///
     /// # Errors
     /// The index of the training example whose scores are not finite, and the first such score.
@@ -210,12 +211,13 @@ impl ScoredBatch {
         layout: &PackedSequences,
         logprobs: &[f32],
         totals: &StepTotals,
+        progress: f64,
     ) -> Result<Weighing, (usize, NotFinite)> {
         let mut of_sequence: Vec<Vec<usize>> = vec![Vec::new(); layout.lengths.len()];
         for (place, prediction) in layout.predictions.iter().enumerate() {
             of_sequence[prediction.sequence].push(place);
         }
-        let share = self.objectives.cross_entropy / totals.tokens.max(1) as f64;
+        let share = self.objectives.cross_entropy.at(progress) / totals.tokens.max(1) as f64;
         let cross_entropy = |sequence: usize, weight: f32| match sequence < self.supervised {
             true => f64::from(weight) * share,
             false => 0.0,
@@ -226,7 +228,7 @@ impl ScoredBatch {
         for question in &self.questions {
             let scored = self.scored(question, &of_sequence, logprobs);
             scored.check().map_err(|error| (question.example, error))?;
-            for one in self.objectives.terms(&scored) {
+            for one in self.objectives.terms(&scored, progress) {
                 losses.push((one.name, one.term.loss));
                 let share = one.weight / totals.questions[one.name] as f64;
                 for (view, gradient) in question.views.iter().zip(&one.term.gradient) {

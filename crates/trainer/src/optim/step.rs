@@ -84,6 +84,8 @@ pub struct StepOptions {
     pub dropout_key: u64,
     /// Whether activations of a block are recomputed in the backward pass instead of being kept.
     pub gradient_checkpointing: bool,
+    /// Share of the schedules of the objective's weights that is completed, 0 at their first and 1 at their last step.
+    pub objective_progress: f64,
 }
 
 /// Takes one optimiser step over `micro_batches` and changes the parameters of `pipeline` in place. The cross-entropy is the
@@ -173,16 +175,17 @@ fn micro_gradients(
         return Ok(pipeline.gradients(&micro.batch, share, options.gradient_checkpointing, pass));
     };
     let mut failed = None;
-    let mut weigh = |logprobs: &[f32]| match scored.weigh(&micro.batch.layout, logprobs, totals) {
-        Ok(Weighing { weights, losses }) => {
-            losses.into_iter().for_each(|(name, loss)| tally.add_objective(name, loss));
-            weights
-        }
-        Err(error) => {
-            failed = Some(error);
-            vec![0.0; logprobs.len()]
-        }
-    };
+    let mut weigh =
+        |logprobs: &[f32]| match scored.weigh(&micro.batch.layout, logprobs, totals, options.objective_progress) {
+            Ok(Weighing { weights, losses }) => {
+                losses.into_iter().for_each(|(name, loss)| tally.add_objective(name, loss));
+                weights
+            }
+            Err(error) => {
+                failed = Some(error);
+                vec![0.0; logprobs.len()]
+            }
+        };
     let found = pipeline.reweighted_gradients(&micro.batch, &mut weigh, options.gradient_checkpointing, pass);
     match failed {
         None => Ok(found),
@@ -247,7 +250,13 @@ mod tests {
     /// Takes a step, returns its error, and checks that no parameter changed.
     fn lost(pipeline: &mut VlmPipeline, micro_batches: &[MicroBatch]) -> (&'static str, f64, Vec<String>) {
         let rates = Rates { vision: 0.1, connector: 0.1, decoder: 0.1, loraplus_ratio: 1.0 };
-        let options = StepOptions { rates, max_grad_norm: 1.0, dropout_key: 0, gradient_checkpointing: false };
+        let options = StepOptions {
+            rates,
+            max_grad_norm: 1.0,
+            dropout_key: 0,
+            gradient_checkpointing: false,
+            objective_progress: 0.0,
+        };
         let before = trainable_parameters(&mut pipeline.model);
         let mut optimizer = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 });
         let error = step(pipeline, &mut optimizer, micro_batches, options).expect_err("not finite");
@@ -269,7 +278,13 @@ mod tests {
                 together(&pipeline, examples, &["a/q1", "b/q1"])
             });
             let rates = Rates { vision: 1e-3, connector: 1e-3, decoder: 1e-3, loraplus_ratio: 1.0 };
-            let options = StepOptions { rates, max_grad_norm: 1e-3, dropout_key: 0, gradient_checkpointing: false };
+            let options = StepOptions {
+                rates,
+                max_grad_norm: 1e-3,
+                dropout_key: 0,
+                gradient_checkpointing: false,
+                objective_progress: 0.0,
+            };
             let mut optimizer = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 });
             for _ in 0..2 {
                 let before = host_reads();

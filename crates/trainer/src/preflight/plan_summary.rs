@@ -133,7 +133,7 @@ pub fn steps<'a>(
     cases: &'a [Case],
     run_plan: &'a RunPlan,
 ) -> impl Iterator<Item = PlannedStep<'a>> + use<'a> {
-    let augmenter = Augmenter::new(recipe, cases);
+    let augmenter = Augmenter::without_images(recipe, cases);
     (0..run_plan.total).map(move |done| {
         let place = run_plan.at(done);
         let phase = &recipe.curriculum.phase[place.phase];

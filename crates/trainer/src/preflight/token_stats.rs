@@ -186,7 +186,7 @@ impl Part {
         (processor, positions): (&Processor, usize),
         steps: std::ops::Range<u64>,
     ) -> Result<Self, ExampleError> {
-        let examples = ExampleBuilder::new(recipe, cases, processor);
+        let examples = ExampleBuilder::new(recipe, cases, processor)?;
         let mut part = Self::default();
         for step in steps {
             let place = run_plan.at(step);

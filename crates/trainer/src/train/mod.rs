@@ -10,6 +10,7 @@ mod resume;
 mod save;
 mod stopwatch;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,7 +37,7 @@ use crate::frozen::FrozenDigests;
 use crate::interrupt::Interrupt;
 use crate::learner::Learner;
 use crate::log::{Pace, RunLog, StepLine};
-use crate::objective::ReferenceScores;
+use crate::objective::{ReferenceScores, schedule_progress};
 use crate::optim::part_rates::Rates;
 use crate::optim::step::{StepError, StepOptions, step};
 use crate::progress::Progress;
@@ -223,13 +224,13 @@ impl Run<'_> {
         let made = pending.into_iter().map(|batch| batch.finish(pipeline, references, share, cutoff_len));
         let micro_batches = made.collect::<Result<Vec<_>, _>>()?;
         self.stopwatch.tokens += micro_batches.iter().map(MicroBatch::tokens).sum::<usize>() as u64;
-        let phase = &recipe.curriculum.phase[position.phase];
-        let rates = Rates::at(recipe, position, (done, self.run_plan.planned));
+        let of_run = (done, self.run_plan.planned);
         let options = StepOptions {
-            rates,
+            rates: Rates::at(recipe, position, of_run),
             max_grad_norm: recipe.train.max_grad_norm,
             dropout_key: recipe.seed.wrapping_add(done << 16),
             gradient_checkpointing: recipe.train.gradient_checkpointing,
+            objective_progress: schedule_progress(recipe, position, of_run),
         };
         let Learner { pipeline, optimizer, .. } = &mut self.learner;
         let stepped = match step(pipeline, optimizer, &micro_batches, options) {
@@ -247,7 +248,7 @@ impl Run<'_> {
         self.advance(progress);
         // A log line covers steps of one phase only.
         if self.state.global_step.is_multiple_of(recipe.train.logging_steps) || self.state.global_step == phase_end {
-            self.log_step(stepped.grad_norm, rates.named(recipe, phase), &phase.name, progress);
+            self.log_step(stepped.grad_norm, position, options, progress);
         }
         Ok(())
     }
@@ -278,7 +279,9 @@ impl Run<'_> {
         progress.advance("train", self.state.global_step, self.run_plan.total);
     }
 
-    fn log_step(&mut self, grad_norm: f64, lr: f64, phase: &str, progress: &mut dyn Progress) {
+    /// Writes the line of the steps since the line before. `grad_norm`, `position` and `options` are those of the last step.
+    fn log_step(&mut self, grad_norm: f64, position: StepPosition, options: StepOptions, progress: &mut dyn Progress) {
+        let phase = &self.recipe.curriculum.phase[position.phase];
         let (done, total) = (self.state.global_step, self.run_plan.total);
         let Stopwatch { started, waited, steps, tokens } = std::mem::replace(&mut self.stopwatch, Stopwatch::start());
         let time = started.elapsed();
@@ -292,14 +295,15 @@ impl Run<'_> {
             current_steps: done,
             total_steps: total,
             loss: tally.loss(),
-            lr,
+            lr: options.rates.named(self.recipe, phase),
             epoch: self.run_plan.epoch_at(done),
             percentage: 100.0 * done as f64 / total as f64,
             elapsed_time,
             remaining_time,
-            phase: phase.to_owned(),
+            phase: phase.name.clone(),
             stage_loss: tally.stage_loss(),
             objective_loss: tally.objective_loss(),
+            objective_weight: self.objective_weights(position, options.objective_progress),
             supervised_tokens: tally.tokens(),
             grad_norm,
             wait_for_data: waited / seconds,
@@ -314,6 +318,13 @@ impl Run<'_> {
         history.push(StepLoss { step: done, loss: line.loss });
         let surplus = history.len().saturating_sub(LOSS_HISTORY);
         history.drain(..surplus);
+    }
+
+    /// Weights of all losses at a step, by name; empty if the objective is cross-entropy alone.
+    fn objective_weights(&self, position: StepPosition, schedule: f64) -> BTreeMap<String, f64> {
+        let objectives = self.recipe.objective_of(position.phase);
+        let weights = if objectives.is_plain() { Vec::new() } else { objectives.weights() };
+        weights.into_iter().map(|(name, weight)| (name.to_owned(), weight.at(schedule))).collect()
     }
 
     fn finished(self, interrupted: bool) -> Finished {

@@ -6,7 +6,7 @@ use stepwise_recipe::{Freeze, Recipe};
 use super::begun::Begun;
 use super::resume::Inspected;
 use super::{Finished, Run, TrainError, TrainOptions};
-use crate::cases::Cases;
+use crate::cases::{Cases, CasesError};
 use crate::checkpoint::RunFolder;
 use crate::device::{DeviceFailure, caught, training_remedy};
 use crate::evaluation::suite::recipe_suite;
@@ -58,6 +58,11 @@ impl<'a> PreparedRun<'a> {
         trained.leaks.iter().for_each(|sentence| progress.warning(sentence));
         let mut learner = Learner::new(recipe, &options.device, progress)?;
         cases.set_box_grids(&learner.pipeline.processor).iter().for_each(|line| progress.warning(line));
+        if recipe.compares_thumbnails() {
+            let all = cases.train.len() as u64;
+            let made = cases.thumbnails(&mut |done| progress.advance("thumbnails", done as u64, all));
+            made.map_err(CasesError::from)?;
+        }
         let free = options.adapter.and_then(|adapter| adapter.free);
         let preflight = Preflight::new(recipe, &cases, &run_plan, &mut learner, free, progress)?;
         let planned = run_plan.clone();

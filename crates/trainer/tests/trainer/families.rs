@@ -52,6 +52,7 @@ fn training(family: &str, example: EncodableExample) -> TrainingExample {
         attack: None,
         scoring: None,
         name: family.to_owned(),
+        images_of: family.to_owned(),
     }
 }
 
@@ -128,6 +129,7 @@ impl Kind {
             max_grad_norm: 0.0,
             dropout_key: 0,
             gradient_checkpointing: self.gradient_checkpointing,
+            objective_progress: 0.0,
         };
         let mut loss = || step(pipeline, &mut optimizer, &micro, options).expect(self.name).tally.loss();
         (0..4).map(|_| loss()).collect()
@@ -184,8 +186,13 @@ fn a_step_equals_peft_and_torch() {
         let micro = [MicroBatch::new(&pipeline.processor, &[training(family, example)], true, 4096).expect("encoded")];
         let config = AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
         let mut optimizer = AdamW::new(config);
-        let options =
-            StepOptions { rates: Rates::same(1e-3), max_grad_norm: 0.0, dropout_key: 0, gradient_checkpointing: false };
+        let options = StepOptions {
+            rates: Rates::same(1e-3),
+            max_grad_norm: 0.0,
+            dropout_key: 0,
+            gradient_checkpointing: false,
+            objective_progress: 0.0,
+        };
         let mut step = |loss: &str, pipeline: &mut VlmPipeline| {
             let found = step(pipeline, &mut optimizer, &micro, options).expect(family).tally.loss();
             let expected = f64::from(references.values(loss)[0]);

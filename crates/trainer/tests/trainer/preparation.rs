@@ -217,7 +217,7 @@ fn box_answers_have_the_loss_weight_of_their_phase() {
     let cases = Cases::open(&recipe.data).expect("cases");
     let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
     let learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
-    let mut examples = ExampleBuilder::new(&recipe, &cases, &learner.pipeline.processor);
+    let mut examples = ExampleBuilder::new(&recipe, &cases, &learner.pipeline.processor).expect("a builder");
     let mut weighed = [0, 0];
     for (done, step) in (0..).zip(plan_summary::steps(&recipe, &cases.train, &run_plan)) {
         let place = run_plan.at(done);

@@ -29,6 +29,7 @@ fn training_example(pipeline: &VlmPipeline, name: &str) -> TrainingExample {
         attack: None,
         scoring: None,
         name: name.to_owned(),
+        images_of: name.to_owned(),
     }
 }
 
@@ -45,8 +46,13 @@ fn optimizer() -> AdamW {
     AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 })
 }
 
-const OPTIONS: StepOptions =
-    StepOptions { rates: Rates::same(1e-3), max_grad_norm: 0.0, dropout_key: 0, gradient_checkpointing: false };
+const OPTIONS: StepOptions = StepOptions {
+    rates: Rates::same(1e-3),
+    max_grad_norm: 0.0,
+    dropout_key: 0,
+    gradient_checkpointing: false,
+    objective_progress: 0.0,
+};
 
 fn near(what: &str, mine: f64, recorded: &Value, tolerance: f64) {
     let recorded = recorded.as_f64().expect("a number");

@@ -45,6 +45,14 @@ pub struct LoraConfig {
     /// Modules that receive no adapter although `target_modules` selects them; `None` excludes nothing.
     #[serde(default)]
     pub exclude_modules: Option<Targets>,
+    /// Indices of the layers whose modules receive an adapter; empty for all layers. They restrict a list of
+    /// `target_modules`, apart from modules that it names in full. A module outside of layers then receives none.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub layers_to_transform: Vec<usize>,
+    /// Names of the lists of layers that `layers_to_transform` counts, such as `encoder.layers`: regular expressions before
+    /// the index. Modules elsewhere receive no adapter. Empty takes the first number in the name of a module.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub layers_pattern: Vec<String>,
     /// Whether the scale is `lora_alpha / sqrt(r)` instead of `lora_alpha / r` (rsLoRA, Kalajdzievski 2023).
     #[serde(default)]
     pub use_rslora: bool,
@@ -78,6 +86,8 @@ impl LoraConfig {
             lora_dropout: 0.0,
             target_modules,
             exclude_modules: None,
+            layers_to_transform: Vec::new(),
+            layers_pattern: Vec::new(),
             use_rslora: false,
             rank_pattern: IndexMap::new(),
             alpha_pattern: IndexMap::new(),
@@ -109,6 +119,21 @@ impl LoraConfig {
 /// Reads `null` as the default: PEFT writes `null` for an empty table or list.
 fn null_is_none<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Reads a value, a list of values, or `null` as an empty list, as PEFT accepts them for layers.
+fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a value or a list of values is expected")]
+    enum OneOrMany<T> {
+        One(T),
+        Many(Vec<T>),
+    }
+    Ok(match Option::deserialize(deserializer)? {
+        None => Vec::new(),
+        Some(OneOrMany::One(value)) => vec![value],
+        Some(OneOrMany::Many(values)) => values,
+    })
 }
 
 impl<'de> Deserialize<'de> for InitLoraWeights {

@@ -52,8 +52,7 @@ fn built(field: &str, value: &Value) -> bool {
         "init_lora_weights" => {
             value.is_boolean() || ["gaussian", "eva", "orthogonal", "pissa"].iter().any(|way| value == way)
         }
-        "layers_to_transform"
-        | "layer_replication"
+        "layer_replication"
         | "trainable_token_indices"
         | "target_parameters"
         | "alora_invocation_tokens"

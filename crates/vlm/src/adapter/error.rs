@@ -28,6 +28,20 @@ pub enum AdapterError {
         /// First such layer.
         layer: String,
     },
+    /// No selected module belongs to a layer of `layers_to_transform`.
+    #[error("layers_to_transform: no module of `target_modules` is in layer {index} -> {}", numbered(layers))]
+    NoLayer {
+        /// Index as written in the config.
+        index: usize,
+        /// Indices of the layers with selected modules, ascending.
+        layers: Vec<usize>,
+    },
+    /// Layers are given, and there is no list of modules that they restrict, or a pattern of layers without layers.
+    #[error(
+        "layers_to_transform: {0} -> list module names in `target_modules` and indices in `layers_to_transform`, or select \
+         layers by a regular expression in `target_modules`"
+    )]
+    NothingToRestrict(&'static str),
     /// No linear layer is left to adapt.
     #[error(
         "target_modules: no linear layer is left to adapt -> exclude fewer in `exclude_modules`, or set the `freeze_*` \
@@ -96,6 +110,14 @@ impl AdapterError {
     pub(super) fn in_file(self, file: &Path) -> Self {
         Self::InFile { file: file.display().to_string(), error: Box::new(self) }
     }
+}
+
+/// Advice for a layer in which no selected module is, by the layers in which some are.
+fn numbered(layers: &[usize]) -> String {
+    if layers.is_empty() {
+        return "name other modules, or correct `layers_pattern`".to_owned();
+    }
+    format!("the layers are {}", layers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
 
 /// Advice for a target or pattern that matches no linear layer.

@@ -8,6 +8,7 @@ mod config;
 mod config_file;
 mod error;
 mod folder;
+mod layers;
 mod patterns;
 mod targets;
 mod tridiagonal;

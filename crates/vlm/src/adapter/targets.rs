@@ -2,6 +2,7 @@
 
 use fancy_regex::Regex;
 
+use super::layers::Layers;
 use super::{AdapterError, LoraConfig, Targets, modules_to_save};
 use crate::model::Vlm;
 use crate::weights::nearest;
@@ -25,25 +26,29 @@ pub fn selected(model: &mut Vlm, config: &LoraConfig) -> Result<Vec<String>, Ada
 /// get no adapter in any case.
 ///
 /// A list entry selects the module of that name and every module whose name ends in `.entry`. A pattern must match the
-/// whole name. `all-linear` selects all names. Exclusions are removed afterwards.
+/// whole name. `all-linear` selects all names. `layers_to_transform` restricts what the ends of a list select. Exclusions are
+/// removed afterwards.
 ///
 /// # Errors
-/// When a list entry or pattern matches none of `names`, a pattern is not a regular expression, or no module remains.
+/// When a list entry or pattern matches none of `names`, a layer has none of the modules, a pattern is not a regular
+/// expression, or no module remains.
 pub fn select(config: &LoraConfig, names: &[String], without: &[String]) -> Result<Vec<String>, AdapterError> {
     let wanted = Matcher::new("target_modules", &config.target_modules, names, without)?;
     let unwanted = match &config.exclude_modules {
         Some(targets) => Some(Matcher::new("exclude_modules", targets, names, without)?),
         None => None,
     };
-    let chosen: Vec<String> = names
-        .iter()
-        .filter(|name| wanted.takes(name) && !unwanted.as_ref().is_some_and(|matcher| matcher.takes(name)))
-        .cloned()
-        .collect();
+    let layers = Layers::new(config)?;
+    let mut chosen: Vec<&String> = names.iter().filter(|name| wanted.takes(name)).collect();
+    layers.check(&chosen)?;
+    if let Targets::List(ends) = &config.target_modules {
+        chosen.retain(|name| ends.contains(name) || layers.take(name));
+    }
+    chosen.retain(|name| !unwanted.as_ref().is_some_and(|matcher| matcher.takes(name)));
     if chosen.is_empty() {
         return Err(AdapterError::NoneLeft);
     }
-    Ok(chosen)
+    Ok(chosen.into_iter().cloned().collect())
 }
 
 enum Matcher<'a> {

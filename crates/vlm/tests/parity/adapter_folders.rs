@@ -127,7 +127,6 @@ fn configs_with_unsupported_settings_are_refused() {
         ("fan_in_fan_out", json!(true)),
         ("init_lora_weights", json!("pissa_niter_4")),
         ("trainable_token_indices", json!([1])),
-        ("layers_to_transform", json!([0])),
         ("alora_invocation_tokens", json!([1, 2])),
     ] {
         let problem = refused(field, value);

@@ -31,6 +31,22 @@ fn adapters_of_peft_give_its_logits_loss_and_gradients() {
 }
 
 #[test]
+fn adapters_of_the_first_block_get_their_gradient_through_frozen_blocks() {
+    let (mut model, _) = adapted("tiny-lora-all");
+    let is_first = |name: &str| name.contains("vision_model.encoder.layers.0.");
+    set_trainable(&mut model, false, |name| !is_first(name));
+    let loss = Case::load("single").loss(&model, &GRADIENTS);
+    let gradients = gradients_of(&mut model, &loss.backward());
+    // Two matrices for each of the four attention and two MLP layers.
+    assert_eq!(gradients.len(), 12);
+    for (name, gradient) in gradients {
+        assert!(is_first(&name), "{name} is frozen");
+        let expected = references().values(&format!("lora_all.grad.{PREFIX}{name}"));
+        assert_close(&name, &gradient, &expected, TOLERANCE);
+    }
+}
+
+#[test]
 fn rslora_scales_by_the_root_of_the_rank() {
     let (model, config) = adapted("tiny-lora-rslora");
     assert!(config.use_rslora);
@@ -121,15 +137,17 @@ fn dropout_acts_only_in_training_and_keeps_the_mean() {
 #[test]
 fn targets_select_what_peft_selects() {
     let forms = facts()["target_modules"].as_array().expect("forms");
-    assert_eq!(forms.len(), 13);
+    assert_eq!(forms.len(), 24);
     for form in forms {
-        let targets =
-            |field: &str| form.get(field).map(|targets| serde_json::from_value(targets.clone()).expect(field));
-        let config = LoraConfig {
-            target_modules: targets("target_modules").expect("targets"),
-            exclude_modules: targets("exclude_modules"),
-            ..LoraConfig::new(4, 8.0, all_linear())
-        };
+        // The form with the keys that every adapter_config.json has.
+        let mut config = json!({ "r": 4, "lora_alpha": 8.0 });
+        let keys = form
+            .as_object()
+            .expect("an object")
+            .iter()
+            .filter(|(key, _)| !["modules", "refused"].contains(&key.as_str()));
+        config.as_object_mut().expect("an object").extend(keys.map(|(key, value)| (key.clone(), value.clone())));
+        let config: LoraConfig = serde_json::from_value(config).expect("a config");
         let chosen = attach(&mut model::model(), &config, 1, |_| true);
         if form["target_modules"] == json!(["lm_head"]) {
             // PEFT can adapt the output head. Stepwise refuses to.

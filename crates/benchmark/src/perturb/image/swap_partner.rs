@@ -29,21 +29,9 @@ pub fn swapped(scene: &Scene<'_>, wanted: Agreement, purpose: &str, nobody: &'st
     if matches!(scene.item.answer, Answer::Box { .. }) {
         return Err(Skip("boxes of two patients may overlap by chance"));
     }
-    let cases = scene.pool.cases();
     let places = scene.pool.same_question(scene.case, scene.item);
-    let is_other = |number: usize| {
-        let case = &cases[number];
-        case.group_id != scene.case.group_id && case.images.len() == scene.case.images.len()
-    };
     let mine = folded_options(scene.item);
-    let rank = |&(number, place): &(usize, usize)| {
-        if !is_other(number) {
-            return None;
-        }
-        let recorded = scene.pool.presence().recorded(number);
-        let (agreement, rank) = compare(scene.item, &mine, &cases[number], &cases[number].chain[place], recorded)?;
-        (agreement == wanted).then_some(rank)
-    };
+    let rank = |place: &(usize, usize)| rank(scene, &mine, wanted, *place);
     let mut rng = scene.draw(purpose);
     // In a large pool a few draws usually find a partner. Otherwise all items are compared.
     let mut partner = None;
@@ -63,10 +51,44 @@ pub fn swapped(scene: &Scene<'_>, wanted: Agreement, purpose: &str, nobody: &'st
         partners.choose(&mut rng).map(|place| **place)
     });
     let Some((partner, _)) = partner else {
-        let is_asked = places.iter().any(|(number, _)| is_other(*number));
+        let is_asked = places.iter().any(|(number, _)| is_other(scene, *number));
         return Err(Skip(if is_asked { nobody } else { "no other patient is asked this question" }));
     };
     Ok(Perturbed { pictures: ShownImages::Of(partner), ..Perturbed::default() })
+}
+
+/// Iterates over the indices of the cases whose images [`swapped`] may show, those with the smallest `distance` first, and
+/// cases with equal distances by their id. `distance` is asked only of other patients' cases with the same modality, the same
+/// question and the same number of images.
+pub fn nearest(scene: &Scene<'_>, wanted: Agreement, distance: impl Fn(usize) -> u64) -> impl Iterator<Item = usize> {
+    let mut places = match scene.item.answer {
+        // Boxes of two patients may overlap by chance.
+        Answer::Box { .. } => Vec::new(),
+        _ => scene.pool.same_question(scene.case, scene.item).to_vec(),
+    };
+    places.retain(|(number, _)| is_other(scene, *number));
+    // The sort is stable, and the places are ordered by case id.
+    places.sort_by_cached_key(|(number, _)| distance(*number));
+    let mine = folded_options(scene.item);
+    places.into_iter().filter(move |place| rank(scene, &mine, wanted, *place).is_some()).map(|(number, _)| number)
+}
+
+/// Whether the case with the index `number` is of another patient and has as many images.
+fn is_other(scene: &Scene<'_>, number: usize) -> bool {
+    let case = &scene.pool.cases()[number];
+    case.group_id != scene.case.group_id && case.images.len() == scene.case.images.len()
+}
+
+/// Rank of a place, the indices of a case and its item with the same question; None if the right answers are not as `wanted`
+/// or the case is of the same patient. `mine` holds the normalised options of the question.
+fn rank(scene: &Scene<'_>, mine: &[String], wanted: Agreement, (number, place): (usize, usize)) -> Option<u8> {
+    if !is_other(scene, number) {
+        return None;
+    }
+    let case = &scene.pool.cases()[number];
+    let recorded = scene.pool.presence().recorded(number);
+    let (agreement, rank) = compare(scene.item, mine, case, &case.chain[place], recorded)?;
+    (agreement == wanted).then_some(rank)
 }
 
 /// Normalised options of a choice; empty for other answers.

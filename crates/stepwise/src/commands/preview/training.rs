@@ -15,8 +15,8 @@ use crate::exit::{CommandResult, Failure};
 /// Label of a token that is not supervised, as in PyTorch and Hugging Face.
 const IGNORED: i64 = -100;
 
-/// Prints one training example for each question of the training case with the index `case`; with `as_json`, one JSON
-/// object with token ids and labels. The weights of the model are not read.
+/// Prints the training examples of each question of the training case with the index `case`, two for a pair; with
+/// `as_json`, one JSON object with token ids and labels. The weights of the model are not read.
 ///
 /// # Errors
 ///
@@ -33,7 +33,7 @@ pub fn print(recipe: &Recipe, cases: &mut Cases, number: usize, as_json: bool) -
     cases.set_box_grids(&processor);
     let (cases, case) = (&*cases, &cases.train[number]);
     let run_plan = RunPlan::new(recipe, &cases.train).map_err(Failure::input)?;
-    let mut examples = ExampleBuilder::new(recipe, cases, &processor);
+    let mut examples = ExampleBuilder::new(recipe, cases, &processor).map_err(Failure::input)?;
     let mut shown = Vec::new();
     if !as_json {
         for image in &case.images {
@@ -44,24 +44,27 @@ pub fn print(recipe: &Recipe, cases: &mut Cases, number: usize, as_json: bool) -
         // The first phase that contains the stage of the item, or else the first phase of all.
         let phase = recipe.curriculum.phase.iter().position(|phase| phase.stages.contains(&item.stage));
         let sample = SampleIndex { case: number, item: index };
-        let example = examples.of(run_plan.beginning(phase.unwrap_or(0)), sample).map_err(Failure::input)?;
-        let (conversation, grids) = (&example.example.conversation, example.example.grids());
-        let encoded = processor.encode(conversation, &grids, false).map_err(Failure::input)?;
-        if as_json {
-            shown.push(described(&example, &encoded));
-            continue;
+        for example in examples.all(run_plan.beginning(phase.unwrap_or(0)), sample).map_err(Failure::input)? {
+            let (conversation, grids) = (&example.example.conversation, example.example.grids());
+            let encoded = processor.encode(conversation, &grids, false).map_err(Failure::input)?;
+            if as_json {
+                shown.push(described(&example, &encoded));
+                continue;
+            }
+            let features: usize = encoded.images.iter().map(|span| span.len).sum();
+            let condition = example.condition.map_or_else(String::new, |condition| format!(", under {condition}"));
+            let is_own = example.images_of == case.case_id;
+            let images_of = if is_own { String::new() } else { format!(", images of {}", example.images_of) };
+            say!(
+                "\n{} (stage {}, category {}{condition}{images_of}): {} tokens, {features} of them image, {} supervised",
+                example.name,
+                item.stage,
+                item.category,
+                encoded.ids.len(),
+                encoded.targets().count()
+            );
+            say!("{}", marked(&processor, &encoded.ids, &encoded.supervised));
         }
-        let features: usize = encoded.images.iter().map(|span| span.len).sum();
-        say!(
-            "\n{} (stage {}, category {}{}): {} tokens, {features} of them image, {} supervised",
-            example.name,
-            item.stage,
-            item.category,
-            example.condition.map_or_else(String::new, |condition| format!(", under {condition}")),
-            encoded.ids.len(),
-            encoded.targets().count()
-        );
-        say!("{}", marked(&processor, &encoded.ids, &encoded.supervised));
     }
     if as_json {
         say!("{}", json!({ "case_id": case.case_id, "examples": shown }));
@@ -77,6 +80,7 @@ fn described(example: &TrainingExample, encoded: &Encoded) -> Value {
         "name": example.name,
         "stage": example.stage,
         "condition": example.condition.unwrap_or_default(),
+        "images_of": example.images_of,
         "token_ids": encoded.ids,
         "labels": labels,
     })

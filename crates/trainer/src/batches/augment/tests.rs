@@ -1,7 +1,9 @@
 //! Augmentation of synthetic cases.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 
+use image::{Rgb, RgbImage};
 use stepwise_benchmark::perturb::GradientSource;
 use stepwise_benchmark::perturb::kinds::KINDS;
 use stepwise_benchmark::perturb::support::templates::Families;
@@ -10,10 +12,12 @@ use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::conversation::Part;
 use stepwise_data::prompt::prompt;
 use stepwise_data::synth::SynthOptions;
+use stepwise_objectives::{Needs, View};
 use stepwise_testing::cases::synthetic_with;
 use stepwise_testing::recipe::recipe_on;
 
 use super::*;
+use crate::batches::views::ViewBuilder;
 
 fn cases() -> Vec<Case> {
     synthetic_with(60, &SynthOptions { seed: 4, ..SynthOptions::default() })
@@ -25,7 +29,7 @@ fn recipe(phase: &str) -> Recipe {
 
 /// All questions of all cases in three epochs.
 fn examples(recipe: &Recipe, cases: &[Case]) -> Vec<(u32, AugmentedQuestion)> {
-    let augmenter = Augmenter::new(recipe, cases);
+    let augmenter = Augmenter::without_images(recipe, cases);
     let beginning = RunPlan::new(recipe, cases).expect("a course").beginning(0);
     let mut examples = Vec::new();
     for epoch in 0..3 {
@@ -173,7 +177,7 @@ fn a_training_example_depends_on_seed_epoch_case_and_question_only() {
     let recipe = recipe(written);
     let all = examples(&recipe, &cases);
     // Each example is made again alone and in another order.
-    let augmenter = Augmenter::new(&recipe, &cases);
+    let augmenter = Augmenter::without_images(&recipe, &cases);
     let beginning = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
     for (epoch, asked) in all.iter().rev() {
         let place = StepPosition { epoch: *epoch, epochs_before: *epoch, step: 3, phase_step: 3, ..beginning };
@@ -296,7 +300,7 @@ fn contexts_are_given_in_their_shares() {
 fn marks_fade_over_the_phase() {
     let cases = cases();
     let recipe = recipe("evidence = \"curriculum\"");
-    let augmenter = Augmenter::new(&recipe, &cases);
+    let augmenter = Augmenter::without_images(&recipe, &cases);
     let beginning = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
     let marked = |phase_step: u64| {
         let place = StepPosition { phase_step, phase_total: 101, ..beginning };
@@ -320,7 +324,7 @@ fn predicted_context_holds_the_models_answers_and_falls_back_to_the_right_ones()
         (case.case_id.clone(), answers.collect())
     });
     let predicted = Arc::new(PredictedAnswers::of(said.collect()));
-    let augmenter = Augmenter::new(&recipe, &cases).with_predicted(Some(predicted));
+    let augmenter = Augmenter::without_images(&recipe, &cases).with_predicted(Some(predicted));
     let place = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
     let (mut own, mut right) = (0, 0);
     for (index, case) in cases.iter().enumerate() {
@@ -391,7 +395,7 @@ fn half_of_the_questions_with_evidence_ask_for_its_box() {
 fn both_examples_of_a_pair_have_equal_words_and_other_answers_and_images() {
     let cases = cases();
     let recipe = recipe("pairs = { share = 0.5 }\ncontext = \"gold\"\naugment = { hint_minus = 0.5 }\n");
-    let augmenter = Augmenter::new(&recipe, &cases);
+    let augmenter = Augmenter::without_images(&recipe, &cases);
     let place = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
     let (mut pairs, mut single) = (0, 0);
     for (index, case) in cases.iter().enumerate() {
@@ -418,4 +422,131 @@ fn both_examples_of_a_pair_have_equal_words_and_other_answers_and_images() {
         }
     }
     assert!(pairs > 50 && single > pairs / 2, "{pairs} pairs, {single} others");
+}
+
+/// Thumbnails of uniform grey images, whose level is given by the index of the case.
+fn grey_levels(cases: &[Case], level: impl Fn(usize) -> u8 + Sync) -> Thumbnails {
+    let images = |case: &Case, index: usize| -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
+        let number = cases.iter().position(|other| other.case_id == case.case_id).ok_or("no such case")?;
+        let image = &case.images[index];
+        Ok(Arc::new(RgbImage::from_pixel(image.width, image.height, Rgb([level(number); 3]))))
+    };
+    Thumbnails::of(cases, &images, &mut |_| ()).expect("images")
+}
+
+/// Ids of the partners of all questions of all cases in the epoch `epoch`, by the id of the case and the index of the question.
+fn partners(augmenter: &Augmenter<'_>, beginning: StepPosition, epoch: u32) -> BTreeMap<(String, usize), String> {
+    let place = StepPosition { epoch, epochs_before: epoch, ..beginning };
+    let cases = augmenter.cases();
+    let mut partners = BTreeMap::new();
+    for (index, case) in cases.iter().enumerate() {
+        for item in 0..case.chain.len() {
+            if let [_, second] = &augmenter.all(place, SampleIndex { case: index, item })[..] {
+                let partner = cases[second.perturbed.shown_case(index)].case_id.clone();
+                partners.insert((case.case_id.clone(), item), partner);
+            }
+        }
+    }
+    partners
+}
+
+#[test]
+fn the_nearest_partner_has_the_most_similar_image_in_every_epoch() {
+    let cases = cases();
+    let level = |number: usize| (number * 37 % 251) as u8;
+    let thumbnails = grey_levels(&cases, level);
+    let recipe = recipe("pairs = { share = 1, partner = \"nearest_thumbnail\" }\n");
+    let beginning = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
+    let uninformed = Augmenter::without_images(&recipe, &cases);
+    let augmenter = Augmenter { thumbnails: Some(&thumbnails), ..Augmenter::without_images(&recipe, &cases) };
+    let found = partners(&augmenter, beginning, 0);
+    assert_eq!(found, partners(&augmenter, beginning, 1), "no random draw");
+    let same_questions = partners(&uninformed, beginning, 0);
+    assert!(found.keys().eq(same_questions.keys()), "the same questions become pairs without thumbnails");
+
+    let number = |id: &str| cases.iter().position(|case| case.case_id == id).expect("a case");
+    let apart = |one: usize, other: usize| level(one).abs_diff(level(other));
+    let random = Augmenter::without_images(&self::recipe("pairs = { share = 1 }\n"), &cases);
+    let drawn: Vec<_> = (0..8).map(|epoch| partners(&random, beginning, epoch)).collect();
+    assert!(drawn.iter().flat_map(BTreeMap::keys).all(|question| found.contains_key(question)));
+    let (mut nearer, mut yes_no) = (0, 0);
+    for ((id, place), partner) in &found {
+        let (own, other) = (number(id), number(partner));
+        let (case, item) = (&cases[own], &cases[own].chain[*place]);
+        assert_ne!(cases[other].group_id, case.group_id);
+        for drawn in drawn.iter().filter_map(|drawn| drawn.get(&(id.clone(), *place))) {
+            let drawn = number(drawn);
+            assert!(apart(own, other) <= apart(own, drawn), "{id} {place}: {partner}");
+            nearer += usize::from(apart(own, other) < apart(own, drawn));
+        }
+        let Answer::Yesno { gold, .. } = &item.answer else { continue };
+        let differs = |theirs: &Item| {
+            fold(&theirs.question) == fold(&item.question)
+                && matches!(&theirs.answer, Answer::Yesno { gold: theirs, .. } if theirs != gold)
+        };
+        let is_possible = |candidate: &&usize| {
+            let of = &cases[**candidate];
+            of.group_id != case.group_id && of.modality == case.modality && of.chain.iter().any(differs)
+        };
+        let all: Vec<usize> = (0..cases.len()).collect();
+        let nearest = all.iter().filter(is_possible).min_by_key(|other| (apart(own, **other), &cases[**other].case_id));
+        assert_eq!(nearest, Some(&other), "{id} {place}");
+        yes_no += 1;
+    }
+    assert!(nearer > 2 * found.len() && yes_no > 10, "{nearer} draws of {} were farther, {yes_no}", 8 * found.len());
+}
+
+#[test]
+fn equally_near_partners_are_decided_by_id_whatever_the_order_of_the_file() {
+    let cases = cases();
+    let mut reversed = cases.clone();
+    reversed.reverse();
+    let recipe = recipe("pairs = { share = 1, partner = \"nearest_thumbnail\" }\n");
+    let beginning = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
+    let found = |cases: &[Case]| {
+        let thumbnails = grey_levels(cases, |_| 7);
+        let augmenter = Augmenter { thumbnails: Some(&thumbnails), ..Augmenter::without_images(&recipe, cases) };
+        partners(&augmenter, beginning, 0)
+    };
+    let of_file = found(&cases);
+    assert_eq!(of_file, found(&reversed));
+    // Random partners are possible ones, so none of them has an earlier id.
+    let random = Augmenter::without_images(&self::recipe("pairs = { share = 1 }\n"), &cases);
+    for epoch in 0..8 {
+        let drawn = partners(&random, beginning, epoch);
+        assert!(drawn.iter().all(|(question, partner)| of_file[question] <= *partner));
+        assert!(drawn.len() > 50);
+    }
+}
+
+#[test]
+fn a_question_without_a_possible_partner_stays_single() {
+    let mut cases = cases();
+    cases.iter_mut().for_each(|case| case.group_id = "one patient".to_owned());
+    let thumbnails = grey_levels(&cases, |number| number as u8);
+    let recipe = recipe("pairs = { share = 1, partner = \"nearest_thumbnail\" }\n");
+    let beginning = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
+    let augmenter = Augmenter { thumbnails: Some(&thumbnails), ..Augmenter::without_images(&recipe, &cases) };
+    assert!(partners(&augmenter, beginning, 0).is_empty());
+    let single = augmenter.all(beginning, SampleIndex { case: 0, item: 0 });
+    assert_eq!((single.len(), single[0].condition), (1, None));
+}
+
+#[test]
+fn an_attacked_example_has_its_image_as_the_clean_view() {
+    let cases = cases();
+    let recipe = recipe("augment = { fgsm = { share = 1, eps = 4, random_start = true } }\n");
+    let augmenter = Augmenter::without_images(&recipe, &cases);
+    let place = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
+    let needs = Needs::of(&[View::Clean], false);
+    let mut attacked = 0;
+    for (_, asked) in examples(&recipe, &cases).into_iter().filter(|(_, asked)| asked.condition == Some("fgsm")) {
+        assert!(asked.perturbed.attack.is_some());
+        let views = ViewBuilder::default().views(&augmenter, place, &asked, needs);
+        let [(View::Clean, clean)] = &views[..] else { panic!("one clean view: {}", views.len()) };
+        assert!(clean.perturbed.attack.is_none() && matches!(clean.perturbed.pictures, ShownImages::Own));
+        assert_eq!(words(&cases, clean), words(&cases, &asked));
+        attacked += 1;
+    }
+    assert!(attacked > 100, "{attacked}");
 }

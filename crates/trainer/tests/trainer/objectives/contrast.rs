@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stepwise_objectives::{Contrast, Objectives, View, Weighted};
+use stepwise_objectives::{Contrast, Objectives, View, Weight, Weighted};
 use stepwise_testing::model::pipeline_with;
 use stepwise_trainer::objective::StepTotals;
 use stepwise_trainer::optim::step::step;
@@ -17,8 +17,8 @@ const BETA: f64 = 0.5;
 
 /// A pair of examples with `contrast` as the only loss.
 fn pair(pipeline: &VlmPipeline) -> Vec<TrainingExample> {
-    let contrast = Some(Weighted { weight: 1.0, objective: Contrast { beta: BETA } });
-    let objectives = Arc::new(Objectives { cross_entropy: 0.0, contrast, ..Objectives::default() });
+    let contrast = Some(Weighted { weight: Weight::constant(1.0), objective: Contrast { beta: BETA } });
+    let objectives = Arc::new(Objectives { cross_entropy: Weight::constant(0.0), contrast, ..Objectives::default() });
     examples(pipeline, &objectives).into_iter().take(2).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stepwise_objectives::Objectives;
+use stepwise_objectives::{Objectives, Weight};
 use stepwise_testing::model::parameters::{Values, gradients_of, replace};
 use stepwise_testing::model::pipeline_with;
 use stepwise_trainer::batches::examples::MicroBatch;
@@ -19,7 +19,7 @@ fn loss_and_gradient(pipeline: &mut VlmPipeline, micro: &MicroBatch) -> (f64, Va
     scored.count(&micro.batch.layout, &mut totals);
     let mut loss = 0.0;
     let mut weigh = |logprobs: &[f32]| {
-        let weighing = scored.weigh(&micro.batch.layout, logprobs, &totals).expect("finite");
+        let weighing = scored.weigh(&micro.batch.layout, logprobs, &totals, 0.0).expect("finite");
         loss = weighing.losses.iter().map(|(name, loss)| loss / totals.questions[name] as f64).sum();
         weighing.weights
     };
@@ -30,12 +30,12 @@ fn loss_and_gradient(pipeline: &mut VlmPipeline, micro: &MicroBatch) -> (f64, Va
 
 /// Removes all objectives but `name`, which gets the weight 1.
 fn only(name: &str) -> Objectives {
-    let mut one = Objectives { cross_entropy: 0.0, ..Objectives::default() };
+    let mut one = Objectives { cross_entropy: Weight::constant(0.0), ..Objectives::default() };
     macro_rules! keep {
         ($($field:ident)*) => {
             $(if stringify!($field) == name {
                 one.$field = all().$field;
-                one.$field.as_mut().expect("in use").weight = 1.0;
+                one.$field.as_mut().expect("in use").weight = Weight::constant(1.0);
             })*
         };
     }

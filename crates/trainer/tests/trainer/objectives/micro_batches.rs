@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use stepwise_objectives::Weight;
 use stepwise_testing::files::parity;
 use stepwise_testing::model::parameters::trainable_parameters;
 use stepwise_testing::model::{pipeline_in, pipeline_with};
@@ -12,7 +13,7 @@ use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;
 use stepwise_vlm::pipeline::VlmPipeline;
 
-use super::{OPTIONS, adamw, all, examples, options, packed};
+use super::{OPTIONS, adamw, all, all_with, examples, options, packed};
 
 /// Takes a step; the trainable parameters after it come last.
 fn after(
@@ -59,6 +60,29 @@ fn micro_batches_and_shared_prefixes_change_no_step() {
     assert_eq!(checkpointed.0, together.0);
     let rows = |share| packed(&fresh(), examples(&fresh(), &objectives), share).batch.layout.rows();
     assert!(2 * rows(true) < rows(false), "options and views share their prefixes");
+}
+
+#[test]
+fn weights_with_a_schedule_are_those_of_the_step_in_micro_batches_of_unequal_size() {
+    let stepped = |cross_entropy: Weight, others: Weight, each: usize, objective_progress: f64| {
+        let objectives = Arc::new(all_with(cross_entropy, others));
+        let divide = |pipeline: &VlmPipeline| {
+            let all = examples(pipeline, &objectives);
+            all.chunks(each).map(|some| packed(pipeline, some.to_vec(), true)).collect()
+        };
+        after(pipeline_with("tiny-lora"), divide, StepOptions { objective_progress, ..OPTIONS })
+    };
+    let (cross_entropy, others) = (Weight::linear(1.0, 0.5), Weight::linear(0.0, 2.0));
+    for progress in [0.0, 0.25, 1.0] {
+        let constant = |weight: Weight| Weight::constant(weight.at(progress));
+        let scheduled = stepped(cross_entropy, others, 4, progress);
+        let expected = stepped(constant(cross_entropy), constant(others), 4, 0.0);
+        assert_eq!((&scheduled.0, &scheduled.1), (&expected.0, &expected.1), "{progress}: to the bit");
+        // Micro-batches of three questions and of one.
+        near("unequal micro-batches", &scheduled, &stepped(cross_entropy, others, 3, progress));
+    }
+    let norms = [0.0, 0.25, 1.0].map(|progress| stepped(cross_entropy, others, 4, progress).0.grad_norm);
+    assert!(norms[0] != norms[1] && norms[1] != norms[2], "the weights change the gradient: {norms:?}");
 }
 
 #[test]

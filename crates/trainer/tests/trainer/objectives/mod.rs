@@ -1,6 +1,7 @@
 //! Objectives on option log-likelihoods in optimiser steps: equality with TRL, independence of micro-batches, exact
-//! gradients.
+//! gradients, attacks.
 
+mod adversarial;
 mod contrast;
 mod gradients;
 mod micro_batches;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use stepwise_data::conversation::{Conversation, Part};
 use stepwise_objectives::{
     ConditionalPreference, Consistency, Contrast, Dpo, DpoLoss, ExpectedReward, MaskedKl, Objectives, Pair, Prior,
-    ProductOfExperts, Rejected, Simpo, Unlikelihood, View, Weighted,
+    ProductOfExperts, Rejected, Simpo, Unlikelihood, View, Weight, Weighted,
 };
 use stepwise_testing::model::recorded::example;
 use stepwise_trainer::batches::adversarial::PendingBatch;
@@ -24,8 +25,13 @@ use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::pipeline::VlmPipeline;
 
 /// Steps without limit of the gradient's norm, without dropout and without checkpointing.
-const OPTIONS: StepOptions =
-    StepOptions { rates: Rates::same(1e-3), max_grad_norm: 0.0, dropout_key: 0, gradient_checkpointing: false };
+const OPTIONS: StepOptions = StepOptions {
+    rates: Rates::same(1e-3),
+    max_grad_norm: 0.0,
+    dropout_key: 0,
+    gradient_checkpointing: false,
+    objective_progress: 0.0,
+};
 
 /// AdamW without weight decay.
 fn adamw() -> AdamW {
@@ -52,7 +58,16 @@ fn scored(pipeline: &VlmPipeline, name: &str, wrong: &[&str], objectives: &Arc<O
     };
     let scoring = Some(Scoring { objectives: Arc::clone(objectives), options: Some(options) });
     let name = name.to_owned();
-    TrainingExample { example, stage: 1, condition: None, weight: 1.0, attack: None, scoring, name }
+    TrainingExample {
+        images_of: name.clone(),
+        example,
+        stage: 1,
+        condition: None,
+        weight: 1.0,
+        attack: None,
+        scoring,
+        name,
+    }
 }
 
 fn options(example: &mut TrainingExample) -> &mut OptionsToScore {
@@ -98,21 +113,26 @@ fn examples(pipeline: &VlmPipeline, objectives: &Arc<Objectives>) -> Vec<Trainin
 
 /// All objectives with weights above 0, and cross-entropy.
 fn all() -> Objectives {
-    fn one<T>(objective: T) -> Option<Weighted<T>> {
-        Some(Weighted { weight: 0.7, objective })
+    all_with(Weight::constant(0.5), Weight::constant(0.7))
+}
+
+/// Cross-entropy with the weight `cross_entropy`, and all objectives with the weight `others`.
+fn all_with(cross_entropy: Weight, others: Weight) -> Objectives {
+    fn one<T>(weight: Weight, objective: T) -> Option<Weighted<T>> {
+        Some(Weighted { weight, objective })
     }
     Objectives {
-        cross_entropy: 0.5,
-        dpo: one(Dpo { loss_type: DpoLoss::Ipo, beta: 0.3, rejected: Rejected::All }),
-        simpo: one(Simpo { beta: 2.0, gamma: 0.5, rejected: Rejected::Likeliest }),
-        unlikelihood: one(Unlikelihood {}),
-        consistency: one(Consistency {}),
-        expected_reward: one(ExpectedReward { mu: 1.0 }),
-        product_of_experts: one(ProductOfExperts { prior: Prior::Counts, tau: 1.0 }),
-        pair: one(Pair { beta: 0.1, anchor: 1.0, symmetry: 1e-4 }),
-        conditional_preference: one(ConditionalPreference { beta: 0.1, anchor: 1.0 }),
-        contrast: one(Contrast { beta: 0.1 }),
-        masked_kl: one(MaskedKl { kappa: 5.0 }),
+        cross_entropy,
+        dpo: one(others, Dpo { loss_type: DpoLoss::Ipo, beta: 0.3, rejected: Rejected::All }),
+        simpo: one(others, Simpo { beta: 2.0, gamma: 0.5, rejected: Rejected::Likeliest }),
+        unlikelihood: one(others, Unlikelihood {}),
+        consistency: one(others, Consistency {}),
+        expected_reward: one(others, ExpectedReward { mu: 1.0 }),
+        product_of_experts: one(others, ProductOfExperts { prior: Prior::Counts, tau: 1.0 }),
+        pair: one(others, Pair { beta: 0.1, anchor: 1.0, symmetry: 1e-4 }),
+        conditional_preference: one(others, ConditionalPreference { beta: 0.1, anchor: 1.0 }),
+        contrast: one(others, Contrast { beta: 0.1 }),
+        masked_kl: one(others, MaskedKl { kappa: 5.0 }),
     }
 }
 

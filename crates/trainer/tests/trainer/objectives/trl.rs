@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use stepwise_objectives::{Dpo, DpoLoss, Objectives, Rejected, Simpo, Weighted};
+use stepwise_objectives::{Dpo, DpoLoss, Objectives, Rejected, Simpo, Weight, Weighted};
 use stepwise_testing::model::parameters::gradients_of;
 use stepwise_testing::model::pipeline_with;
 use stepwise_testing::model::recorded::facts;
@@ -18,12 +18,12 @@ use super::{packed, scored};
 
 fn objectives(name: &str, recorded: &Value) -> Objectives {
     let number = |key: &str| recorded[key].as_f64().expect("a number");
-    let mut objectives = Objectives { cross_entropy: 0.0, ..Objectives::default() };
+    let mut objectives = Objectives { cross_entropy: Weight::constant(0.0), ..Objectives::default() };
     let (beta, rejected) = (number("beta"), Rejected::All);
     match name {
         "simpo" => {
             let simpo = Simpo { beta, gamma: number("gamma"), rejected };
-            objectives.simpo = Some(Weighted { weight: 1.0, objective: simpo });
+            objectives.simpo = Some(Weighted { weight: Weight::constant(1.0), objective: simpo });
         }
         _ => {
             let loss_type = match name {
@@ -32,7 +32,8 @@ fn objectives(name: &str, recorded: &Value) -> Objectives {
                 "ipo" => DpoLoss::Ipo,
                 other => panic!("no loss {other}"),
             };
-            objectives.dpo = Some(Weighted { weight: 1.0, objective: Dpo { loss_type, beta, rejected } });
+            objectives.dpo =
+                Some(Weighted { weight: Weight::constant(1.0), objective: Dpo { loss_type, beta, rejected } });
         }
     }
     objectives
@@ -66,7 +67,7 @@ fn ten_steps_of_every_preference_equal_trl() {
                 let mut sums = std::collections::BTreeMap::<String, Vec<f64>>::new();
                 for (micro, scored) in scored {
                     let mut weigh = |logprobs: &[f32]| {
-                        scored.weigh(&micro.batch.layout, logprobs, &totals).expect("finite").weights
+                        scored.weigh(&micro.batch.layout, logprobs, &totals, 0.0).expect("finite").weights
                     };
                     let parts = pipeline.reweighted_gradients(&micro.batch, &mut weigh, false, &Pass::training(0)).1;
                     for (name, values) in parts.iter().flat_map(|part| gradients_of(&mut pipeline.model, part)) {
@@ -91,6 +92,7 @@ fn ten_steps_of_every_preference_equal_trl() {
                 max_grad_norm: number("max_grad_norm"),
                 dropout_key: 0,
                 gradient_checkpointing: false,
+                objective_progress: 0.0,
             };
             let stepped = step(&mut pipeline, &mut optimizer, &micro_batches, options).expect("a step");
             let mine = *stepped.tally.objective_loss().values().next().expect("an objective");

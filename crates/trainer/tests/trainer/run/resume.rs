@@ -97,17 +97,17 @@ fn a_resumed_run_of_another_adapter_is_bit_identical() {
     }
 }
 
-/// Pairs, whose draws depend on the epoch, and all objectives: scores of the reference are cached in one process, and
-/// computed again in the other.
+/// Pairs, whose draws depend on the epoch, and all objectives, some with scheduled weights: scores of the reference are
+/// cached in one process, and computed again in the other.
 #[test]
 fn a_resumed_run_with_pairs_and_objectives_is_bit_identical() {
     let place = Workplace::new();
     let run_folder = place.path("run");
     let phases = "[curriculum]\npairs = { share = 0.5 }\naugment = { hint_minus = 0.3, hint_plus = 0.2 }\n\
         [[curriculum.phase]]\nstages = [1, 2]\nnum_train_epochs = 1\n\
-        objective = { dpo = {}, unlikelihood = {}, consistency = {}, product_of_experts = { prior = \"base\" } }\n\
-        [[curriculum.phase]]\nstages = [3, 4]\nnum_train_epochs = 1\n\
-        [objective]\npair = { beta = 0.2 }\nconditional_preference = { weight = 0.5 }\ncontrast = {}\nmasked_kl = {}\n\
+        objective = { dpo = { weight = { from = 0.0, to = 1.5 } }, unlikelihood = {}, consistency = {}, product_of_experts = { prior = \"base\" } }\n\
+        [[curriculum.phase]]\nstages = [3, 4]\nnum_train_epochs = 1\npairs = { share = 0.6, partner = \"nearest_thumbnail\" }\n\
+        [objective]\ncross_entropy = { from = 1.0, to = 0.4 }\npair = { beta = 0.2 }\nconditional_preference = { weight = 0.5 }\ncontrast = {}\nmasked_kl = {}\n\
         simpo = { rejected = \"named\" }\nexpected_reward = {}\n";
     let tuning = "[lora]\nr = 2\nlora_dropout = 0.1";
     let text = place.recipe_of("run", tuning, "save_steps = 0", phases, "none");
@@ -120,6 +120,17 @@ fn a_resumed_run_with_pairs_and_objectives_is_bit_identical() {
     let name = checkpoint::name(last);
     assert_same_files(&kept.join(&name), &run_folder.join(&name));
     let lines = log(&run_folder);
+    let weights = |folder: &Path| {
+        let lines = log(folder).into_iter().filter(|line| line["objective_weight"].is_object());
+        lines.map(|line| (line["current_steps"].clone(), line["objective_weight"].clone())).collect::<Vec<_>>()
+    };
+    let written = weights(&run_folder);
+    assert_eq!(written, weights(&kept), "the weights in force after each stop are those of the uninterrupted run");
+    let (first, end) = (&written[0].1, &written.last().expect("lines").1);
+    assert_eq!((&first["dpo"], &first["unlikelihood"]), (&serde_json::json!(0.0), &serde_json::json!(1.0)));
+    assert_eq!((&end["cross_entropy"], &end["simpo"]), (&serde_json::json!(0.4), &serde_json::json!(1.0)));
+    let steps_of_phase = written.iter().filter(|(_, weights)| weights["dpo"].is_number()).count();
+    assert_eq!(written[steps_of_phase - 1].1["dpo"], 1.5, "the schedule of a phase ends at its last step");
     let named = |phase: &str| {
         let of_phase = lines.iter().filter(|line| line["phase"] == phase && line["objective_loss"].is_object());
         let names = of_phase.flat_map(|line| line["objective_loss"].as_object().expect("losses").keys().cloned());
