@@ -76,7 +76,7 @@ fn the_gradient_of_a_pair_is_the_derivative_of_its_four_differences() {
     // The weight of the negative log-probability of each token of a sequence, which is the same for all of them.
     let mut weights: BTreeMap<usize, f32> = BTreeMap::new();
     let mut weigh = |logprobs: &[f32]| {
-        let weighing = scored.weigh(layout, logprobs, &totals).expect("finite");
+        let weighing = scored.weigh(layout, logprobs, &totals, 0.0).expect("finite");
         let [(name, found)] = weighing.losses[..] else { panic!("{:?}", weighing.losses) };
         assert!(name == "contrast" && (found - loss).abs() < 1e-4, "{found} against {loss}");
         for (prediction, weight) in
