@@ -1,5 +1,5 @@
-//! Masks and marks beside the evidence lie within the body or between the organs: on the air beside the patient they
-//! would be obviously beside it.
+//! Masks and marks beside the evidence lie within the body or between the organs. On the air beside the patient a wrong mark
+//! would be obviously wrong, and a control of a mask would cover nothing.
 
 use super::*;
 
