@@ -170,13 +170,20 @@ impl Cases {
     /// # Errors
     /// As [`Cases::open`], except for patients and image files on two sides.
     pub fn open_with_leaks(data: &Data) -> Result<Self, CasesError> {
-        let (cases, _) = Self::read(data)?;
+        let (cases, splits) = Self::read(data)?;
         let empty = |split, help| CasesError::Empty { split, place: place(data), help };
         if cases.train.is_empty() {
             return Err(empty("training", "set `split = \"train\"` in some cases; `stepwise check` counts the splits"));
         }
         if cases.eval.is_empty() {
-            return Err(empty("evaluation", "set `[data] eval_split` to a split that has cases, or add some cases"));
+            let is_set = matches!(data.source, CaseSource::Dataset(_));
+            let help = match splits.keys().any(|split| *split != Split::Train) || !is_set {
+                true => "set `[data] eval_split` to a split that has cases, or add some cases",
+                false => {
+                    "import the data set with `--split new`, which makes a validation and a test side, or add some cases"
+                }
+            };
+            return Err(empty("evaluation", help));
         }
         Ok(cases)
     }

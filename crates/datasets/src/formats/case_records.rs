@@ -12,12 +12,12 @@ use stepwise_data::problem::{Problem, Problems};
 use stepwise_data::taxonomy::Taxonomy;
 
 use super::entry::ImageRef;
-use super::format::{FormatOptions, Mark, folder_name};
+use super::format::{FormatOptions, Mark, SplitChoice, folder_name};
 use super::pictures::{Picture, Pictures, resolve};
 use super::pipeline::description;
 use super::record::{Place, Record, scalar};
 use super::records;
-use super::report::{FormatReport, REPORT_SCHEMA, write_report};
+use super::report::{FormatReport, REPORT_SCHEMA, no_published_split, write_report};
 use crate::import::{ImportError, check_source};
 use crate::output::{Output, slug};
 use crate::sides;
@@ -47,7 +47,7 @@ type Completed = (Place, Case);
 
 /// Completes the records of `source`, a JSON Lines file or a folder with `cases.jsonl`, and writes them with their
 /// images and masks to the new folder `out`. A value that a record has is kept; digests and sizes must be those of the
-/// files. Without any side of the split a new one is made by group. All faults of all records are reported at once, with
+/// files. Without any side of the split, or with [`SplitChoice::New`], a new one is made by group. All faults of all records are reported at once, with
 /// the rows of the source.
 ///
 /// # Errors
@@ -126,15 +126,23 @@ fn complete(
     if options.keep_going && !cases.is_empty() {
         problems.clear();
     }
-    problems.extend(leaks);
-    if sided > 0 && sideless > 0 {
-        let what = format!("{sideless} of {} records have no split", sided + sideless);
-        problems.push(Problem::new(root, what, "give all of them a side, or none").in_field("split"));
+    // A new split does not depend on the sides of the records.
+    let is_new = options.split == SplitChoice::New;
+    if !is_new {
+        problems.extend(leaks);
+        if sided > 0 && sideless > 0 {
+            let what = format!("{sideless} of {} records have no split", sided + sideless);
+            let advice = "give all of them a side, or none, or use --split new";
+            problems.push(Problem::new(root, what, advice).in_field("split"));
+        }
+    }
+    if options.split == SplitChoice::Published && sided == 0 {
+        problems.push(no_published_split(root));
     }
     if cases.is_empty() && problems.is_empty() {
         problems.push(Problem::new(root, "has no record", "write one JSON object on each line"));
     }
-    report.split.kind = if sided > 0 { "published" } else { "new" };
+    report.split.kind = if sided > 0 && !is_new { "published" } else { "new" };
     if problems.is_empty() { Ok(cases) } else { Err(Problems(problems).into()) }
 }
 

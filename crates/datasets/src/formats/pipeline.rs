@@ -5,7 +5,7 @@ use std::path::Path;
 
 use stepwise_data::check::{CheckOptions, Files, check, unreachable_boxes};
 use stepwise_data::dataset::{CASE_FILE, Dataset};
-use stepwise_data::problem::{Problem, Problems};
+use stepwise_data::problem::Problems;
 
 use super::assemble::{Common, cases};
 use super::crossing::keep_published;
@@ -16,7 +16,7 @@ use super::kept::KeptRow;
 use super::map::{CategoryMap, rest};
 use super::pictures::Pictures;
 use super::repeated::resolve;
-use super::report::{FormatReport, REPORT_SCHEMA, write_report};
+use super::report::{FormatReport, REPORT_SCHEMA, no_published_split, write_report};
 use crate::import::{ImportError, check_source};
 use crate::output::Output;
 use crate::sides;
@@ -115,10 +115,7 @@ fn finish(
         SplitChoice::Default => has_split,
         SplitChoice::New => false,
         SplitChoice::Published if has_split => true,
-        SplitChoice::Published => {
-            let advice = "use --split new, which makes a split by group";
-            return Err(Problem::new(source, "has no published split", advice).into());
-        }
+        SplitChoice::Published => return Err(no_published_split(source).into()),
     };
     report.split.kind = if is_published { "published" } else { "new" };
     let groups = Groups::of(&rows);

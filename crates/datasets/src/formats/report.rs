@@ -87,8 +87,18 @@ pub struct SplitReport {
     pub crossed: Tally,
 }
 
+impl SplitReport {
+    /// Returns what to do with a published split whose training cases come without validation cases, which recipes evaluate
+    /// by default. None for other splits.
+    fn without_validation(&self) -> Option<String> {
+        let is_lacking = self.kind == "published" && self.train > 0 && self.validation == 0;
+        let other = if self.test > 0 { ", or set `eval_split = \"test\"` in the recipe" } else { "" };
+        is_lacking.then(|| format!("the source has no validation side: import with `--split new`{other}"))
+    }
+}
+
 impl FormatReport {
-    /// Counts what the cases hold.
+    /// Counts what the cases hold, and notes a published split that recipes cannot evaluate.
     pub(crate) fn count(&mut self, cases: &[Case]) {
         self.cases = cases.len();
         self.regions = cases.iter().map(|case| case.regions.len()).sum();
@@ -102,6 +112,7 @@ impl FormatReport {
         self.split.train = side(Split::Train);
         self.split.validation = side(Split::Validation);
         self.split.test = side(Split::Test);
+        self.notes.extend(self.split.without_validation());
     }
 
     /// Returns the lines that are printed.
@@ -182,6 +193,11 @@ pub(crate) fn write_report(out: &Path, report: &FormatReport) -> Result<(), Prob
     let path = out.join(REPORT_FILE);
     let text = serde_json::to_string_pretty(report).map_err(|error| unwritable(&path, &error))?;
     write_atomic(&path, format!("{text}\n").as_bytes()).map_err(|error| unwritable(&path, &error))
+}
+
+/// Problem of a source without a side of the split where the published one is asked for.
+pub(super) fn no_published_split(source: &Path) -> Problem {
+    Problem::new(source, "has no published split", "use --split new, which makes a split by group")
 }
 
 /// Problem of a file that cannot be written.

@@ -363,3 +363,53 @@ fn a_source_that_does_not_exist_is_named() {
         said((importer.run)(&source, &out, &crate::ImportOptions::default()).map(drop));
     }
 }
+
+#[test]
+fn a_published_split_without_a_validation_side_names_the_way_out() {
+    let place = Place::new();
+    for (name, seed) in [("x.png", 1), ("y.png", 2)] {
+        place.picture(name, seed);
+    }
+    let columns = Columns { split: Some("side".into()), ..short_table().columns };
+    let options = FormatOptions { columns, ..rest("25") };
+    let noted = |sides: [&str; 2], options: &FormatOptions| {
+        let out = format!("{}-{}-{:?}", sides[0], sides[1], options.split);
+        let rows = ["x", "y"].iter().zip(sides).map(|(name, side)| format!("{name}.png,What?,CT,{side}\n"));
+        place.write("t.csv", format!("file,q,a,side\n{}", rows.collect::<String>()));
+        let lines = place.import_to("table", &out, options).unwrap_or_else(|error| panic!("{error}")).lines();
+        lines.into_iter().find(|line| line.contains("no validation side"))
+    };
+    let note = "note: the source has no validation side: import with `--split new`";
+    assert_eq!(noted(["train", "train"], &options).as_deref(), Some(note));
+    let with_test = format!("{note}, or set `eval_split = \"test\"` in the recipe");
+    assert_eq!(noted(["train", "test"], &options), Some(with_test));
+    assert_eq!(noted(["train", "val"], &options), None);
+    assert_eq!(noted(["test", "test"], &options), None, "an external test set is evaluated only");
+    assert_eq!(noted(["train", "train"], &FormatOptions { split: SplitChoice::New, ..options }), None);
+}
+
+#[test]
+fn a_new_split_of_case_records_does_not_depend_on_their_sides() {
+    let place = Place::new();
+    let chain =
+        "{\"category\": \"10\", \"question\": \"Is it ill?\", \"answer\": {\"type\": \"yesno\", \"gold\": true}}";
+    let mut lines = String::new();
+    for number in 0..8 {
+        place.picture(&format!("{number}.png"), number + 1);
+        let side = if number == 0 { "" } else { ", \"split\": \"train\"" };
+        lines += &format!("{{\"images\": [\"{number}.png\"], \"chain\": [{chain}]{side}}}\n");
+    }
+    place.write("cases.jsonl", &lines);
+    let import = |out: &str, split| {
+        let options = FormatOptions { split, ..FormatOptions::default() };
+        import_cases(&place.source(), &place.folder.path().join(out), &options)
+    };
+    let said = import("refused", SplitChoice::Default).expect_err("refused").to_string();
+    assert!(said.contains("1 of 8 records have no split -> "), "{said}");
+    let report = import("new", SplitChoice::New).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((report.split.kind, report.cases), ("new", 8));
+    assert!(report.split.validation > 0 && report.split.test > 0, "{:?}", report.split);
+    place.write("cases.jsonl", lines.replace(", \"split\": \"train\"", ""));
+    let said = import("published", SplitChoice::Published).expect_err("refused").to_string();
+    assert!(said.contains("has no published split -> use --split new"), "{said}");
+}
