@@ -25,6 +25,9 @@ pub struct Problem {
     /// Whether a patient or an image is on two sides of the split. Such cases can be used, but the results on them are
     /// too good.
     pub is_leak: bool,
+    /// Rows of further cases of the file that the problem concerns, counted from 1, such as the case with the same image
+    /// on the other side of the split.
+    pub other_rows: Vec<usize>,
 }
 
 impl Problem {
@@ -32,7 +35,16 @@ impl Problem {
     /// about it.
     pub fn new(file: impl Into<PathBuf>, what: impl Into<String>, advice: impl Into<String>) -> Self {
         let (what, advice) = (what.into(), advice.into());
-        Self { file: file.into(), row: None, column: None, field: String::new(), what, advice, is_leak: false }
+        Self {
+            file: file.into(),
+            row: None,
+            column: None,
+            field: String::new(),
+            what,
+            advice,
+            is_leak: false,
+            other_rows: Vec::new(),
+        }
     }
 
     /// Sets the row, counted from 1.
@@ -53,6 +65,13 @@ impl Problem {
     #[must_use]
     pub fn as_leak(mut self) -> Self {
         self.is_leak = true;
+        self
+    }
+
+    /// Adds the rows of further cases of the file that the problem concerns, counted from 1.
+    #[must_use]
+    pub fn with_other_rows(mut self, rows: impl IntoIterator<Item = usize>) -> Self {
+        self.other_rows.extend(rows);
         self
     }
 

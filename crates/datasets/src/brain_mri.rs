@@ -12,7 +12,7 @@ use stepwise_data::problem::{Problem, Problems};
 
 use super::chain::{Ask, Chain};
 use super::formats::Mark;
-use super::import::Skipped;
+use super::import::{Skipped, check_source};
 use super::limits::clear_step;
 use super::marks::{Marker, Target};
 use super::output::{Finished, IMAGE, Output, list, read_text};
@@ -61,6 +61,7 @@ pub(super) fn marks(source: &Path) -> Vec<Mark> {
 /// When a folder or box file cannot be read or is wrong, there is no slice with a box, an image cannot be read, `out`
 /// holds a case file, or a folder or file cannot be written. Images written before stay.
 pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
+    check_source(source)?;
     let mut skipped = Skipped::default();
     let mut slices = Vec::new();
     let mut problems = Vec::new();

@@ -1,5 +1,7 @@
 //! Options, summary and errors of an import.
 
+use std::path::Path;
+
 use stepwise_data::image::ImageError;
 use stepwise_data::problem::{Problem, Problems};
 
@@ -54,6 +56,17 @@ impl Skipped {
     pub(crate) fn part(&mut self, place: impl Into<String>, reason: impl Into<String>, line: String) {
         self.parts.add(reason, place);
         self.lines.push(line);
+    }
+}
+
+/// Refuses a source that does not exist.
+///
+/// # Errors
+/// When there is no file or folder at `source`.
+pub(crate) fn check_source(source: &Path) -> Result<(), Problems> {
+    match source.exists() {
+        true => Ok(()),
+        false => Err(Problem::new(source, "does not exist", "give the folder or file of the data set").into()),
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Importer {
     pub marks: fn(&Path) -> Vec<Mark>,
     /// Function that reads the data set in the first folder and writes `cases.jsonl`, `images/` and, if there
     /// are masks, `masks/` to the second folder. The second folder is created; an error is returned when it
-    /// holds a `cases.jsonl`.
+    /// holds a `cases.jsonl` or files that no import wrote.
     pub run: fn(&Path, &Path, &ImportOptions) -> Result<ImportReport, ImportError>,
 }
 

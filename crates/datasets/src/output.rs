@@ -18,7 +18,7 @@ use stepwise_data::io::bounded;
 use stepwise_data::near_duplicates::Fingerprint;
 use stepwise_data::problem::Problem;
 
-use super::formats::{FormatReport, REPORT_SCHEMA, write_report};
+use super::formats::{FormatReport, REPORT_FILE, REPORT_SCHEMA, write_report};
 use super::import::Skipped;
 use super::{ImportError, ImportReport};
 
@@ -27,6 +27,12 @@ pub(super) const IMAGE: &str = "i0";
 
 /// End of the ids of cases whose image has frames drawn on it.
 pub(super) const MARKS: &str = "-marks";
+
+/// Name of the list of images that an import wrote so far. It is removed when the import ends.
+pub(super) const JOURNAL_FILE: &str = "import.partial.jsonl";
+
+/// What an interrupted import leaves in the output folder.
+const LEFT: [&str; 4] = ["images", "masks", REPORT_FILE, JOURNAL_FILE];
 
 /// Import that is finished.
 pub(super) struct Finished {
@@ -46,16 +52,20 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Creates the folder and its `images/`, with the folders above it; existing folders are used. Files that an import was
-    /// writing when it was killed are removed.
+    /// Creates the folder and its `images/`, with the folders above it; an empty folder is used, and so is one that an
+    /// interrupted import left. Files that an import was writing when it was killed are removed.
     ///
     /// # Errors
-    /// When the folder already contains a case file, or cannot be created.
+    /// When the folder already contains a case file or a file that no import writes, or cannot be created.
     pub(super) fn create(root: &Path) -> Result<Self, ImportError> {
         let cases = root.join(CASE_FILE);
         if cases.exists() {
             let advice = "choose another folder, or remove this file first";
             return Err(Problem::new(cases, "already exists", advice).into());
+        }
+        if let Some(name) = foreign(root) {
+            let what = format!("holds {name:?}, which no import wrote");
+            return Err(Problem::new(root, what, "give a new or an empty folder").into());
         }
         let output = Self { root: root.to_owned(), fingerprints: BTreeMap::new() };
         fs::create_dir_all(root.join("images")).map_err(|error| unwritable(&root.join("images"), &error))?;
@@ -285,20 +295,32 @@ impl Output {
     }
 }
 
-/// Removes the temporary files of an import that was killed: `NAME.tmp-` with the number of its process.
+/// Returns the first name, in alphabetical order, of what the folder holds and no interrupted import leaves. Hidden files,
+/// such as those of file managers, are passed over. None for a folder that does not exist.
+fn foreign(root: &Path) -> Option<String> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let is_foreign = |name: &String| !name.starts_with('.') && !LEFT.contains(&name.as_str()) && !is_half_written(name);
+    names.filter(is_foreign).min()
+}
+
+/// Removes the temporary files of an import that was killed.
 fn remove_half_written(root: &Path) {
     for folder in [root.to_owned(), root.join("images"), root.join("masks")] {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let is_ours = name.rsplit_once(".tmp-").is_some_and(|(target, process)| {
-                let is_written = [".png", ".jpg", ".json", ".jsonl"].iter().any(|end| target.ends_with(end));
-                is_written && !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit())
-            });
-            if is_ours {
+            if is_half_written(&entry.file_name().to_string_lossy()) {
                 let _ = fs::remove_file(entry.path());
             }
         }
     }
+}
+
+/// Returns whether a file name is the one of a temporary file: `NAME.tmp-` with the number of the process.
+fn is_half_written(name: &str) -> bool {
+    name.rsplit_once(".tmp-").is_some_and(|(target, process)| {
+        let is_written = [".png", ".jpg", ".json", ".jsonl"].iter().any(|end| target.ends_with(end));
+        is_written && !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Problem {

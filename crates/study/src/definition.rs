@@ -129,16 +129,16 @@ impl Study {
     /// # Errors
     /// When the cases cannot be read, or a split has none.
     pub fn cases(&self, task: &Task) -> Result<Cases, StudyError> {
-        Cases::open_with(&task.recipe.data, LeakRule::Allow).map_err(|error| self.of_arm(task, error))
+        Cases::open_with_leaks(&task.recipe.data).map_err(|error| self.of_arm(task, error))
     }
 
-    /// Loads the cases of a task, and checks that no patient is on two sides of the split, and that no evaluation image
-    /// is equal or nearly equal to a training image.
+    /// Loads the cases of a task, and checks that no patient, and no image, equal or nearly equal, is on two sides of the
+    /// split.
     ///
     /// # Errors
     /// The errors of [`Study::cases`], and when there are such patients or images, unless [`Study::leaks`] allows them.
     pub(crate) fn checked_cases(&self, task: &Task) -> Result<Cases, StudyError> {
-        let cases = Cases::open_with(&task.recipe.data, self.leaks).map_err(|error| self.of_arm(task, error))?;
+        let cases = self.cases(task)?;
         leaks::check(&cases, self.leaks).map_err(|error| self.of_arm(task, error))?;
         Ok(cases)
     }

@@ -92,11 +92,15 @@ pub struct Cases {
     pub train: Vec<Case>,
     /// Evaluation cases: all cases of the recipe's `eval_split`.
     pub eval: Vec<Case>,
+    /// Cases of the other sides of the split, which the run neither trains on nor evaluates. A later evaluation may use
+    /// them, so they are compared with the training cases, too.
+    pub held_out: Vec<Case>,
     /// Source of their images.
     pub pictures: CaseImages,
     /// Remarks on the cases that do not stop a run, each as a line.
     pub warnings: Vec<String>,
-    /// Groups and image files on two sides of the split; empty unless [`LeakRule::Allow`] is given.
+    /// Groups and image files on two sides of the split. [`crate::preflight::leaks`] finds near-duplicates as well, and
+    /// refuses or allows all of them.
     pub leaks: Vec<Problem>,
     /// Thumbnails of the images of the training cases, made at their first use.
     thumbnails: OnceLock<Thumbnails>,
@@ -159,23 +163,31 @@ impl Cases {
     /// When a dataset cannot be read, a case id occurs twice, a patient or an image file is on two sides of the split,
     /// also in different folders, or a split has no cases.
     pub fn open(data: &Data) -> Result<Self, CasesError> {
-        Self::open_with(data, LeakRule::Refuse)
+        let mut cases = Self::open_with_leaks(data)?;
+        cases.leaks = LeakRule::Refuse.apply(cases.leaks)?;
+        Ok(cases)
     }
 
-    /// Loads or generates the cases like [`Cases::open`], and treats a patient or an image file on two sides of the
-    /// split by `rule`.
+    /// Loads or generates the cases like [`Cases::open`], but accepts a patient or an image file on two sides of the
+    /// split; [`Cases::leaks`] has them.
     ///
     /// # Errors
-    /// As [`Cases::open`].
-    pub fn open_with(data: &Data, rule: LeakRule) -> Result<Self, CasesError> {
-        let (mut cases, _) = Self::read(data)?;
-        cases.leaks = rule.apply(cases.leaks)?;
+    /// As [`Cases::open`], except for patients and image files on two sides.
+    pub fn open_with_leaks(data: &Data) -> Result<Self, CasesError> {
+        let (cases, splits) = Self::read(data)?;
         let empty = |split, help| CasesError::Empty { split, place: place(data), help };
         if cases.train.is_empty() {
             return Err(empty("training", "set `split = \"train\"` in some cases; `stepwise check` counts the splits"));
         }
         if cases.eval.is_empty() {
-            return Err(empty("evaluation", "set `[data] eval_split` to a split that has cases, or add some cases"));
+            let is_set = matches!(data.source, CaseSource::Dataset(_));
+            let help = match splits.keys().any(|split| *split != Split::Train) || !is_set {
+                true => "set `[data] eval_split` to a split that has cases, or add some cases",
+                false => {
+                    "import the data set with `--split new`, which makes a validation and a test side, or add some cases"
+                }
+            };
+            return Err(empty("evaluation", help));
         }
         Ok(cases)
     }
@@ -234,13 +246,22 @@ impl Cases {
         };
         let words = data.abstain_option.as_deref();
         let warnings = words.and_then(|words| abstain_option::offer_to_all(&mut cases, words)).into_iter().collect();
-        let side = |split: Split| cases.iter().filter(move |case| case.split == split).cloned();
-        let mut train: Vec<Case> = side(Split::Train).collect();
-        train.truncate(data.max_samples.map_or(usize::MAX, |most| most as usize));
-        let eval: Vec<Case> = side(data.eval_split).collect();
         let mut splits = BTreeMap::new();
         cases.iter().for_each(|case| *splits.entry(case.split).or_default() += 1);
-        Ok((Self { train, eval, pictures, warnings, leaks, thumbnails: OnceLock::new() }, splits))
+        let (mut train, others): (Vec<Case>, Vec<Case>) =
+            cases.into_iter().partition(|case| case.split == Split::Train);
+        let (mut eval, held_out): (Vec<Case>, Vec<Case>) =
+            others.into_iter().partition(|case| case.split == data.eval_split);
+        if data.eval_split == Split::Train {
+            eval.clone_from(&train);
+        }
+        train.truncate(data.max_samples.map_or(usize::MAX, |most| most as usize));
+        Ok((Self { train, eval, held_out, pictures, warnings, leaks, thumbnails: OnceLock::new() }, splits))
+    }
+
+    /// Returns the training cases, then the evaluation cases, then the held-out cases.
+    pub fn all(&self) -> impl Iterator<Item = &Case> {
+        self.train.iter().chain(&self.eval).chain(&self.held_out)
     }
 }
 

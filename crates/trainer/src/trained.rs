@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use stepwise_data::case::Case;
-use stepwise_data::check::{Fingerprints, PlacedCase, fingerprints};
+use stepwise_data::check::{Fingerprints, NearImage, PlacedCase, fingerprints};
 use stepwise_data::io::atomic::AtomicFile;
 use stepwise_data::near_duplicates::{Fingerprint, near_duplicates};
 
@@ -76,7 +76,7 @@ struct ImageLine {
 }
 
 impl Trained {
-    /// Collects the training cases. `fingerprints` are those of their images, in the order of the cases; none for
+    /// Collects the training cases. `fingerprints` begin with those of their images, in the order of the cases; none for
     /// synthetic cases.
     #[must_use]
     pub fn of(cases: &Cases, fingerprints: Fingerprints) -> Self {
@@ -157,31 +157,12 @@ impl Trained {
     /// the same group. None where there are none. Synthetic cases are left out.
     #[must_use]
     pub fn seen(&self, tested: &Cases) -> Option<SeenCases> {
-        let placed = tested.pictures.placed(&tested.eval);
-        let found = match self.cases.is_empty() {
-            true => return None,
-            false => fingerprints(&placed),
-        };
-        self.seen_with(tested, &found)
-    }
-
-    /// Looks for evaluation cases like [`Trained::seen`], with the fingerprints of their images.
-    #[must_use]
-    pub fn seen_with(&self, tested: &Cases, fingerprints: &[Vec<Option<Fingerprint>>]) -> Option<SeenCases> {
-        let placed = tested.pictures.placed(&tested.eval);
-        let mut known: HashMap<&str, usize> = HashMap::new();
-        for (index, case) in self.cases.iter().enumerate() {
-            let digests = case.images.iter().map(|(digest, _)| digest.as_str());
-            std::iter::once(case.group.as_str()).chain(digests).for_each(|name| {
-                known.entry(name).or_insert(index);
-            });
+        if self.cases.is_empty() {
+            return None;
         }
-        let mut found: BTreeMap<usize, usize> = BTreeMap::new();
-        for (index, PlacedCase { case, .. }) in placed.iter().enumerate() {
-            if let Some(first) = names(case).find_map(|name| known.get(name)) {
-                found.insert(index, *first);
-            }
-        }
+        let placed = tested.pictures.placed(&tested.eval);
+        let fingerprints = fingerprints(&placed);
+        let mut found = self.same_names(&placed);
         let trained =
             self.cases.iter().enumerate().flat_map(|(index, case)| {
                 case.images.iter().filter_map(move |(_, found)| Some((index, found.as_ref()?)))
@@ -195,6 +176,41 @@ impl Trained {
         for pair in near_duplicates(&images, |one, other| one < count && other >= count) {
             found.entry(owners[pair.other]).or_insert(owners[pair.one]);
         }
+        self.seen_cases(&placed, &found)
+    }
+
+    /// Looks for evaluation cases of the run's own `cases` like [`Trained::seen`]. `near` are the near-duplicates among
+    /// [`Cases::all`], so that images are not compared a second time.
+    #[must_use]
+    pub fn seen_in_run(&self, cases: &Cases, near: &[NearImage]) -> Option<SeenCases> {
+        let placed = cases.pictures.placed(&cases.eval);
+        let mut found = self.same_names(&placed);
+        let (trained, evaluated) = (cases.train.len(), cases.train.len() + cases.eval.len());
+        let of_training = |pair: &&NearImage| pair.earlier < trained && (trained..evaluated).contains(&pair.case);
+        for NearImage { earlier, case, .. } in near.iter().filter(of_training) {
+            found.entry(case - trained).or_insert(*earlier);
+        }
+        self.seen_cases(&placed, &found)
+    }
+
+    /// Returns the evaluation cases with a group or an image of a training case, by their indices, each with the index
+    /// of the training case.
+    fn same_names(&self, placed: &[PlacedCase<'_>]) -> BTreeMap<usize, usize> {
+        let mut known: HashMap<&str, usize> = HashMap::new();
+        for (index, case) in self.cases.iter().enumerate() {
+            let digests = case.images.iter().map(|(digest, _)| digest.as_str());
+            std::iter::once(case.group.as_str()).chain(digests).for_each(|name| {
+                known.entry(name).or_insert(index);
+            });
+        }
+        let first = |case: &Case| names(case).find_map(|name| known.get(name)).copied();
+        let found = placed.iter().enumerate();
+        found.filter_map(|(index, PlacedCase { case, .. })| Some((index, first(case)?))).collect()
+    }
+
+    /// Describes the evaluation cases in `found`, by their indices in `placed`, each with the index of the training case.
+    /// None where there are none.
+    fn seen_cases(&self, placed: &[PlacedCase<'_>], found: &BTreeMap<usize, usize>) -> Option<SeenCases> {
         let (first, known) = found.first_key_value()?;
         let first = &placed[*first];
         Some(SeenCases {

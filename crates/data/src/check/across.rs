@@ -30,6 +30,12 @@ impl<'a> PlacedCase<'a> {
     fn problem(&self, field: String, what: String, advice: &str) -> Problem {
         Problem::new(self.file, what, advice).at_row(self.row).in_field(field)
     }
+
+    /// Returns the rows of the `others` that are other cases of the same file.
+    pub(super) fn other_rows<'b>(&self, others: impl IntoIterator<Item = &'b PlacedCase<'b>>) -> Vec<usize> {
+        let others = others.into_iter().filter(|other| other.file == self.file && other.row != self.row);
+        others.map(|other| other.row).collect()
+    }
 }
 
 /// Checks the rules between cases that need no image file, and returns the problems in the order of the cases: a case
@@ -46,7 +52,8 @@ pub fn between(cases: &[PlacedCase<'_>]) -> Vec<Problem> {
         let case = placed.case;
         if let Some(first) = first(&mut ids, &case.case_id, place) {
             let what = format!("\"{}\" is already used in {}", case.case_id, row(&cases[first], placed));
-            problems.push((place, placed.problem("case_id".into(), what, "give each case its own id")));
+            let problem = placed.problem("case_id".into(), what, "give each case its own id");
+            problems.push((place, problem.with_other_rows(placed.other_rows([&cases[first]]))));
         }
         let add = |known: &mut Vec<Side>, image| match known
             .iter_mut()
@@ -63,27 +70,31 @@ pub fn between(cases: &[PlacedCase<'_>]) -> Vec<Problem> {
     let on_sides = |known: &[Side]| {
         let reported = known.get(1)?;
         let all: Vec<(PlacedCase<'_>, usize)> = known.iter().map(|side| (cases[side.first], side.count)).collect();
-        Some((reported.first, reported.image, sides(&all)))
+        let rows = cases[reported.first].other_rows(all.iter().map(|(side, _)| side));
+        Some((reported.first, reported.image, sides(&all), rows))
     };
     for (id, places) in &groups {
-        if let Some((place, _, sides)) = on_sides(places) {
+        if let Some((place, _, sides, rows)) = on_sides(places) {
             let what = format!("group \"{id}\" is in {sides}");
             let advice = "keep a group on one side of the split";
-            problems.push((place, cases[place].problem("split".into(), what, advice).as_leak()));
+            let problem = cases[place].problem("split".into(), what, advice).as_leak();
+            problems.push((place, problem.with_other_rows(rows)));
         }
     }
     for places in digests.values() {
-        if let Some((place, index, sides)) = on_sides(places) {
+        if let Some((place, index, sides, rows)) = on_sides(places) {
             let (field, what) = (format!("images[{index}].sha256"), format!("the same image is in {sides}"));
             let advice = "keep an image on one side of the split";
-            problems.push((place, cases[place].problem(field, what, advice).as_leak()));
+            let problem = cases[place].problem(field, what, advice).as_leak();
+            problems.push((place, problem.with_other_rows(rows)));
         }
     }
     for (first, place, index) in contradictions(cases) {
         let other = row(&cases[first], &cases[place]);
         let what = format!("{other} has another answer to the same question about the same image");
         let (field, advice) = (format!("chain[{index}].answer.gold"), "correct one of them, or remove both");
-        problems.push((place, cases[place].problem(field, what, advice)));
+        let rows = cases[place].other_rows([&cases[first]]);
+        problems.push((place, cases[place].problem(field, what, advice).with_other_rows(rows)));
     }
     problems.sort_by_key(|(place, _)| *place);
     problems.into_iter().map(|(_, problem)| problem).collect()

@@ -24,7 +24,7 @@ use crate::taxonomy::Taxonomy;
 
 pub use across::{PlacedCase, between};
 pub use boxes::unreachable_boxes;
-pub use near::{Fingerprints, NearImage, fingerprints, near, near_images};
+pub use near::{Fingerprints, NearImage, fingerprints, near_across_sides, near_images, near_problems};
 pub use summary::{CategoryCount, CheckSummary, OneAnswerQuestion, summary};
 
 /// How far the files that cases name are checked.
@@ -105,7 +105,7 @@ fn check_with_fingerprints(dataset: &Dataset, options: &CheckOptions) -> (Findin
     let fingerprints = check_each(dataset, 1.., options, &mut problems);
     let placed: Vec<PlacedCase<'_>> = PlacedCase::all(dataset).collect();
     problems.extend(between(&placed));
-    problems.extend(near(&placed, &fingerprints));
+    problems.extend(near_problems(&placed, &near_across_sides(&placed, &fingerprints)));
     problems.sort_by_key(|problem| problem.row);
     let mut warnings = image_warnings(dataset.cases.iter().zip(&fingerprints));
     warnings.extend(unreachable_boxes(&dataset.cases));

@@ -25,7 +25,7 @@ pub fn fingerprints(cases: &[PlacedCase<'_>]) -> Fingerprints {
     parallel::map(cases, read)
 }
 
-/// An image with a near-duplicate in an earlier case.
+/// An image with a near-duplicate in an earlier case. Indices are those of the list of cases that was searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NearImage {
     /// Index of the first of the earlier cases.
@@ -39,16 +39,22 @@ pub struct NearImage {
 }
 
 /// Finds images of `cases` with a near-duplicate, but not equal, image in an earlier case of another group on the other
-/// side of the split. Returns one problem for each such image, in the order of the cases; empty when there is none. Images without
-/// one of the `fingerprints` have no near-duplicates.
+/// side of the split. Returns one entry for each such image, in the order of the cases; empty when there is none. Images
+/// without one of the `fingerprints` have no near-duplicates.
 #[must_use]
-pub fn near(cases: &[PlacedCase<'_>], fingerprints: &Fingerprints) -> Vec<Problem> {
+pub fn near_across_sides(cases: &[PlacedCase<'_>], fingerprints: &Fingerprints) -> Vec<NearImage> {
     // A group on two sides is a problem of its own.
     let other_side = |one: usize, other: usize| {
         let (one, other) = (cases[one].case, cases[other].case);
         one.split != other.split && one.group_id != other.group_id
     };
-    let problem = |found: NearImage| {
+    near_images(cases, other_side, fingerprints)
+}
+
+/// Returns a problem for each image that [`near_across_sides`] found among `cases`.
+#[must_use]
+pub fn near_problems(cases: &[PlacedCase<'_>], found: &[NearImage]) -> Vec<Problem> {
+    let problem = |found: &NearImage| {
         let sides = sides(&[(cases[found.earlier], 1), (cases[found.case], 1)]);
         let what = match found.change {
             Some(change) => format!("a near-duplicate image, {change}, is in {sides}"),
@@ -56,9 +62,10 @@ pub fn near(cases: &[PlacedCase<'_>], fingerprints: &Fingerprints) -> Vec<Proble
         };
         let PlacedCase { file, row, .. } = cases[found.case];
         let problem = Problem::new(file, what, "put both cases into one group, on one side");
-        problem.at_row(row).in_field(format!("images[{}].phash", found.image)).as_leak()
+        let problem = problem.at_row(row).in_field(format!("images[{}].phash", found.image)).as_leak();
+        problem.with_other_rows(cases[found.case].other_rows([&cases[found.earlier]]))
     };
-    near_images(cases, other_side, fingerprints).into_iter().map(problem).collect()
+    found.iter().map(problem).collect()
 }
 
 /// Finds images with a near-duplicate, but not equal, image (by their recorded digests) in an earlier case. Only pairs

@@ -336,6 +336,25 @@ fn neither_groups_nor_images_may_be_on_two_sides_of_the_split() {
 }
 
 #[test]
+fn a_problem_of_two_cases_has_the_rows_of_both() {
+    let (folder, case) = sound();
+    let mut second = case.clone();
+    second["case_id"] = json!("c2");
+    second["split"] = json!("test");
+    let mut third = case.clone();
+    third["chain"][1]["answer"]["gold"] = json!(false);
+    third["chain"][2]["answer"]["gold"] = json!(true);
+    let cases = [case, second, third].map(|case| serde_json::from_value(case).expect("well formed"));
+    let dataset = Dataset::new(&folder.path().join(CASE_FILE), cases.into());
+    let options = CheckOptions { files: Files::Skip, ..CheckOptions::default() };
+    let rows: Vec<(Option<usize>, Vec<usize>)> =
+        check(&dataset, &options).problems.into_iter().map(|problem| (problem.row, problem.other_rows)).collect();
+    // Group and image on two sides; then the id of the first case, and two answers of the first case.
+    let expected = [(2, 1), (2, 1), (3, 1), (3, 1), (3, 1)].map(|(row, other)| (Some(row), vec![other]));
+    assert_eq!(rows, expected);
+}
+
+#[test]
 fn near_duplicates_without_a_recorded_hash_are_found_too() {
     let (folder, mut case) = sound();
     let mut copy = load_image(&folder.path().join("a.png")).expect("decodes");

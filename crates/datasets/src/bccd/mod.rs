@@ -17,7 +17,7 @@ use stepwise_data::problem::{Problem, Problems};
 use super::formats::Mark;
 use super::marks::{Marker, Target};
 use super::output::{Finished, IMAGE, Output, list, read_text, slug};
-use crate::import::{ImportError, ImportOptions, ImportReport, Skipped};
+use crate::import::{ImportError, ImportOptions, ImportReport, Skipped, check_source};
 use crate::sides;
 use voc::{CELLS, Cell, PLATELET, Smear, WHITE};
 
@@ -49,8 +49,10 @@ pub(super) fn has_cells(source: &Path) -> bool {
 ///
 /// # Errors
 /// When a list or annotation cannot be read or is wrong, an annotation does not fit its image, an image cannot be read,
-/// there is no case, `out` holds a case file, or a folder or file cannot be written. Images written before stay.
+/// there is no case, `out` holds a case file or files that no import wrote, or a folder or file cannot be written. Images
+/// written before stay.
 pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
+    check_source(source)?;
     let (mut skipped, mut problems, mut smears) = (Skipped::default(), Vec::new(), Vec::new());
     for (name, (split, listed_in)) in sets(source)? {
         let image = source.join("JPEGImages").join(format!("{name}.jpg"));

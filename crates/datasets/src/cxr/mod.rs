@@ -21,7 +21,7 @@ use super::formats::Mark;
 use super::marks::Marker;
 use super::output::{Finished, IMAGE, Output, slug};
 use super::pixels::paste;
-use crate::import::{ImportError, ImportOptions, ImportReport, Skipped};
+use crate::import::{ImportError, ImportOptions, ImportReport, Skipped, check_source};
 use crate::sides;
 use classes::{CLASSES, Class};
 use facts::{Facts, LEAST, Marked};
@@ -34,7 +34,7 @@ pub(super) const NAME: &str = "cxr";
 
 /// Returns what the importer looks for in a folder.
 pub(super) fn marks(source: &Path) -> Vec<Mark> {
-    let mut marks = vec![Mark::new("images/", source.join("images").is_dir())];
+    let mut marks = vec![Mark::common("images/", source.join("images").is_dir())];
     for (table, column) in [("metadata.csv", "patientid"), ("structure.csv", "Template Name")] {
         let has_column = csv::Reader::from_path(source.join(table))
             .and_then(|mut table| table.headers().map(|names| names.iter().any(|name| name == column)))
@@ -50,9 +50,10 @@ pub(super) fn marks(source: &Path) -> Vec<Mark> {
 ///
 /// # Errors
 /// When a table cannot be read or is wrong, an image or mask cannot be read or contradicts the table, the marked lungs
-/// contradict the orientation, there is no case, `out` holds a case file, or a folder or file cannot be written. Images
-/// and masks written before stay.
+/// contradict the orientation, there is no case, `out` holds a case file or files that no import wrote, or a folder or file
+/// cannot be written. Images and masks written before stay.
 pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
+    check_source(source)?;
     let metadata = source.join("metadata.csv");
     let structure = source.join("structure.csv");
     let pictures = tables::pictures(&metadata)?;

@@ -9,11 +9,15 @@ use stepwise_data::split::join;
 use super::kept::{KeptQuestion, KeptRow};
 use super::pictures::Pictures;
 use super::report::FormatReport;
+use crate::output::slug;
 
 /// What all cases of an import have in common.
 pub(super) struct Common {
     /// Name of the data set.
     pub(super) dataset: String,
+    /// Name, without extension, of the only file that is imported; None for a folder. Ids of cases have it, so that tables
+    /// of one folder about the same images can be used together.
+    pub(super) file: Option<String>,
     /// Licence of the images.
     pub(super) licence: String,
     /// Whether all cases are credentialed.
@@ -98,7 +102,8 @@ fn case(images: &[usize], rows: &[&KeptRow], pictures: &Pictures, common: &Commo
         found.add(asked.question.mapped.found_by.clone(), asked.question.text.clone());
     }
     join_pairs(&mut chain, &questions);
-    let case_id = format!("{}-{name}", crate::output::slug(&common.dataset));
+    let parts = std::iter::once(&common.dataset).chain(&common.file).map(|part| slug(part));
+    let case_id = format!("{}-{name}", parts.collect::<Vec<_>>().join("-"));
     let text = |find: fn(&KeptRow) -> Option<&String>| rows.iter().find_map(|row| find(row)).cloned();
     let group = rows.iter().find_map(|row| row.links.first()).cloned().unwrap_or_else(|| name.clone());
     Case {

@@ -1,60 +1,78 @@
 //! Completion of case records: ids, digests, sizes, hashes, boxes of masks and sides of the split that a file lacks.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use stepwise_data::case::{Case, SCHEMA, Shape, Split};
-use stepwise_data::check::{CheckOptions, Files, check, unreachable_boxes};
+use stepwise_data::check::{CheckOptions, Files, PlacedCase, between, check, unreachable_boxes};
 use stepwise_data::dataset::{CASE_FILE, Dataset};
 use stepwise_data::image::Mask;
 use stepwise_data::problem::{Problem, Problems};
 use stepwise_data::taxonomy::Taxonomy;
 
 use super::entry::ImageRef;
-use super::format::FormatOptions;
+use super::format::{FormatOptions, Mark, SplitChoice, folder_name};
 use super::pictures::{Picture, Pictures, resolve};
 use super::pipeline::description;
-use super::record::{Record, scalar};
+use super::record::{Place, Record, scalar};
 use super::records;
-use super::report::{FormatReport, REPORT_SCHEMA, write_report};
-use crate::import::ImportError;
-use crate::output::Output;
+use super::report::{FormatReport, REPORT_SCHEMA, no_published_split, write_report};
+use crate::import::{ImportError, check_source};
+use crate::output::{Output, slug};
 use crate::sides;
 use crate::source_image::{DrawnOn, read_mask};
+
+/// Name of the import.
+pub const CASES: &str = "cases";
 
 /// Text of what the source does not record.
 const NOT_RECORDED: &str = "not recorded";
 
+/// Returns what the import looks for in `source`, and whether it is there.
+pub(super) fn marks(source: &Path) -> Vec<Mark> {
+    let file = case_file(source);
+    let is_named = file.file_name().is_some_and(|name| name == CASE_FILE);
+    let first = if is_named { records::first(&file) } else { None };
+    let found = first.is_some_and(|fields| fields.contains_key("images") && fields.contains_key("chain"));
+    vec![Mark::new(format!("{CASE_FILE} with images and chain"), found)]
+}
+
+fn case_file(source: &Path) -> PathBuf {
+    if source.is_dir() { source.join(CASE_FILE) } else { source.to_owned() }
+}
+
+/// A completed case with the place of its record.
+type Completed = (Place, Case);
+
 /// Completes the records of `source`, a JSON Lines file or a folder with `cases.jsonl`, and writes them with their
 /// images and masks to the new folder `out`. A value that a record has is kept; digests and sizes must be those of the
-/// files. Without any side of the split a new one is made by group.
+/// files. Without any side of the split, or with [`SplitChoice::New`], a new one is made by group. All faults of all records are reported at once, with
+/// the rows of the source.
 ///
 /// # Errors
-/// When the source cannot be read, a record is faulty (without [`FormatOptions::keep_going`]), no case is left, `out`
-/// holds a case file, or a file cannot be written.
+/// When the source cannot be read, a record is faulty (without [`FormatOptions::keep_going`]), a group or an image is on two
+/// sides of the split, no case is left, `out` holds a case file or files that no import wrote, or a file cannot be written.
 pub(crate) fn import(source: &Path, out: &Path, options: &FormatOptions) -> Result<FormatReport, ImportError> {
     if options.pixels.exif == Some(DrawnOn::Stored) {
         let what = "case records have their regions on the image as shown";
         return Err(Problem::new(source, what, "turn the regions, and leave --exif out").into());
     }
-    let file = if source.is_dir() { source.join(CASE_FILE) } else { source.to_owned() };
+    check_source(source)?;
+    let file = case_file(source);
     let root = stepwise_data::dataset::root_of(&file).to_owned();
     let mut report = FormatReport {
         schema: REPORT_SCHEMA.into(),
-        format: "cases".into(),
-        dataset: root.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        format: CASES.into(),
+        dataset: options.dataset.clone().or_else(|| folder_name(source)).unwrap_or_else(|| CASES.to_owned()),
         seed: options.seed,
         ..FormatReport::default()
     };
-    if report.dataset.is_empty() {
-        report.dataset = "cases".into();
-    }
     let records = records::open(&file)?;
-    let import = description("cases", source, options);
+    let import = description(CASES, source, options);
     let mut pictures = Pictures::new(Output::create(out)?, &import)?;
     let finished = complete(records, &root, options, &mut pictures, &mut report)
-        .and_then(|cases| finish(cases, &root, out, options, &mut pictures, &mut report));
+        .and_then(|cases| finish(cases, out, options, &mut pictures, &mut report));
     match finished {
         Ok(()) => Ok(report),
         Err(error) => {
@@ -64,50 +82,98 @@ pub(crate) fn import(source: &Path, out: &Path, options: &FormatOptions) -> Resu
     }
 }
 
-/// Completes each record. The masks of the cases still have their paths in the source.
+/// Completes and checks each record.
 fn complete(
     records: records::Records,
     root: &Path,
     options: &FormatOptions,
     pictures: &mut Pictures,
     report: &mut FormatReport,
-) -> Result<Vec<Case>, ImportError> {
-    let (mut cases, mut problems) = (Vec::new(), Vec::new());
-    let (mut sided, mut sideless) = (0, 0);
+) -> Result<Vec<Completed>, ImportError> {
+    let (mut cases, mut problems): (Vec<Completed>, Vec<Problem>) = (Vec::new(), Vec::new());
+    let rules = CheckOptions { files: Files::Skip, ..CheckOptions::default() };
+    let (mut sided, mut sideless, mut ids) = (0, 0, BTreeSet::new());
     for record in records {
         report.rows.read += 1;
-        let has_side = record.as_ref().is_ok_and(|record| record.fields.contains_key("split"));
-        match record.map_err(ImportError::from).and_then(|record| case(&record, root, options, pictures, report)) {
-            Ok(case) => {
+        let completed = record.map_err(ImportError::from).and_then(|record| {
+            let case = case(&record, root, options, pictures, report)?;
+            let case = sound(&record, case, &rules)?;
+            if !ids.insert(case.case_id.clone()) {
+                let what = format!("\"{}\" is the id of an earlier case", case.case_id);
+                return Err(record.problem("case_id", what, "give each case its own id").into());
+            }
+            let case = masked(&record, case, root, pictures)?;
+            Ok((record, case))
+        });
+        match completed {
+            Ok((record, case)) => {
                 report.questions.read += case.chain.len();
-                cases.push(case);
-                if has_side {
-                    sided += 1;
-                } else {
-                    sideless += 1;
+                match record.fields.contains_key("split") {
+                    true => sided += 1,
+                    false => sideless += 1,
                 }
+                cases.push((record.place, case));
             }
             Err(ImportError::Problems(Problems(found))) => {
-                let first =
-                    found.first().map_or_else(String::new, |problem| format!("{}: {}", problem.field, problem.what));
-                report.rows.faulty.add(first, format!("row {}", report.rows.read));
+                report.add_faulty_row(&found);
                 problems.extend(found);
             }
             Err(other) => return Err(other),
         }
     }
-    if sided > 0 && sideless > 0 {
-        let what = format!("{sideless} of {} records have no split", sided + sideless);
-        problems.push(Problem::new(root, what, "give all of them a side, or none").in_field("split"));
-    } else if !options.keep_going || cases.is_empty() {
-        if cases.is_empty() && problems.is_empty() {
-            problems.push(Problem::new(root, "has no record", "write one JSON object on each line"));
-        }
-    } else {
+    let (contradicting, leaks) = contradictions(&mut cases, report);
+    problems.extend(contradicting);
+    if options.keep_going && !cases.is_empty() {
         problems.clear();
     }
-    report.split.kind = if sided > 0 { "published" } else { "new" };
+    // A new split does not depend on the sides of the records.
+    let is_new = options.split == SplitChoice::New;
+    if !is_new {
+        problems.extend(leaks);
+        if sided > 0 && sideless > 0 {
+            let what = format!("{sideless} of {} records have no split", sided + sideless);
+            let advice = "give all of them a side, or none, or use --split new";
+            problems.push(Problem::new(root, what, advice).in_field("split"));
+        }
+    }
+    if options.split == SplitChoice::Published && sided == 0 {
+        problems.push(no_published_split(root));
+    }
+    if cases.is_empty() && problems.is_empty() {
+        problems.push(Problem::new(root, "has no record", "write one JSON object on each line"));
+    }
+    report.split.kind = if sided > 0 && !is_new { "published" } else { "new" };
     if problems.is_empty() { Ok(cases) } else { Err(Problems(problems).into()) }
+}
+
+/// Returns the case if it keeps the rules of single cases; else its problems at the place of the record.
+fn sound(record: &Record, case: Case, rules: &CheckOptions) -> Result<Case, Problems> {
+    let mut alone = Dataset::new(&record.place.file, vec![case]);
+    let problems = check(&alone, rules).problems;
+    match alone.cases.pop() {
+        Some(case) if problems.is_empty() => Ok(case),
+        _ => Err(Problems(problems.into_iter().map(|problem| problem.at_row(record.place.row)).collect())),
+    }
+}
+
+/// Takes out of `cases` those that contradict an earlier one, and counts them as faulty. Returns their problems, and the
+/// groups and images on two sides of a split that the records state.
+fn contradictions(cases: &mut Vec<Completed>, report: &mut FormatReport) -> (Vec<Problem>, Vec<Problem>) {
+    let placed = cases.iter().map(|(place, case)| PlacedCase { file: &place.file, row: place.row, case });
+    let (leaks, found): (Vec<Problem>, Vec<Problem>) =
+        between(&placed.collect::<Vec<_>>()).into_iter().partition(|problem| problem.is_leak);
+    let rows: BTreeSet<usize> = found.iter().filter_map(|problem| problem.row).collect();
+    for row in &rows {
+        let of_row: Vec<Problem> = found.iter().filter(|problem| problem.row == Some(*row)).cloned().collect();
+        report.add_faulty_row(&of_row);
+    }
+    let (out, kept): (Vec<Completed>, Vec<Completed>) =
+        std::mem::take(cases).into_iter().partition(|(place, _)| rows.contains(&place.row));
+    *cases = kept;
+    for (place, case) in &out {
+        case.chain.iter().for_each(|_| report.questions.faulty.add("in a faulty row", place.short()));
+    }
+    (found, leaks)
 }
 
 /// Completes one record.
@@ -119,7 +185,8 @@ fn case(
     report: &mut FormatReport,
 ) -> Result<Case, ImportError> {
     let mut fields = record.fields.clone();
-    let id = fields.get("case_id").and_then(scalar).unwrap_or_else(|| format!("case-{:06}", record.place.row));
+    let numbered = || format!("{}-{:06}", slug(&report.dataset), record.place.row);
+    let id = fields.get("case_id").and_then(scalar).unwrap_or_else(numbered);
     let source = json!({"dataset": report.dataset, "licence": options.licence.as_deref().unwrap_or(NOT_RECORDED),
                         "credentialed": options.credentialed});
     let modality = options.modality.as_deref().unwrap_or(NOT_RECORDED);
@@ -168,10 +235,14 @@ fn case(
     for (index, item) in list(record, &mut fields, "chain")?.iter_mut().enumerate() {
         let object = object(record, item, &format!("chain[{index}]"))?;
         object.entry("id").or_insert(json!(format!("q{index}")));
-        let category = object.get("category").and_then(scalar).unwrap_or_default();
-        if let Some(category) = taxonomy.category(&category) {
-            object.entry("stage").or_insert(json!(category.stage));
-        }
+        let field = format!("chain[{index}].category");
+        let id = object.get("category").and_then(scalar);
+        let id = id.ok_or_else(|| record.problem(&field, "is missing", "name a category, for example \"01\""))?;
+        let Some(category) = taxonomy.category(&id) else {
+            let advice = format!("use an id of {}, for example \"01\"", taxonomy.name);
+            return Err(record.problem(&field, format!("there is no category \"{id}\""), advice).into());
+        };
+        object.entry("stage").or_insert(json!(category.stage));
     }
     serde_json::from_value(Value::Object(fields))
         .map_err(|error| problem(record, "", &format!("is no case: {error} -> compare it with docs/data.md")).into())
@@ -213,15 +284,41 @@ fn complete_image(
     Ok(object.entry("id").or_insert(json!(format!("i{index}"))).clone())
 }
 
-/// Writes masks, makes the split, checks the cases, and writes them and the report.
+/// Writes the masks of a case, whose paths are those of the source, and returns the case with the paths in the output.
+fn masked(record: &Record, mut case: Case, root: &Path, pictures: &mut Pictures) -> Result<Case, ImportError> {
+    for (index, region) in case.regions.iter_mut().enumerate() {
+        let Shape::Mask { path, bounds } = &mut region.shape else { continue };
+        let field = format!("regions[{index}].path");
+        let mask = mask(root, path).map_err(|what| problem(record, &field, &what))?;
+        let image = case.images.iter().find(|image| image.id == region.image);
+        if let Some(image) = image.filter(|image| (image.width, image.height) != (mask.width, mask.height)) {
+            let (width, height) = (image.width, image.height);
+            let what = format!("{path} is {}x{} pixels, but its image has {width}x{height}", mask.width, mask.height);
+            return Err(record.problem(&field, what, "use the mask that belongs to the image").into());
+        }
+        match mask.bounds() {
+            Some(found) if found == *bounds => {}
+            Some(found) => {
+                let what = format!("is {bounds:?}, but the box around the mask is {found:?}");
+                let advice = "correct it, or leave it out";
+                return Err(record.problem(&format!("regions[{index}].box"), what, advice).into());
+            }
+            None => return Err(problem(record, &field, "the mask is empty").into()),
+        }
+        *path = pictures.write_mask(&format!("{}-{}", slug(&case.case_id), slug(&region.id)), &mask)?;
+    }
+    Ok(case)
+}
+
+/// Makes the split, and writes the cases and the report.
 fn finish(
-    mut cases: Vec<Case>,
-    root: &Path,
+    cases: Vec<Completed>,
     out: &Path,
     options: &FormatOptions,
     pictures: &mut Pictures,
     report: &mut FormatReport,
 ) -> Result<(), ImportError> {
+    let mut cases: Vec<Case> = cases.into_iter().map(|(_, case)| case).collect();
     if report.split.kind == "new" {
         let strata: Vec<String> = cases.iter().map(|case| case.modality.clone()).collect();
         report.notes.extend(sides::split(options.seed, &pictures.output, &mut cases, &strata));
@@ -231,30 +328,10 @@ fn finish(
     for item in cases.iter().flat_map(|case| &case.chain) {
         report.categories.entry(item.category.clone()).or_default().add("record", item.question.clone());
     }
-    let unmasked = Dataset::new(&out.join(CASE_FILE), cases);
-    let findings = check(&unmasked, &CheckOptions { files: Files::Skip, ..CheckOptions::default() });
-    if !findings.problems.is_empty() {
-        return Err(Problems(findings.problems).into());
-    }
-    let mut cases = unmasked.cases;
-    for case in &mut cases {
-        for region in &mut case.regions {
-            if let Shape::Mask { path, .. } = &mut region.shape {
-                let mask =
-                    mask(root, path).map_err(|what| Problem::new(root.join(&*path), what, "correct the mask"))?;
-                let image = case.images.iter().find(|image| image.id == region.image);
-                if let Some(image) = image.filter(|image| (image.width, image.height) != (mask.width, mask.height)) {
-                    let (width, height) = (image.width, image.height);
-                    let what = format!("is {}x{} pixels, but its image has {width}x{height}", mask.width, mask.height);
-                    return Err(Problem::new(root.join(&*path), what, "use the mask that belongs to the image").into());
-                }
-                let name = format!("{}-{}", crate::output::slug(&case.case_id), crate::output::slug(&region.id));
-                *path = pictures.output.mask(&name, &mask)?;
-            }
-        }
-    }
     let used: BTreeSet<&str> = cases.iter().flat_map(|case| &case.images).map(|image| image.path.as_str()).collect();
-    pictures.output.remove_images_except(&used);
+    let masks: BTreeSet<&str> =
+        cases.iter().flat_map(|case| &case.regions).filter_map(|region| region.shape.mask_path()).collect();
+    pictures.remove_except(&used, &masks);
     pictures.report(&used, &mut report.pixels);
     report.warnings = pictures.output.warnings();
     report.warnings.extend(unreachable_boxes(&cases));

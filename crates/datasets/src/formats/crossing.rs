@@ -6,13 +6,19 @@ use stepwise_data::case::Split;
 use stepwise_data::near_duplicates::near_duplicates;
 use stepwise_data::split::join;
 
+use super::groups::Groups;
 use super::kept::KeptRow;
 use super::pictures::Pictures;
 use super::report::FormatReport;
 
 /// Keeps the rows of the test side, then the validation rows, then the training rows that share neither image,
 /// near-duplicate nor link with a row of a later side. Counts what is left out in `report`.
-pub(super) fn keep_published(rows: Vec<KeptRow>, pictures: &Pictures, report: &mut FormatReport) -> Vec<KeptRow> {
+pub(super) fn keep_published(
+    rows: Vec<KeptRow>,
+    pictures: &Pictures,
+    groups: &Groups,
+    report: &mut FormatReport,
+) -> Vec<KeptRow> {
     let classes = classes(pictures);
     let (mut images, mut near, mut links) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut rows: Vec<(usize, KeptRow)> = rows.into_iter().enumerate().collect();
@@ -25,7 +31,7 @@ pub(super) fn keep_published(rows: Vec<KeptRow>, pictures: &Pictures, report: &m
         for (place, row) in now {
             let reason = if row.images.iter().any(|image| images.contains(image)) {
                 Some("the same image is on a later side of the split")
-            } else if row.links.iter().any(|link| links.contains(link)) {
+            } else if row.links.iter().any(|link| links.contains(groups.whole(link))) {
                 Some("the same group is on a later side of the split")
             } else if row.images.iter().any(|image| near.contains(&classes[*image])) {
                 Some("a near-duplicate is on a later side of the split")
@@ -47,7 +53,7 @@ pub(super) fn keep_published(rows: Vec<KeptRow>, pictures: &Pictures, report: &m
         for (_, row) in &stay {
             images.extend(row.images.iter().copied());
             near.extend(row.images.iter().map(|image| classes[*image]));
-            links.extend(row.links.iter().cloned());
+            links.extend(row.links.iter().map(|link| groups.whole(link).to_owned()));
         }
         kept.extend(stay);
     }

@@ -13,12 +13,9 @@ use super::kept::{KeptQuestion, KeptRow};
 use super::map::{CategoryMap, Mapped};
 use super::pictures::Pictures;
 use super::regions::{drawn_on, outlined, placed};
-use super::report::FormatReport;
+use super::report::{FormatReport, NO_ANSWERS};
 use crate::import::ImportError;
 use crate::source_image::PixelOptions;
-
-/// Reason of rows in a file without any right answer.
-const NO_ANSWERS: &str = "in a file without right answers";
 
 /// Files of a source in which at least one question has a right answer.
 pub(super) type Answered = BTreeSet<Arc<Path>>;
@@ -91,12 +88,7 @@ impl Decider<'_> {
     }
 
     fn faulty(&mut self, problems: &[Problem]) {
-        if let Some(first) = problems.first() {
-            let name = first.file.file_name().unwrap_or_default().to_string_lossy();
-            let place = first.row.map_or_else(|| name.to_string(), |row| format!("{name}:{row}"));
-            let field = if first.field.is_empty() { String::new() } else { format!("{}: ", first.field) };
-            self.report.rows.faulty.add(format!("{field}{}", first.what), place);
-        }
+        self.report.add_faulty_row(problems);
         self.problems.extend_from_slice(problems);
     }
 

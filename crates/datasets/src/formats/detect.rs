@@ -4,13 +4,15 @@ use std::path::Path;
 
 use stepwise_data::problem::{Problem, Problems};
 
+use super::case_records;
 use super::format::Mark;
 use super::sets::FORMATS;
+use crate::import::check_source;
 use crate::importers::IMPORTERS;
 
 /// Format of a source with what speaks for it.
 pub struct Detected {
-    /// Name of the format or importer.
+    /// Name of the format or importer, or `cases` for case records.
     pub name: &'static str,
     /// Files and fields by which it was recognised.
     pub evidence: Vec<String>,
@@ -30,9 +32,9 @@ impl Marked {
         self.marks.iter().all(|mark| mark.found)
     }
 
-    /// Counts the files and fields that are there. A mark such as "no dataset_info.json" alone is no likeness.
+    /// Counts the files and fields that are there. A mark that many layouts have, such as a folder of images, is no likeness.
     fn found(&self) -> usize {
-        self.marks.iter().filter(|mark| mark.found && !mark.what.starts_with("no ")).count()
+        self.marks.iter().filter(|mark| mark.found && !mark.is_common).count()
     }
 
     /// Returns the name with what is missing.
@@ -45,14 +47,12 @@ impl Marked {
     }
 }
 
-/// Returns the only format or importer that fits `source`.
+/// Returns the only format or importer that fits `source`, or case records.
 ///
 /// # Errors
 /// When `source` does not exist, none fits, or more than one does. The message names what was looked for.
 pub fn detect(source: &Path) -> Result<Detected, Problems> {
-    if !source.exists() {
-        return Err(Problem::new(source, "does not exist", "give the folder or file of the data set").into());
-    }
+    check_source(source)?;
     let all = marked(source);
     let fits: Vec<&Marked> = all.iter().filter(|one| one.fits()).collect();
     match fits[..] {
@@ -71,18 +71,15 @@ pub fn detect(source: &Path) -> Result<Detected, Problems> {
     }
 }
 
-/// Returns the marks of all formats that are recognised by marks, and of all importers.
+/// Returns the marks of case records, of all formats that are recognised by marks, and of all importers.
 fn marked(source: &Path) -> Vec<Marked> {
     let formats = FORMATS.iter().map(|format| Marked { name: format.name(), marks: format.marks(source) });
     let importers = IMPORTERS.iter().map(|one| Marked { name: one.name, marks: (one.marks)(source) });
-    formats.chain(importers).filter(|one| !one.marks.is_empty()).collect()
+    let cases = Marked { name: case_records::CASES, marks: case_records::marks(source) };
+    std::iter::once(cases).chain(formats).chain(importers).filter(|one| !one.marks.is_empty()).collect()
 }
 
 fn unknown(source: &Path, all: &[Marked]) -> Problem {
-    if source.join(stepwise_data::dataset::CASE_FILE).is_file() {
-        let advice = "use `stepwise data import cases SRC OUT`, which completes them";
-        return Problem::new(source, "holds case records", advice);
-    }
     let looked: Vec<String> = all
         .iter()
         .map(|one| {

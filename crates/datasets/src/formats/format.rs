@@ -17,12 +17,19 @@ pub struct Mark {
     pub what: String,
     /// Whether the source has it.
     pub found: bool,
+    /// Whether many layouts have it, such as a folder of images, so that it is no likeness.
+    pub is_common: bool,
 }
 
 impl Mark {
     /// Makes a mark.
     pub(crate) fn new(what: impl Into<String>, found: bool) -> Self {
-        Self { what: what.into(), found }
+        Self { what: what.into(), found, is_common: false }
+    }
+
+    /// Makes a mark that many layouts have.
+    pub(crate) fn common(what: impl Into<String>, found: bool) -> Self {
+        Self { is_common: true, ..Self::new(what, found) }
     }
 }
 
@@ -41,10 +48,10 @@ pub trait Format: Sync {
     /// Category map in TOML (as `data import FORMAT --print-map` prints it) that is used without `--map`.
     fn map(&self) -> &'static str;
 
-    /// Returns the name of the data set for its cases; by default the name of the source's file or folder.
+    /// Returns the name of the data set for its cases and groups; by default the name of the source's folder, so that all
+    /// files of a folder are one data set.
     fn dataset(&self, source: &Path) -> String {
-        let name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if name.is_empty() { self.name().to_owned() } else { name }
+        folder_name(source).unwrap_or_else(|| self.name().to_owned())
     }
 
     /// Opens the source.
@@ -53,6 +60,14 @@ pub trait Format: Sync {
     /// When a file that the layout needs is missing or cannot be read as a whole.
     #[doc(hidden)]
     fn entries(&self, source: &Path, options: &FormatOptions) -> Result<Rows, Problems>;
+}
+
+/// Returns the name of the folder of a source; None where the source does not exist or is the root of the file system.
+pub(super) fn folder_name(source: &Path) -> Option<String> {
+    // The whole path, because `.` and `data.csv` alone do not name their folder.
+    let source = source.canonicalize().ok()?;
+    let folder = if source.is_file() { source.parent()? } else { source.as_path() };
+    Some(folder.file_name()?.to_string_lossy().into_owned())
 }
 
 /// Rows of an opened source.
@@ -112,6 +127,9 @@ pub struct FormatOptions {
     pub exhaustive: bool,
     /// Modality of rows that record none; None writes `not recorded`.
     pub modality: Option<String>,
+    /// Name of the data set in the cases and at the start of their groups; None takes the one of the format, or of the
+    /// source's folder.
+    pub dataset: Option<String>,
     /// Licence of the images; None writes `not recorded`.
     pub licence: Option<String>,
     /// Whether all cases are marked as credentialed. Without it the format decides.

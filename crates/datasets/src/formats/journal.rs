@@ -12,9 +12,7 @@ use stepwise_data::problem::{Problem, Problems};
 
 use super::pictures::Picture;
 use super::report::unwritable;
-
-/// Name of the journal in the output folder. It is removed when the import ends.
-const FILE: &str = "import.partial.jsonl";
+use crate::output::JOURNAL_FILE;
 
 /// Version of the lines. Journals of other versions are not read.
 const SCHEMA: &str = "import-journal/1";
@@ -81,7 +79,7 @@ impl Journal {
     /// # Errors
     /// When the journal of another import is there, or the file cannot be read or written.
     pub(super) fn open(root: &Path, import: &str) -> Result<Self, Problems> {
-        let path = root.join(FILE);
+        let path = root.join(JOURNAL_FILE);
         let failed = |error: std::io::Error| unwritable(&path, &error);
         let head = Head {
             schema: SCHEMA.into(),
@@ -132,7 +130,7 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be written.
     pub(super) fn note(&mut self, digest: &str, picture: &Picture, fingerprint: &Fingerprint) -> Result<(), Problems> {
-        let path = self.root.join(FILE);
+        let path = self.root.join(JOURNAL_FILE);
         let failed = |error: std::io::Error| unwritable(&path, &error);
         let length = fs::metadata(self.root.join(&picture.image.path)).map_err(failed)?.len();
         let known = Known { picture: picture.clone(), fingerprint: fingerprint.clone() };
@@ -150,6 +148,6 @@ impl Journal {
             let _ = fs::remove_file(self.root.join(&known.picture.image.path));
         }
         self.known.clear();
-        let _ = fs::remove_file(self.root.join(FILE));
+        let _ = fs::remove_file(self.root.join(JOURNAL_FILE));
     }
 }

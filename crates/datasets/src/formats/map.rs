@@ -27,6 +27,9 @@ use stepwise_data::taxonomy::{AnswerType, Taxonomy};
 /// Name of the only schema of maps.
 const SCHEMA: &str = "import-map/1";
 
+/// Start of the reasons why a question has no category.
+pub(super) const UNMAPPED: &str = "no rule of the category map applies";
+
 /// A category map.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -135,8 +138,8 @@ impl CategoryMap {
         let values = fields.iter().filter(|(name, _)| compared(name));
         let values: Vec<String> = values.map(|(name, value)| format!("{name} = {value:?}")).collect();
         match values.is_empty() {
-            true => "no rule of the category map applies".to_owned(),
-            false => format!("no rule of the category map applies to {}", values.join(", ")),
+            true => UNMAPPED.to_owned(),
+            false => format!("{UNMAPPED} to {}", values.join(", ")),
         }
     }
 }

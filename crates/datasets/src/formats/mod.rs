@@ -8,6 +8,7 @@ mod decide;
 mod detect;
 mod entry;
 mod format;
+mod groups;
 mod journal;
 mod kept;
 mod map;
@@ -28,19 +29,17 @@ mod turned;
 
 use std::path::Path;
 
+pub use case_records::CASES;
 pub use detect::{Detected, detect};
 pub use format::{Columns, Format, FormatOptions, Mark, SplitChoice};
-pub(crate) use report::write_report;
 pub use report::{Flow, FormatReport, REPORT_SCHEMA, SplitReport};
+pub(crate) use report::{REPORT_FILE, write_report};
 pub use tally::{Counted, Tally};
 
 use crate::import::ImportError;
 
 /// All formats, in the order of lists on the command line.
 pub const FORMATS: &[&dyn Format] = sets::FORMATS;
-
-/// Name of the import that completes case records ([`import_cases`]).
-pub const CASES: &str = "cases";
 
 /// Returns the format with the name `name`; None if there is none.
 #[must_use]
@@ -52,7 +51,8 @@ pub fn format(name: &str) -> Option<&'static dyn Format> {
 ///
 /// # Errors
 /// When the source or the category map cannot be read, rows are faulty (without [`FormatOptions::keep_going`]), no case
-/// is left, `out` holds a case file, or a file cannot be written. No case file is written then.
+/// is left, `out` holds a case file or files that no import wrote, or a file cannot be written. No case file is written
+/// then.
 pub fn import_format(
     format: &dyn Format,
     source: &Path,
@@ -82,7 +82,8 @@ pub fn import_format_observed(
 ///
 /// # Errors
 /// When the source cannot be read, a record is faulty (without [`FormatOptions::keep_going`]) or states another digest
-/// or size than its file has, no case is left, `out` holds a case file, or a file cannot be written.
+/// or size than its file has, no case is left, `out` holds a case file or files that no import wrote, or a file cannot be
+/// written.
 pub fn import_cases(source: &Path, out: &Path, options: &FormatOptions) -> Result<FormatReport, ImportError> {
     case_records::import(source, out, options)
 }

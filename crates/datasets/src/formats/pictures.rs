@@ -266,22 +266,32 @@ impl Pictures {
         let turned = is_turned.then(|| turned_mask(mask, picture.turn));
         let mask = turned.as_ref().unwrap_or(mask);
         let Some(bounds) = mask.bounds() else { return Ok(None) };
+        // The rows of an image may share its masks.
+        let name = format!("{}-{region}-{}", picture.name, slug(label));
+        let path = self.write_mask(&name, mask)?;
+        Ok(Some(Shape::Mask { path, bounds }))
+    }
+
+    /// Writes the mask `masks/<name>.png`, with a number after the name where another mask has it. Equal masks of one name
+    /// are written once. Returns the path relative to the output folder.
+    ///
+    /// # Errors
+    /// When the mask cannot be written.
+    pub(super) fn write_mask(&mut self, name: &str, mask: &Mask) -> Result<String, ImportError> {
         let mut hasher = DefaultHasher::new();
         mask.hash(&mut hasher);
         let hash = hasher.finish();
-        // The rows of an image may share its masks, which are written once. Other masks get a name of their own.
-        let whole = format!("{}-{region}-{}", picture.name, slug(label));
-        let (mut name, mut copy) = (whole.clone(), 1);
-        while self.masks.get(&Output::mask_path(&name)).is_some_and(|known| *known != hash) {
+        let (mut free, mut copy) = (name.to_owned(), 1);
+        while self.masks.get(&Output::mask_path(&free)).is_some_and(|known| *known != hash) {
             copy += 1;
-            name = format!("{whole}-{copy}");
+            free = format!("{name}-{copy}");
         }
-        let path = Output::mask_path(&name);
+        let path = Output::mask_path(&free);
         if !self.masks.contains_key(&path) {
-            self.output.mask(&name, mask)?;
+            self.output.mask(&free, mask)?;
             self.masks.insert(path.clone(), hash);
         }
-        Ok(Some(Shape::Mask { path, bounds }))
+        Ok(path)
     }
 
     /// Removes the images and masks that were written and are not in `images` or `masks`, by path relative to the output

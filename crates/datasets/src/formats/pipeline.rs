@@ -5,18 +5,19 @@ use std::path::Path;
 
 use stepwise_data::check::{CheckOptions, Files, check, unreachable_boxes};
 use stepwise_data::dataset::{CASE_FILE, Dataset};
-use stepwise_data::problem::{Problem, Problems};
+use stepwise_data::problem::Problems;
 
 use super::assemble::{Common, cases};
 use super::crossing::keep_published;
 use super::decide::{Decider, answered};
 use super::format::{Format, FormatOptions, Rows, SplitChoice};
+use super::groups::Groups;
 use super::kept::KeptRow;
 use super::map::{CategoryMap, rest};
 use super::pictures::Pictures;
 use super::repeated::resolve;
-use super::report::{FormatReport, REPORT_SCHEMA, write_report};
-use crate::import::ImportError;
+use super::report::{FormatReport, REPORT_SCHEMA, no_published_split, write_report};
+use crate::import::{ImportError, check_source};
 use crate::output::Output;
 use crate::sides;
 
@@ -28,8 +29,8 @@ const NOT_RECORDED: &str = "not recorded";
 ///
 /// # Errors
 /// When the source or the category map cannot be read, a row is faulty (without
-/// [`FormatOptions::keep_going`]), no case is left, `out` holds a case file, or a file cannot be written. The images
-/// that were written are removed.
+/// [`FormatOptions::keep_going`]), no case is left, `out` holds a case file or files that no import wrote, or a file cannot
+/// be written. The images that were written are removed.
 pub(crate) fn import(
     format: &dyn Format,
     source: &Path,
@@ -37,6 +38,7 @@ pub(crate) fn import(
     options: &FormatOptions,
     progress: &dyn Fn(usize),
 ) -> Result<FormatReport, ImportError> {
+    check_source(source)?;
     let map = CategoryMap::load(options.map.as_deref(), format.map())?;
     let rest = options.rest.as_deref().map(rest).transpose()?;
     let Rows(entries) = format.entries(source, options)?;
@@ -46,7 +48,7 @@ pub(crate) fn import(
     let mut report = FormatReport {
         schema: REPORT_SCHEMA.into(),
         format: format.name().into(),
-        dataset: format.dataset(source),
+        dataset: options.dataset.clone().unwrap_or_else(|| format.dataset(source)),
         seed: options.seed,
         ..FormatReport::default()
     };
@@ -113,24 +115,21 @@ fn finish(
         SplitChoice::Default => has_split,
         SplitChoice::New => false,
         SplitChoice::Published if has_split => true,
-        SplitChoice::Published => {
-            let advice = "use --split new, which makes a split by group";
-            return Err(Problem::new(source, "has no published split", advice).into());
-        }
+        SplitChoice::Published => return Err(no_published_split(source).into()),
     };
     report.split.kind = if is_published { "published" } else { "new" };
-    let rows = if is_published { keep_published(rows, pictures, report) } else { rows };
+    let groups = Groups::of(&rows);
+    report.notes.extend(groups.note(|image| pictures.all[image].image.path.clone()));
+    let rows = if is_published { keep_published(rows, pictures, &groups, report) } else { rows };
     let rows = resolve(rows, report);
     if rows.is_empty() {
-        let reasons: Vec<String> = report.rows.left_out.lines().collect();
-        let what = format!("gives no case; rows read: {}\n{}\n", report.rows.read, reasons.join("\n"));
-        let advice = "give a category map (--print-map shows it, --map FILE replaces it) or --rest ID";
-        return Err(Problem::new(source, what, advice).into());
+        return Err(report.without_cases(source).into());
     }
     report.rows.kept = rows.len();
     report.questions.kept = rows.iter().map(|row| row.questions.len()).sum();
     let common = Common {
         dataset: report.dataset.clone(),
+        file: source.is_file().then(|| source.file_stem().unwrap_or_default().to_string_lossy().into_owned()),
         licence: options.licence.clone().unwrap_or_else(|| NOT_RECORDED.into()),
         credentialed: options.credentialed,
         modality: options.modality.clone().unwrap_or_else(|| NOT_RECORDED.into()),

@@ -52,12 +52,25 @@ impl Record {
         self.text(field).unwrap_or_default().trim().to_owned()
     }
 
-    /// Returns the text of a field that a record needs.
+    /// Returns the text of a field like [`Record::text`]; empty when the field is missing or null.
     ///
     /// # Errors
-    /// When the field is missing or blank.
+    /// When the field is a list or an object.
+    pub(crate) fn single(&self, field: &str) -> Result<String, Problems> {
+        let what = match self.fields.get(field) {
+            Some(Value::Array(_)) => "is a list, and one text is needed",
+            Some(Value::Object(_)) => "is an object, and one text is needed",
+            value => return Ok(value.and_then(scalar).unwrap_or_default()),
+        };
+        Err(self.problem(field, what, "write one text in it"))
+    }
+
+    /// Returns the text of a field that a record needs, without white space at its ends.
+    ///
+    /// # Errors
+    /// When the field is missing, blank, a list or an object.
     pub(crate) fn required(&self, field: &str) -> Result<String, Problems> {
-        let text = self.trimmed(field);
+        let text = self.single(field)?.trim().to_owned();
         if !text.is_empty() {
             return Ok(text);
         }

@@ -8,7 +8,7 @@ use stepwise_data::case::{Case, Split};
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::problem::{Problem, Problems};
 
-use super::map::answer_kind;
+use super::map::{UNMAPPED, answer_kind};
 use super::tally::Tally;
 
 /// Name of the report's schema.
@@ -16,6 +16,9 @@ pub const REPORT_SCHEMA: &str = "import/1";
 
 /// Name of the report in the output folder.
 pub(crate) const REPORT_FILE: &str = "import.json";
+
+/// Reason of rows in a file without any right answer.
+pub(super) const NO_ANSWERS: &str = "in a file without right answers";
 
 /// Report of an import. No row disappears uncounted: rows read = kept + left out + faulty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -84,8 +87,18 @@ pub struct SplitReport {
     pub crossed: Tally,
 }
 
+impl SplitReport {
+    /// Returns what to do with a published split whose training cases come without validation cases, which recipes evaluate
+    /// by default. None for other splits.
+    fn without_validation(&self) -> Option<String> {
+        let is_lacking = self.kind == "published" && self.train > 0 && self.validation == 0;
+        let other = if self.test > 0 { ", or set `eval_split = \"test\"` in the recipe" } else { "" };
+        is_lacking.then(|| format!("the source has no validation side: import with `--split new`{other}"))
+    }
+}
+
 impl FormatReport {
-    /// Counts what the cases hold.
+    /// Counts what the cases hold, and notes a published split that recipes cannot evaluate.
     pub(crate) fn count(&mut self, cases: &[Case]) {
         self.cases = cases.len();
         self.regions = cases.iter().map(|case| case.regions.len()).sum();
@@ -99,6 +112,7 @@ impl FormatReport {
         self.split.train = side(Split::Train);
         self.split.validation = side(Split::Validation);
         self.split.test = side(Split::Test);
+        self.notes.extend(self.split.without_validation());
     }
 
     /// Returns the lines that are printed.
@@ -135,7 +149,39 @@ impl FormatReport {
         lines.extend(crossed.lines());
         lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
         lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
-        lines
+        // Questions and names of the source may hold line breaks.
+        let printable = |letter: char| if letter.is_control() { ' ' } else { letter };
+        lines.into_iter().map(|line| line.chars().map(printable).collect()).collect()
+    }
+
+    /// Counts a faulty row with the first of its problems.
+    pub(super) fn add_faulty_row(&mut self, problems: &[Problem]) {
+        let Some(first) = problems.first() else { return };
+        let name = first.file.file_name().unwrap_or_default().to_string_lossy();
+        let place = first.row.map_or_else(|| name.to_string(), |row| format!("{name}:{row}"));
+        let field = if first.field.is_empty() { String::new() } else { format!("{}: ", first.field) };
+        self.rows.faulty.add(format!("{field}{}", first.what), place);
+    }
+
+    /// Returns the problem of a source without a case: the reasons, and what to do about them.
+    pub(super) fn without_cases(&self, source: &Path) -> Problem {
+        let Flow { read, left_out, faulty, .. } = &self.rows;
+        let has = |reason: &str| left_out.iter().any(|(found, _)| found.starts_with(reason));
+        let advice = if *read == 0 {
+            "give files that hold records"
+        } else if has(UNMAPPED) {
+            "give a category map (--print-map shows it, --map FILE replaces it) or --rest ID"
+        } else if has(NO_ANSWERS) {
+            "give files with right answers, such as those of the training or validation side"
+        } else if faulty.total() > 0 {
+            "correct the faulty rows"
+        } else {
+            "change what the reasons name"
+        };
+        let reasons = left_out.lines().map(|line| line + ": left out");
+        let reasons: Vec<String> = reasons.chain(faulty.lines().map(|line| line + ": faulty")).collect();
+        let listed = if reasons.is_empty() { String::new() } else { format!("\n{}\n", reasons.join("\n")) };
+        Problem::new(source, format!("gives no case; rows read: {read}{listed}"), advice)
     }
 }
 
@@ -147,6 +193,11 @@ pub(crate) fn write_report(out: &Path, report: &FormatReport) -> Result<(), Prob
     let path = out.join(REPORT_FILE);
     let text = serde_json::to_string_pretty(report).map_err(|error| unwritable(&path, &error))?;
     write_atomic(&path, format!("{text}\n").as_bytes()).map_err(|error| unwritable(&path, &error))
+}
+
+/// Problem of a source without a side of the split where the published one is asked for.
+pub(super) fn no_published_split(source: &Path) -> Problem {
+    Problem::new(source, "has no published split", "use --split new, which makes a split by group")
 }
 
 /// Problem of a file that cannot be written.

@@ -11,8 +11,12 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageResult, Limits};
 use stepwise_data::case::SourceKind;
 use stepwise_data::image::{MAX_ALLOC, check_size, decode_samples};
+use tiff::tags::Tag;
 
 use super::refused::Refused;
+
+/// Value of the TIFF tag `SampleFormat` for IEEE floating point (TIFF 6.0, section 19).
+const FLOATING_POINT: u16 = 3;
 
 /// Advice for files with several images.
 const ONE_IMAGE: &str = "save the image that is meant as a file of its own";
@@ -71,19 +75,20 @@ type Decoded = (DynamicImage, Orientation, u16, Vec<&'static str>);
 
 fn tiff(bytes: &[u8], path: &Path) -> Result<Decoded, Refused> {
     let pages = tiff::decoder::Decoder::new(Cursor::new(bytes));
-    let pages = pages.map_err(|error| damaged(path, &error.to_string()))?;
+    let mut pages = pages.map_err(|error| damaged(path, &error.to_string()))?;
     if pages.more_images() {
         return Err(several(path, "is a TIFF with more than one page"));
+    }
+    let formats = pages.find_tag_unsigned_vec::<u16>(Tag::SampleFormat);
+    if formats.is_ok_and(|formats| formats.is_some_and(|formats| formats.contains(&FLOATING_POINT))) {
+        let what = "is a TIFF with floating-point samples";
+        return Err(refused(path, what, "save it again with 8 or 16 bits, all images by one mapping"));
     }
     let decoder = TiffDecoder::new(Cursor::new(bytes)).map_err(|error| failed(path, &error))?;
     let remarks = match decoder.original_color_type() {
         ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16 => {
             let what = "is a CMYK TIFF, whose colours depend on a printer's colour profile";
             return Err(refused(path, what, "save it again as RGB or greyscale"));
-        }
-        ExtendedColorType::Rgb32F | ExtendedColorType::Rgba32F => {
-            let what = "is a TIFF with floating-point samples";
-            return Err(refused(path, what, "save it again with 8 or 16 bits, all images by one mapping"));
         }
         ExtendedColorType::L1 => vec!["1-bit image: its two values became black and white"],
         _ => Vec::new(),
@@ -156,6 +161,10 @@ fn failed(path: &Path, error: &image::ImageError) -> Refused {
         }
         image::ImageError::Limits(_) => {
             refused(path, "cannot be decoded: it needs more memory than is allowed", "save it again as PNG")
+        }
+        // The text of the library names its own types of samples.
+        image::ImageError::Unsupported(_) => {
+            refused(path, "has samples of a kind that is not read", "save it again as PNG of 8 or 16 bits")
         }
         error => damaged(path, &error.to_string()),
     }

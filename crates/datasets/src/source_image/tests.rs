@@ -130,6 +130,14 @@ fn several_images_cmyk_and_floats_are_refused() {
     let samples: Vec<u8> = [0.5f32; 12].iter().flat_map(|sample| sample.to_ne_bytes()).collect();
     TiffEncoder::new(&mut bytes).write_image(&samples, 2, 2, ExtendedColorType::Rgb32F).expect("encodes");
     assert_refused(bytes.get_ref(), "a.tif", &PixelOptions::default(), "floating-point");
+    let mut bytes = Cursor::new(Vec::new());
+    let mut encoder = tiff::encoder::TiffEncoder::new(&mut bytes).expect("writable");
+    encoder.write_image::<tiff::encoder::colortype::Gray32Float>(2, 2, &[0.5; 4]).expect("encodes");
+    assert_refused(bytes.get_ref(), "a.tif", &PixelOptions::default(), "floating-point");
+    let mut bytes = Cursor::new(Vec::new());
+    let mut encoder = tiff::encoder::TiffEncoder::new(&mut bytes).expect("writable");
+    encoder.write_image::<tiff::encoder::colortype::Gray64>(2, 2, &[7; 4]).expect("encodes");
+    assert_refused(bytes.get_ref(), "a.tif", &PixelOptions::default(), "a.tif: has samples of a kind that is not read");
     let mut animated = encoded(gradient(), ImageFormat::Png);
     let control = [&8u32.to_be_bytes()[..], b"acTL", &2u32.to_be_bytes(), &0u32.to_be_bytes()].concat();
     let crc = crc32(&control[4..]).to_be_bytes();

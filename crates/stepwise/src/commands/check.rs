@@ -170,16 +170,15 @@ fn recipe(args: &Args) -> CommandResult {
 
 /// Loads the cases and the model of a recipe, and measures the run.
 fn preflight(recipe: &Recipe, rule: LeakRule, progress: &mut ConsoleProgress) -> Result<Preflight, Failure> {
-    let mut cases = Cases::open_with(&recipe.data, rule).map_err(Failure::input)?;
+    let mut cases = Cases::open_with_leaks(&recipe.data).map_err(Failure::input)?;
     cases.warnings.iter().for_each(|line| progress.warning(line));
     let run_plan = RunPlan::new(recipe, &cases.train).map_err(Failure::input)?;
     let suite = recipe_suite(recipe).map_err(Failure::input)?;
     check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;
     let chosen = device::choose(Some("cpu"))?;
     let LookedAt { leaks, .. } = images::check(&cases, rule, progress).map_err(Failure::input)?;
-    let leaks: Vec<Problem> = cases.leaks.iter().cloned().chain(leaks).collect();
-    if !leaks.is_empty() {
-        Problems(leaks).to_string().lines().for_each(|line| progress.warning(line));
+    if !leaks.problems.is_empty() {
+        Problems(leaks.problems).to_string().lines().for_each(|line| progress.warning(line));
     }
     let mut learner = Learner::new(recipe, &chosen.device, progress).map_err(Failure::input)?;
     cases.set_box_grids(&learner.pipeline.processor).iter().for_each(|line| progress.warning(line));

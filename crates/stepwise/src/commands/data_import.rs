@@ -54,6 +54,10 @@ pub struct ImportArgs {
     /// Modality of the images that record none, such as x-ray.
     #[arg(long)]
     modality: Option<String>,
+    /// Name of the data set in the cases. Groups begin with it, so patients of two imports are the same only where it is
+    /// the same. By default the name of a public set, else of the folder of SRC.
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    dataset: Option<String>,
     /// Licence of the images.
     #[arg(long)]
     licence: Option<String>,
@@ -205,6 +209,7 @@ fn options(args: &ImportArgs, name: &str) -> Result<FormatOptions, Failure> {
         keep_going: args.keep_going,
         exhaustive: args.exhaustive,
         modality: args.modality.clone(),
+        dataset: args.dataset.clone(),
         licence: args.licence.clone(),
         credentialed: args.credentialed,
         columns: Columns {

@@ -29,9 +29,8 @@ pub fn leak_rule(allow_leaks: bool) -> LeakRule {
 }
 
 /// Prints leaks between the sides of the split, which are allowed, as warnings on stderr; those of one kind share lines.
-pub fn warn<'a>(leaks: impl IntoIterator<Item = &'a Problem>) {
-    let all: Vec<Problem> = leaks.into_iter().cloned().collect();
-    if !all.is_empty() {
-        Problems(all).to_string().lines().for_each(|line| tell!("warning: {line}"));
+pub fn warn(leaks: Vec<Problem>) {
+    if !leaks.is_empty() {
+        Problems(leaks).to_string().lines().for_each(|line| tell!("warning: {line}"));
     }
 }

@@ -77,6 +77,21 @@ fn only_cases_with_a_finding_are_shown_with_problems() {
 }
 
 #[test]
+fn both_cases_of_a_leaking_pair_are_shown_with_problems() {
+    let place = cases();
+    let mut all: Vec<serde_json::Value> =
+        place.read("cases/cases.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of = |split: &str| all.iter().position(|case| case["split"] == split).expect("a case");
+    let (train, test) = (of("train"), of("test"));
+    all[test]["group_id"] = all[train]["group_id"].clone();
+    place.write("cases/cases.jsonl", all.iter().map(|case| format!("{case}\n")).collect::<String>());
+    place.done("data show cases --html page.html --problems");
+    let mut pair = [train, test];
+    pair.sort_unstable();
+    assert_eq!(shown(&place.read("page.html")), ids(&pair));
+}
+
+#[test]
 fn a_page_that_cannot_be_made_is_refused() {
     let place = cases();
     place.write("old.html", "mine");

@@ -46,17 +46,27 @@ fn of(cases: &[Value], split: &str) -> usize {
 
 /// Changes the first validation case of `folder`.
 fn change(place: &Workplace, folder: &str, change: impl Fn(&mut Value)) {
+    change_of(place, folder, "validation", change);
+}
+
+/// Changes the first case of the side `split` of `folder`.
+fn change_of(place: &Workplace, folder: &str, split: &str, change: impl Fn(&mut Value)) {
     let mut cases = cases(place, folder);
-    let index = of(&cases, "validation");
+    let index = of(&cases, split);
     change(&mut cases[index]);
     place.write(&format!("{folder}/cases.jsonl"), cases.iter().map(|case| format!("{case}\n")).collect::<String>());
 }
 
 /// Puts an image into the first validation case of `folder`. `hashed`: with its difference hash.
 fn put(place: &Workplace, folder: &str, name: &str, bytes: &[u8], hashed: bool) {
+    put_of(place, (folder, "validation"), name, bytes, hashed);
+}
+
+/// Puts an image into the first case of a side of a folder, as [`put`] does.
+fn put_of(place: &Workplace, (folder, split): (&str, &str), name: &str, bytes: &[u8], hashed: bool) {
     place.write(&format!("{folder}/images/{name}"), bytes);
     let picture = load_image(&place.path(folder).join("images").join(name)).expect("decodes");
-    change(place, folder, |case| {
+    change_of(place, folder, split, |case| {
         let image = case["images"][0].as_object_mut().expect("an image");
         image.insert("path".into(), format!("images/{name}").into());
         image.insert("sha256".into(), sha256_hex(bytes).into());
@@ -180,6 +190,52 @@ fn a_mirrored_rotated_or_inverted_training_image_is_refused() {
         let said = place.refused("check both.toml");
         assert!(said.contains(&problem), "{said}");
     }
+}
+
+#[test]
+fn a_copy_on_the_test_side_is_refused_although_validation_is_evaluated() {
+    use image::imageops::flip_horizontal;
+    let place = furnished();
+    let (_, picture) = trained(&place);
+    put_of(&place, ("b", "test"), "copy.jpg", &jpeg(&flip_horizontal(&picture)), false);
+    let test = of(&cases(&place, "b"), "test") + 1;
+    let problem = format!(
+        "b/cases.jsonl:{test}: images[0].phash: a near-duplicate image, mirrored left to right, is in train (a/cases.jsonl:"
+    );
+    is_refused(&place, &problem);
+    // The runs are evaluated on other cases, so their reports have nothing to say.
+    let said = place.done("train both.toml --allow-leaks").stderr;
+    assert!(said.contains(&problem) && !said.contains("evaluated cases share"), "{said}");
+    assert!(!place.read("run/report.html").contains("evaluated cases share a patient or an image"));
+    let said = place.refused("eval run --split test --no-cache --max-cases 1");
+    assert!(said.contains("with the training data, such as b/cases.jsonl:"), "{said}");
+}
+
+#[test]
+fn all_leaks_are_named_at_once() {
+    use image::imageops::flip_vertical;
+    let place = furnished();
+    let (bytes, picture) = trained(&place);
+    put(&place, "b", "copy.png", &bytes, true);
+    put_of(&place, ("b", "test"), "mirrored.jpg", &jpeg(&flip_vertical(&picture)), false);
+    is_refused(&place, "a near-duplicate image, mirrored top to bottom, is in train (a/cases.jsonl:");
+    let said = place.refused("check both.toml");
+    assert!(said.contains("the same image is in train (a/cases.jsonl:"), "{said}");
+}
+
+#[test]
+fn a_held_out_image_that_is_gone_does_not_stop_a_training() {
+    let place = furnished();
+    let all = cases(&place, "b");
+    let test = of(&all, "test");
+    fs::remove_file(place.path("b").join(all[test]["images"][0]["path"].as_str().expect("a path"))).expect("removed");
+    let said = place.done("check both.toml").stderr;
+    let expected = format!(
+        "images of the test side that cannot be read and are not compared with the training images: 1, the first one of \
+         b/cases.jsonl:{}",
+        test + 1
+    );
+    assert!(said.contains(&expected), "{said}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A run before its first step: inputs are read, measured and checked, and a resumed run is restored.
 
 use stepwise_curriculum::run_plan::RunPlan;
+use stepwise_data::problem::Problems;
 use stepwise_recipe::{Freeze, Recipe};
 
 use super::begun::Begun;
@@ -34,7 +35,7 @@ impl<'a> PreparedRun<'a> {
     /// folder. With `resume` it restores the newest complete checkpoint.
     ///
     /// # Errors
-    /// When the cases or the model cannot be loaded, an image is damaged or refused, a patient or an image is on both
+    /// When the cases or the model cannot be loaded, an image is damaged or refused, a patient or an image is on two
     /// sides of the split (unless [`TrainOptions::leaks`] allows it), a phase has no questions, a training example cannot
     /// be encoded or is longer than `cutoff_len`, the folder is occupied, or the checkpoint belongs to another recipe or
     /// other inputs.
@@ -42,20 +43,20 @@ impl<'a> PreparedRun<'a> {
         let recipe = options.recipe;
         // What was trained so far is compared first: other data or another model may not even load.
         let begun = if options.resume { Begun::find(recipe, progress)? } else { None };
-        let mut cases = Cases::open_with(&recipe.data, options.leaks)?;
+        let mut cases = Cases::open_with_leaks(&recipe.data)?;
         cases.warnings.iter().for_each(|line| progress.warning(line));
         let inputs = Inputs::of(recipe, &cases, recipe_suite(recipe)?.as_ref(), progress);
         if let Some(begun) = &begun {
             begun.compare(&inputs, progress)?;
         }
         let run_plan = RunPlan::new(recipe, &cases.train)?;
-        let LookedAt { mut fingerprints, leaks } = images::check(&cases, options.leaks, progress)?;
-        let of_eval = fingerprints.split_off(cases.train.len().min(fingerprints.len()));
+        let LookedAt { fingerprints, leaks } = images::check(&cases, options.leaks, progress)?;
         let mut trained = Trained::of(&cases, fingerprints);
-        let has_leaks = !cases.leaks.is_empty() || !leaks.is_empty();
-        trained.leaks = has_leaks.then(|| trained.seen_with(&cases, &of_eval)).flatten().map(|seen| seen.sentence());
-        drop(of_eval);
-        trained.leaks.iter().for_each(|sentence| progress.warning(sentence));
+        if !leaks.problems.is_empty() {
+            Problems(leaks.problems).to_string().lines().for_each(|line| progress.warning(line));
+            trained.leaks = trained.seen_in_run(&cases, &leaks.near).map(|seen| seen.sentence());
+            trained.leaks.iter().for_each(|sentence| progress.warning(sentence));
+        }
         let mut learner = Learner::new(recipe, &options.device, progress)?;
         cases.set_box_grids(&learner.pipeline.processor).iter().for_each(|line| progress.warning(line));
         if recipe.compares_thumbnails() {

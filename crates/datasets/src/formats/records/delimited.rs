@@ -13,6 +13,14 @@ use stepwise_data::problem::{Problem, Problems};
 use super::super::record::{Place, Record, Records};
 use super::limited::limited;
 
+/// Separators that programs write, each with its name and what to do where a file of another extension has it.
+const SEPARATORS: [(char, &str, &str); 4] = [
+    (';', "semicolons", "separate the cells by commas, or by tabs in a file that ends with .tsv"),
+    ('\t', "tabs", "give the file the extension .tsv"),
+    (',', "commas", "give the file the extension .csv"),
+    ('|', "bars", "separate the cells by commas, or by tabs in a file that ends with .tsv"),
+];
+
 /// Reads the header and returns the rows after it. The row of a record is the line on which it begins.
 pub(super) fn read(file: Arc<Path>, reader: BufReader<File>, separator: u8) -> Result<Records, Problems> {
     let (reader, allowance) = limited(reader);
@@ -21,6 +29,13 @@ pub(super) fn read(file: Arc<Path>, reader: BufReader<File>, separator: u8) -> R
         Ok(names) => names.iter().map(|name| name.trim().to_owned()).collect(),
         Err(error) => return Err(problem(&file, &error, 1)),
     };
+    if let [only] = &names[..]
+        && let Some((_, words, advice)) =
+            SEPARATORS.iter().find(|(other, ..)| *other != char::from(separator) && only.contains(*other))
+    {
+        let what = format!("the header is one cell, with {words} in it: {only:?}");
+        return Err(Problem::new(&*file, what, *advice).at_row(1).into());
+    }
     let mut seen = BTreeSet::new();
     if let Some(twice) = names.iter().find(|name| !name.is_empty() && !seen.insert(name.as_str())) {
         let what = format!("the column {twice:?} is there twice");

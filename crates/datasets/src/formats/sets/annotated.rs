@@ -15,15 +15,26 @@ pub(super) struct ClassBox {
     pub(super) bounds: [f64; 4],
 }
 
-/// Returns the row of an image. For each class with a box it asks for the boxes; where all boxes of the class are
-/// known (`is_complete` of the class), it also asks whether each class is shown and how many boxes of it there are.
+/// What is known of the boxes of a class on an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// All boxes. A class without a box is absent.
+    All,
+    /// All boxes of a class that has one. A class without a box may be there.
+    Shown,
+    /// Some of the boxes, so that an answer would be incomplete.
+    Partly,
+}
+
+/// Returns the row of an image. For each class of which all boxes are `known` it asks whether the class is shown, how many
+/// boxes of it there are, and for the boxes; of [`Known::Shown`] only for the boxes.
 pub(super) fn row(
     place: Place,
     image: ImageRef,
     classes: &[String],
     boxes: &[ClassBox],
     unit: Unit,
-    is_complete: &dyn Fn(usize) -> bool,
+    known: &dyn Fn(usize) -> Known,
 ) -> Row {
     let mut by_class: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (index, one) in boxes.iter().enumerate() {
@@ -32,8 +43,9 @@ pub(super) fn row(
     let mut questions = Vec::new();
     for (class, name) in classes.iter().enumerate() {
         let found = by_class.get(&class).cloned().unwrap_or_default();
+        let known = known(class);
         let asks = |kind: &str| vec![("asks".to_owned(), kind.to_owned()), ("class".to_owned(), name.clone())];
-        if is_complete(class) {
+        if known == Known::All {
             let answer = if found.is_empty() { "no" } else { "yes" };
             questions.push(Question {
                 text: format!("Does this image show {name}?"),
@@ -43,10 +55,10 @@ pub(super) fn row(
                 ..Question::default()
             });
         }
-        if found.is_empty() {
+        if found.is_empty() || known == Known::Partly {
             continue;
         }
-        if is_complete(class) {
+        if known == Known::All {
             questions.push(Question {
                 text: format!("How many boxes of {name} does this image need?"),
                 golds: vec![Gold::new("class", found.len().to_string(), GoldForm::Text)],

@@ -14,7 +14,7 @@ use super::super::entry::{Entry, ImageRef, Row, Unit};
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::Place;
 use super::super::records;
-use super::annotated::{ClassBox, row, words};
+use super::annotated::{ClassBox, Known, row, words};
 use super::coco_outline::{Outline, Segmentation};
 use super::common::{below_first, nothing_to_read, side_in};
 
@@ -144,7 +144,9 @@ fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) 
     let mut boxes: BTreeMap<i64, Vec<ClassBox>> = BTreeMap::new();
     let mut outlines: BTreeMap<i64, Vec<(usize, Segmentation)>> = BTreeMap::new();
     let mut faults: BTreeMap<i64, Problems> = BTreeMap::new();
-    let known: BTreeMap<i64, usize> = sheet.images.iter().enumerate().map(|(index, image)| (image.id, index)).collect();
+    // An annotation of an id that two files have belongs to one of them, and nothing says to which.
+    let mut files: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
+    sheet.images.iter().for_each(|image| files.entry(image.id).or_default().push(&image.file_name));
     let mut annotated = BTreeSet::new();
     // Classes of images with a crowd or a box without area: how many there are is unknown.
     let mut unusable = BTreeSet::new();
@@ -155,7 +157,7 @@ fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) 
             let problem = at.problem(&format!("annotations.{field}"), what, "correct the annotation, or remove it");
             faults.entry(image_id).or_insert(problem);
         };
-        if !known.contains_key(&image_id) {
+        if !files.contains_key(&image_id) {
             let advice = "correct the annotation, or remove it";
             let what = format!("there is no image {image_id}");
             entries.push(Entry::Faulty(at.problem("annotations.image_id", what, advice)));
@@ -178,7 +180,10 @@ fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) 
                 outlines.entry(image_id).or_default().extend(segmentation.map(|outline| (of_image.len(), outline)));
                 of_image.push(ClassBox { class: *class, bounds });
             }
-            (Some(_), other) => fault("bbox", format!("{other:?} is not [x, y, width, height]")),
+            (Some(_), Some(numbers)) => {
+                fault("bbox", format!("has {} numbers, not x, y, width and height", numbers.len()));
+            }
+            (Some(_), None) => fault("bbox", "is missing".to_owned()),
         }
     }
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -191,6 +196,11 @@ fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) 
     let root = super::common::folder_of(source);
     for (image, row_number) in sheet.images.iter().zip(1..) {
         let at = Place { file: Arc::clone(&place), row: row_number };
+        if let [first, second, ..] = files[&image.id][..] {
+            let what = format!("{} is the id of {first:?} and of {second:?}", image.id);
+            entries.push(Entry::Faulty(at.problem("images.id", what, "give each image its own id")));
+            continue;
+        }
         if let Some(problem) = faults.remove(&image.id) {
             entries.push(Entry::Faulty(problem));
             continue;
@@ -207,9 +217,17 @@ fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) 
         let outlines = outlines.remove(&image.id).unwrap_or_default();
         // Runs state the size of the image, too.
         wanted.size = image.width.zip(image.height).or_else(|| outlines.iter().find_map(|(_, found)| found.size()));
-        let mut row = row(at, wanted, &classes, &found, Unit::Pixels, &|class| {
-            exhaustive && !unusable.contains(&(image.id, class))
-        });
+        let known = |class| match unusable.contains(&(image.id, class)) {
+            true => Known::Partly,
+            false if exhaustive => Known::All,
+            false => Known::Shown,
+        };
+        let mut row = row(at, wanted, &classes, &found, Unit::Pixels, &known);
+        if row.questions.is_empty() {
+            let what = "without a class of which all boxes are usable";
+            entries.push(Entry::LeftOut(row.place, what.to_owned()));
+            continue;
+        }
         row.split = split;
         let made = outlined(&mut row, outlines);
         entries.push(made.map_or_else(Entry::Faulty, |()| Entry::Row(Box::new(row))));

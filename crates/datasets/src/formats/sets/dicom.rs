@@ -11,7 +11,7 @@ use super::super::entry::{Entry, ImageRef, Unit};
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::{Place, Record};
 use super::super::records;
-use super::annotated::{ClassBox, row, words};
+use super::annotated::{ClassBox, Known, row, words};
 use super::common::{fields_mark, folder_of, nothing_to_read, side_in};
 use crate::source_image::is_dicom_name;
 
@@ -234,7 +234,8 @@ impl Image {
             })
             .collect();
         let image = ImageRef::file("image", root, path);
-        let mut row = row(self.place.clone(), image, names, &boxes, Unit::Pixels, &|class| is_agreed[class]);
+        let known = |class: usize| if is_agreed[class] { Known::All } else { Known::Partly };
+        let mut row = row(self.place.clone(), image, names, &boxes, Unit::Pixels, &known);
         row.split = split;
         if row.questions.is_empty() {
             entries.push(Entry::LeftOut(self.place, "readers disagree on every class".into()));

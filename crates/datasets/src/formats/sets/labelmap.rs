@@ -13,7 +13,7 @@ use super::super::entry::{Entry, ImageRef, Unit};
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::Place;
 use super::super::region_mask::RegionMask;
-use super::annotated::{ClassBox, row};
+use super::annotated::{ClassBox, Known, row};
 use super::common::{nothing_to_read, side};
 use crate::source_image::{ClassValues, EXTENSIONS, is_dicom_name};
 
@@ -39,7 +39,7 @@ impl Format for LabelMap {
     fn marks(&self, source: &Path) -> Vec<Mark> {
         let folders = folders(source);
         vec![
-            Mark::new("images/ with image files", folders.iter().any(|folder| !files(&folder.images).is_empty())),
+            Mark::common("images/ with image files", folders.iter().any(|folder| !files(&folder.images).is_empty())),
             Mark::new("masks/ with PNG or TIFF files", folders.iter().any(|folder| !files(&folder.masks).is_empty())),
         ]
     }
@@ -233,7 +233,7 @@ fn entry(
     let mut image = ImageRef::file("image", root, pair.image.clone());
     image.size = Some((map.width, map.height));
     // A class is one region, whose parts are not counted.
-    let mut row = row(place, image, &classes.names, &boxes, Unit::Pixels, &|_| true);
+    let mut row = row(place, image, &classes.names, &boxes, Unit::Pixels, &|_| Known::All);
     row.questions.retain(|question| !question.fields.contains(&("asks".to_owned(), "count".to_owned())));
     row.masks = masks;
     row.split = split;

@@ -35,7 +35,7 @@ impl Format for Llava {
         let has_list = source.join("dataset_info.json").is_file();
         vec![
             Mark::new(format!("{file} with conversations or conversatons"), !files.is_empty()),
-            Mark::new("no dataset_info.json", !has_list),
+            Mark::common("no dataset_info.json", !has_list),
         ]
     }
 

@@ -85,11 +85,23 @@ impl Known {
 }
 
 /// Reads the records of a file by their case; none without the file.
+///
+/// # Errors
+/// When the file cannot be read, or has a case twice.
 fn by_case(file: &Path) -> Result<BTreeMap<String, Record>, Problems> {
     if !file.is_file() {
         return Ok(BTreeMap::new());
     }
-    records::open(file)?.map(|record| record.map(|record| (record.trimmed("case_id"), record))).collect()
+    let mut records = BTreeMap::new();
+    for record in records::open(file)? {
+        let record = record?;
+        let id = record.trimmed("case_id");
+        if records.contains_key(&id) {
+            return Err(record.problem("case_id", format!("{id:?} is there twice"), "keep one of the rows"));
+        }
+        records.insert(id, record);
+    }
+    Ok(records)
 }
 
 fn row(record: &Record, root: &Path, known: &Known) -> Result<Entry, Problems> {

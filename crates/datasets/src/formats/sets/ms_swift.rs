@@ -40,7 +40,7 @@ impl Format for MsSwift {
         let file = named.unwrap_or_else(|| "JSON Lines file".to_owned());
         vec![
             Mark::new(format!("{file} with messages, or query and response"), !files.is_empty()),
-            Mark::new("no dataset_info.json", !source.join("dataset_info.json").is_file()),
+            Mark::common("no dataset_info.json", !source.join("dataset_info.json").is_file()),
         ]
     }
 

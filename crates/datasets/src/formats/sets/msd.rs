@@ -14,7 +14,7 @@ use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::pictures::resolve;
 use super::super::record::{Place, scalar};
 use super::super::region_mask::RegionMask;
-use super::annotated::{ClassBox, row, words};
+use super::annotated::{ClassBox, Known, row, words};
 use super::common::nothing_to_read;
 use crate::source_image::{Plane, Refused, Slices, Volume};
 
@@ -196,7 +196,7 @@ impl LabelVolume {
             at: ImageAt::Slice { root: root.to_owned(), path: self.image.clone(), plane, index },
             size: Some((slice.width, slice.height)),
         };
-        let mut row = row(place.clone(), image, &sheet.names, &boxes, Unit::Pixels, &|_| true);
+        let mut row = row(place.clone(), image, &sheet.names, &boxes, Unit::Pixels, &|_| Known::All);
         row.questions.retain(|question| !question.fields.contains(&("asks".to_owned(), "count".to_owned())));
         row.masks = masks;
         row.links = vec![self.image.trim_start_matches("./").to_owned()];

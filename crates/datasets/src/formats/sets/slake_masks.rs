@@ -31,7 +31,8 @@ const NEAR: (f64, f64) = (0.03, 2.0);
 /// `file`, `mask.txt` in `root` is read if it is there.
 ///
 /// # Errors
-/// When the file cannot be read, or a line of `file` has no value from 0 to 255 and a name.
+/// When the file cannot be read, or a line of `file` has no value from 0 to 255 and a name, or the
+/// value of an earlier line.
 pub(super) fn labels(root: &Path, file: Option<&Path>) -> Result<BTreeMap<u8, String>, Problems> {
     let (path, is_needed) = match file {
         Some(file) => (file.to_owned(), true),
@@ -45,6 +46,10 @@ pub(super) fn labels(root: &Path, file: Option<&Path>) -> Result<BTreeMap<u8, St
     let mut labels = BTreeMap::new();
     for (line, number) in text.trim_start_matches('\u{FEFF}').lines().zip(1..) {
         match label(line) {
+            Some((value, _)) if is_needed && labels.contains_key(&value) => {
+                let what = format!("the value {value} is there twice");
+                return Err(Problem::new(&path, what, "give each value one name").at_row(number).into());
+            }
             Some((value, name)) => drop(labels.insert(value, name)),
             None if !is_needed || line.trim().is_empty() || line.starts_with('#') => {}
             None => {

@@ -91,12 +91,12 @@ fn row(record: &Record, root: &Path, columns: &Columns) -> Result<Entry, Problem
     let answer = columns.answer.as_deref().unwrap_or_default();
     let options = match &columns.options[..] {
         [one] => separated(record.fields.get(one)),
-        several => several.iter().map(|column| record.text(column).unwrap_or_default()).collect(),
+        several => several.iter().map(|column| record.single(column)).collect::<Result<_, _>>()?,
     };
     let question = Question {
         text: record.required(columns.question.as_deref().unwrap_or_default())?,
         options,
-        golds: vec![Gold::new(answer, record.text(answer).unwrap_or_default(), GoldForm::Either)],
+        golds: vec![Gold::new(answer, record.single(answer)?, GoldForm::Either)],
         fields: record.fields.keys().map(|name| (name.clone(), record.trimmed(name))).collect(),
         ..Question::default()
     };

@@ -42,7 +42,7 @@ impl Format for Trl {
                 format!("{file} with images, and messages or prompt and completion of typed parts"),
                 !files.is_empty(),
             ),
-            Mark::new("no dataset_info.json", !source.join("dataset_info.json").is_file()),
+            Mark::common("no dataset_info.json", !source.join("dataset_info.json").is_file()),
         ]
     }
 

@@ -71,9 +71,14 @@ fn shared(file: &Path) -> Result<Shared, Problems> {
     if !wanted.is_empty() {
         for record in records::open(file)?.flatten() {
             let index = record.trimmed("index");
-            if wanted.contains(&index) {
-                images.insert(index, Rc::from(record.trimmed("image")));
+            if !wanted.contains(&index) {
+                continue;
             }
+            if images.contains_key(&index) {
+                let what = format!("{index:?} is there twice, and rows refer to its image");
+                return Err(record.problem("index", what, "give each row its own index"));
+            }
+            images.insert(index, Rc::from(record.trimmed("image")));
         }
     }
     Ok(images)

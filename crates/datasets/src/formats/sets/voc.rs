@@ -14,7 +14,7 @@ use super::super::entry::{Entry, ImageRef, Unit};
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::Place;
 use super::super::records;
-use super::annotated::{ClassBox, row, words};
+use super::annotated::{ClassBox, Known, row, words};
 use super::common::{below_first, nothing_to_read, side, side_in};
 use crate::bccd::has_cells;
 use crate::xml::parse;
@@ -61,7 +61,7 @@ impl Format for Voc {
         let found = files(source).iter().take(1).any(has_boxes);
         vec![
             Mark::new("Annotations/*.xml, or XML files in the folder, with <annotation>", found),
-            Mark::new("no cells of bccd", !has_cells(source)),
+            Mark::common("no cells of bccd", !has_cells(source)),
         ]
     }
 
@@ -202,7 +202,8 @@ fn entries(
     let named = image(root, &folder, &stem, filename);
     let mut wanted = ImageRef::file("filename", root, named);
     wanted.size = *size;
-    let mut row = row(place(1), wanted, classes, &boxes, Unit::Pixels, &|class| !unusable.contains(&class));
+    let known = |class| if unusable.contains(&class) { Known::Partly } else { Known::All };
+    let mut row = row(place(1), wanted, classes, &boxes, Unit::Pixels, &known);
     row.split = split;
     all.push(Entry::Row(Box::new(row)));
     Ok(all)

@@ -37,7 +37,7 @@ impl Format for VqaRad {
         if !parquet.is_empty() {
             return vec![
                 mark(&parquet, "Parquet file", "image, question, answer and nothing else"),
-                Mark::new("no file of the validation side", !has_validation(&parquet)),
+                Mark::common("no file of the validation side", !has_validation(&parquet)),
             ];
         }
         vec![

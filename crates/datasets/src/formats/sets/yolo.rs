@@ -12,7 +12,7 @@ use super::super::entry::{Entry, ImageRef, Unit};
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::Place;
 use super::super::records::extension;
-use super::annotated::{ClassBox, row, words};
+use super::annotated::{ClassBox, Known, row, words};
 use super::common::{nothing_to_read, side};
 
 /// How deep folders are searched for `images/`.
@@ -35,7 +35,7 @@ impl Format for Yolo {
         let labels = found.iter().any(|image| label_file(image).is_some_and(|file| source.join(file).is_file()));
         vec![
             Mark::new("data.yaml with names", names_file(source).is_some()),
-            Mark::new("images/ with PNG or JPEG files", !found.is_empty()),
+            Mark::common("images/ with PNG or JPEG files", !found.is_empty()),
             Mark::new("labels/ with text files of the same names", labels),
         ]
     }
@@ -153,7 +153,7 @@ fn entry(root: &Path, image: &str, classes: &[String]) -> Result<Entry, Problems
         }
     }
     let image_ref = ImageRef::file("image", root, image);
-    let mut row = row(place, image_ref, classes, &boxes, Unit::Fractions, &|_| true);
+    let mut row = row(place, image_ref, classes, &boxes, Unit::Fractions, &|_| Known::All);
     row.split = image.split('/').rev().skip(1).find_map(side);
     Ok(Entry::Row(Box::new(row)))
 }

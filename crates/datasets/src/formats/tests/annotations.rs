@@ -399,3 +399,77 @@ fn voc_files_may_lie_beside_their_images() {
     assert_eq!((report.split.train, report.split.validation), (1, 1));
     assert_eq!(bounds(&dataset, "Draw the box around polyp"), [[10.0, 10.0, 20.0, 20.0]]);
 }
+
+#[test]
+fn an_id_of_two_coco_images_is_refused() {
+    let place = Place::new();
+    for (name, seed) in [("a", 1), ("b", 2), ("c", 3)] {
+        place.picture(&format!("images/{name}.png"), seed);
+    }
+    let image = |id: u32, name: &str| json!({"id": id, "file_name": format!("{name}.png"), "width": 80, "height": 60});
+    let sheet = json!({
+        "images": [image(1, "a"), image(2, "b"), image(1, "c")],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 0, "bbox": [1, 1, 9, 9]},
+            {"id": 2, "image_id": 2, "category_id": 0, "bbox": [1, 1, 9, 9]},
+        ],
+        "categories": [{"id": 0, "name": "nodule"}],
+    });
+    place.write("boxes.json", sheet.to_string());
+    let options = FormatOptions { exhaustive: true, ..FormatOptions::default() };
+    let expected = "boxes.json:1: images.id: 1 is the id of \"a.png\" and of \"c.png\" (and 1 more, row 3)";
+    place.assert_refused("coco", &options, expected);
+    let (report, dataset) = place.import("coco", &FormatOptions { keep_going: true, ..options });
+    assert_eq!((report.rows.read, report.rows.kept, report.rows.faulty.total()), (3, 1, 2));
+    assert!(dataset.cases[0].images[0].path.contains("/images-b-"), "{:?}", dataset.cases[0].images);
+}
+
+#[test]
+fn a_class_with_an_unusable_box_is_not_asked_about() {
+    let place = Place::new();
+    for (name, seed) in [("a", 1), ("b", 2), ("c", 3)] {
+        place.picture(&format!("images/{name}.png"), seed);
+    }
+    let boxed =
+        |image: u32, class: u32, width: u32| json!({"image_id": image, "category_id": class, "bbox": [1, 1, width, 9]});
+    let crowd = json!({"image_id": 9, "category_id": 3, "bbox": [20, 20, 9, 9], "iscrowd": 1});
+    let annotations = json!([boxed(7, 3, 9), boxed(7, 3, 0), boxed(7, 90, 9), boxed(9, 3, 9), crowd]);
+    coco(&place, annotations);
+    let (report, dataset) = place.import("coco", &FormatOptions::default());
+    assert_eq!((report.rows.kept, report.questions.kept), (1, 1));
+    assert_eq!(bounds(&dataset, "Draw the box around cyst"), [[1.0, 1.0, 10.0, 10.0]]);
+    assert_eq!(counted(&report.rows.left_out, "without a class of which all boxes are usable"), 1);
+    let all = FormatOptions { exhaustive: true, ..FormatOptions::default() };
+    place.import_to("coco", "all", &all).expect("imports");
+    let text = fs::read_to_string(place.folder.path().join("all/cases.jsonl")).expect("there");
+    assert!(!text.contains("around mass"), "{text}");
+
+    for (value, expected) in [
+        (
+            json!({"image_id": 7, "category_id": 3, "bbox": [1, 1, 10]}),
+            "bbox: has 3 numbers, not x, y, width and height",
+        ),
+        (json!({"image_id": 7, "category_id": 3}), "bbox: is missing"),
+    ] {
+        coco(&place, json!([value]));
+        place.assert_refused("coco", &FormatOptions::default(), expected);
+    }
+}
+
+#[test]
+fn boxes_beside_a_difficult_object_are_not_asked_for() {
+    let place = Place::new();
+    place.picture("JPEGImages/a.png", 1);
+    let size = "<size><width>80</width><height>60</height></size>";
+    let difficult = "<difficult>1</difficult>";
+    let objects = [
+        ("polyp", [1.0, 1.0, 40.0, 30.0], ""),
+        ("polyp", [41.0, 31.0, 80.0, 60.0], difficult),
+        ("ulcer", [1.0, 1.0, 9.0, 9.0], ""),
+    ];
+    place.write("Annotations/a.xml", voc(&objects, size));
+    let (_, dataset) = place.import("voc", &FormatOptions::default());
+    let asked: Vec<&str> = dataset.cases[0].chain.iter().map(|item| item.question.as_str()).collect();
+    assert!(asked.iter().all(|question| question.contains("ulcer")), "{asked:?}");
+    assert_eq!(bounds(&dataset, "box around ulcer"), [[0.0, 0.0, 9.0, 9.0]]);
+}

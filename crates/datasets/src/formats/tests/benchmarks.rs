@@ -179,3 +179,12 @@ fn medvigil_without_options_has_the_answers_of_its_manifest() {
     let flip = item(&dataset, "Which side").1.laterality.clone().and_then(|flip| flip.flipped_gold);
     assert_eq!(flip.as_deref(), Some("right"));
 }
+
+#[test]
+fn a_case_that_is_twice_in_a_table_of_medvigil_is_refused() {
+    let place = Place::new();
+    medvigil(&place);
+    let twice = fs::read_to_string(place.source().join("grounding.csv")).expect("there") + "MVB-2,,mass,,,,,,\n";
+    place.write("grounding.csv", twice);
+    place.assert_refused("medvigil", &FormatOptions::default(), "grounding.csv:5: case_id: \"MVB-2\" is there twice");
+}

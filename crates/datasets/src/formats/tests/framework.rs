@@ -140,8 +140,10 @@ fn a_folder_is_recognised_by_its_files() {
     let found = detect(&place.source()).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!((found.name, found.evidence.len()), ("slake", 2));
     place.picture("images/a.png", 1);
-    let others = detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).others;
-    assert!(others.iter().any(|other| other.starts_with("yolo, which lacks: data.yaml")), "{others:?}");
+    let others = || detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).others;
+    assert!(others().is_empty(), "a folder of images is no likeness: {:?}", others());
+    place.write("labels/a.txt", "");
+    assert!(others().iter().any(|other| other.starts_with("yolo, which lacks: data.yaml")), "{:?}", others());
     fs::remove_dir_all(place.source().join("images")).expect("removed");
     place.write("x.json", "{\"images\": [], \"annotations\": [], \"categories\": []}");
     let said = message(&place);
@@ -179,7 +181,9 @@ fn case_records_are_completed() {
     place.write("cases.jsonl", record("x.png", region));
     let refused = import_cases(&place.source(), &place.folder.path().join("no"), &rest("25"));
     let said = refused.expect_err("refused").to_string();
-    assert!(said.contains("m.png: is 40x30 pixels, but its image has 80x60 -> "), "{said}");
+    let expected = "cases.jsonl:1: regions[0].path: m.png is 40x30 pixels, but its image has 80x60 -> ";
+    assert!(said.contains(expected), "{said}");
+    assert!(!place.folder.path().join("no").exists(), "nothing is left of a refused import");
 
     place.write("cases.jsonl", record("x.png", ", \"modality\": 3"));
     let refused = import_cases(&place.source(), &place.folder.path().join("no"), &rest("25"));
@@ -226,4 +230,186 @@ fn a_published_split_keeps_the_test_side_and_leaves_out_what_crosses_by_group_or
     let unsplit = Place::new();
     table(&unsplit, "x.png,What?,CT\n");
     unsplit.assert_refused("table", &published, "has no published split");
+}
+
+#[test]
+fn all_faults_of_case_records_are_reported_at_once_and_left_out() {
+    let place = Place::new();
+    for (name, seed) in [("x.png", 1), ("y.png", 2), ("z.png", 3)] {
+        place.picture(name, seed);
+    }
+    let question = |category: &str, question: &str, gold: &str| {
+        format!(
+            "{{\"category\": \"{category}\", \"question\": \"{question}\", \"answer\": {{\"type\": \"choice\", \"options\": \
+             [\"CT\", \"MRI\"], \"gold\": [{gold}]}}}}"
+        )
+    };
+    let record = |images: &str, chain: &str| format!("{{\"images\": [{images}], \"chain\": [{chain}]}}\n");
+    let sound = question("01", "What?", "0");
+    let wrong_stage = sound.replace("\"category\"", "\"stage\": 4, \"category\"");
+    let lines = [
+        record("\"x.png\"", &sound),
+        record("", &sound),
+        record("\"x.png\"", ""),
+        record("\"x.png\"", &question("01", "Who?", "7")),
+        record("\"x.png\"", &wrong_stage),
+        record("\"x.png\"", &question("99", "Who?", "0")),
+        "no JSON\n".to_owned(),
+        record("\"gone.png\"", &sound),
+        record("\"x.png\"", &question("01", "What?", "1")),
+        record("\"y.png\"", &sound).replace("{\"images\"", "{\"case_id\": \"one\", \"images\""),
+        record("\"z.png\"", &sound).replace("{\"images\"", "{\"case_id\": \"one\", \"images\""),
+    ];
+    place.write("cases.jsonl", lines.concat());
+    let import = |options: &FormatOptions| import_cases(&place.source(), &place.folder.path().join("out"), options);
+    let said = import(&FormatOptions::default()).expect_err("refused").to_string();
+    for expected in [
+        "cases.jsonl:2: images: ",
+        "cases.jsonl:3: chain: there is no question",
+        "cases.jsonl:4: chain[0].answer.gold",
+        "cases.jsonl:5: chain[0].stage: is 4, but category 01 (modality) is of stage 1",
+        "cases.jsonl:6: chain[0].category: there is no category \"99\"",
+        "cases.jsonl:7",
+        "cases.jsonl:8: images[0].path",
+        "cases.jsonl:9: chain[0].answer.gold: row 1 has another answer",
+        "cases.jsonl:11: case_id: \"one\" is the id of an earlier case",
+    ] {
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+    let report = import(&FormatOptions { keep_going: true, ..FormatOptions::default() });
+    let report = report.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((report.rows.read, report.rows.kept, report.rows.faulty.total()), (11, 2, 9));
+    assert_eq!(report.questions.read, report.questions.kept + report.questions.faulty.total());
+    assert_eq!(report.cases, 2);
+}
+
+#[test]
+fn case_records_are_recognised_and_numbered_by_their_folder() {
+    let place = Place::new();
+    place.picture("x.png", 1);
+    let chain =
+        "{\"category\": \"10\", \"question\": \"Is it ill?\", \"answer\": {\"type\": \"yesno\", \"gold\": true}}";
+    place.write("cases.jsonl", format!("{{\"images\": [\"x.png\"], \"chain\": [{chain}]}}\n"));
+    for source in [place.source(), place.source().join("cases.jsonl")] {
+        let found = detect(&source).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((found.name, found.evidence.len()), (CASES, 1));
+    }
+    let out = place.folder.path().join("out");
+    import_cases(&place.source(), &out, &FormatOptions::default()).unwrap_or_else(|error| panic!("{error}"));
+    let text = fs::read_to_string(out.join("cases.jsonl")).expect("there");
+    assert!(text.contains("\"source-000001\""), "{text}");
+}
+
+#[test]
+fn the_advice_of_an_import_without_a_case_names_the_reason() {
+    let place = Place::new();
+    let refused = |rows: &str, options: &FormatOptions, expected: &str| {
+        place.write("t.csv", format!("file,q,a\n{rows}"));
+        let said = place.import_to("table", "refused", options).expect_err("refused").to_string();
+        assert!(said.contains("gives no case") && said.contains(expected), "{said}");
+        assert!(said.contains("category map") == expected.contains("category map"), "{said}");
+    };
+    let options = table(&place, "");
+    let going_on = FormatOptions { keep_going: true, ..options.clone() };
+    refused("", &options, "rows read: 0 -> give files that hold records");
+    refused(
+        "x.png,What?,\n",
+        &options,
+        "1 in a file without right answers (t.csv:2): left out\n -> give files with right",
+    );
+    refused("x.png,,CT\n", &going_on, "1 q: is empty (t.csv:2): faulty\n -> correct the faulty rows");
+    refused("x.png,What?,CT\n", &FormatOptions { rest: None, ..options.clone() }, "-> give a category map");
+    refused("x.png,Who?,A\nx.png,Who?,B\n", &options, "-> change what the reasons name");
+}
+
+#[test]
+fn the_report_has_one_line_for_each_reason() {
+    let place = Place::new();
+    let options = table(&place, "x.png,\"What\nis it?\",CT\n");
+    let (report, _) = place.import("table", &options);
+    let lines = report.lines();
+    assert!(lines.iter().all(|line| !line.contains('\n')), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("(What is it?)")), "{lines:?}");
+}
+
+#[test]
+fn a_folder_with_other_files_is_not_written_to() {
+    let place = Place::new();
+    let options = table(&place, "x.png,What?,CT\n");
+    let out = place.folder.path().join("out");
+    fs::create_dir_all(out.join("notes")).expect("writable");
+    let said = place.import_to("table", "out", &options).expect_err("refused").to_string();
+    assert!(said.contains("out: holds \"notes\", which no import wrote -> give a new or an empty folder"), "{said}");
+    assert!(!out.join("images").exists());
+    fs::remove_dir(out.join("notes")).expect("there");
+    fs::write(out.join(".directory"), "").expect("writable");
+    place.import("table", &options);
+}
+
+#[test]
+fn a_source_that_does_not_exist_is_named() {
+    let place = Place::new();
+    let source = place.folder.path().join("nowhere");
+    let out = place.folder.path().join("out");
+    let said = |result: Result<(), ImportError>| {
+        let said = result.expect_err("refused").to_string();
+        assert!(said.contains("nowhere: does not exist -> give the folder or file"), "{said}");
+    };
+    for format in FORMATS {
+        said(import_format(*format, &source, &out, &short_table()).map(drop));
+    }
+    said(import_cases(&source, &out, &FormatOptions::default()).map(drop));
+    for importer in crate::IMPORTERS {
+        said((importer.run)(&source, &out, &crate::ImportOptions::default()).map(drop));
+    }
+}
+
+#[test]
+fn a_published_split_without_a_validation_side_names_the_way_out() {
+    let place = Place::new();
+    for (name, seed) in [("x.png", 1), ("y.png", 2)] {
+        place.picture(name, seed);
+    }
+    let columns = Columns { split: Some("side".into()), ..short_table().columns };
+    let options = FormatOptions { columns, ..rest("25") };
+    let noted = |sides: [&str; 2], options: &FormatOptions| {
+        let out = format!("{}-{}-{:?}", sides[0], sides[1], options.split);
+        let rows = ["x", "y"].iter().zip(sides).map(|(name, side)| format!("{name}.png,What?,CT,{side}\n"));
+        place.write("t.csv", format!("file,q,a,side\n{}", rows.collect::<String>()));
+        let lines = place.import_to("table", &out, options).unwrap_or_else(|error| panic!("{error}")).lines();
+        lines.into_iter().find(|line| line.contains("no validation side"))
+    };
+    let note = "note: the source has no validation side: import with `--split new`";
+    assert_eq!(noted(["train", "train"], &options).as_deref(), Some(note));
+    let with_test = format!("{note}, or set `eval_split = \"test\"` in the recipe");
+    assert_eq!(noted(["train", "test"], &options), Some(with_test));
+    assert_eq!(noted(["train", "val"], &options), None);
+    assert_eq!(noted(["test", "test"], &options), None, "an external test set is evaluated only");
+    assert_eq!(noted(["train", "train"], &FormatOptions { split: SplitChoice::New, ..options }), None);
+}
+
+#[test]
+fn a_new_split_of_case_records_does_not_depend_on_their_sides() {
+    let place = Place::new();
+    let chain =
+        "{\"category\": \"10\", \"question\": \"Is it ill?\", \"answer\": {\"type\": \"yesno\", \"gold\": true}}";
+    let mut lines = String::new();
+    for number in 0..8 {
+        place.picture(&format!("{number}.png"), number + 1);
+        let side = if number == 0 { "" } else { ", \"split\": \"train\"" };
+        lines += &format!("{{\"images\": [\"{number}.png\"], \"chain\": [{chain}]{side}}}\n");
+    }
+    place.write("cases.jsonl", &lines);
+    let import = |out: &str, split| {
+        let options = FormatOptions { split, ..FormatOptions::default() };
+        import_cases(&place.source(), &place.folder.path().join(out), &options)
+    };
+    let said = import("refused", SplitChoice::Default).expect_err("refused").to_string();
+    assert!(said.contains("1 of 8 records have no split -> "), "{said}");
+    let report = import("new", SplitChoice::New).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((report.split.kind, report.cases), ("new", 8));
+    assert!(report.split.validation > 0 && report.split.test > 0, "{:?}", report.split);
+    place.write("cases.jsonl", lines.replace(", \"split\": \"train\"", ""));
+    let said = import("published", SplitChoice::Published).expect_err("refused").to_string();
+    assert!(said.contains("has no published split -> use --split new"), "{said}");
 }

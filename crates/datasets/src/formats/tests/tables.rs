@@ -107,6 +107,8 @@ fn a_list_of_values_names_the_masks_of_slake() {
     place.write("names.txt", "70 lung\n135\n");
     let options = FormatOptions { classes: Some(place.source().join("names.txt")), ..FormatOptions::default() };
     place.assert_refused("slake", &options, "\"135\" is no grey value from 0 to 255 with a name");
+    place.write("names.txt", "70 lung\n70 heart\n");
+    place.assert_refused("slake", &options, "names.txt:2: the value 70 is there twice");
 }
 
 #[test]
@@ -310,4 +312,93 @@ fn wrong_columns_and_sides_are_named() {
         &FormatOptions { columns: sided, ..rest("01") },
         "t.csv:2: side: \"left\" is no side",
     );
+}
+
+#[test]
+fn the_groups_of_one_image_are_one_group() {
+    let place = Place::new();
+    for (name, seed) in [("a.png", 1), ("b.png", 2), ("c.png", 3), ("d.png", 4)] {
+        place.picture(name, seed);
+    }
+    // The image a.png is of p1 and of p2, p2 is tested, and c.png is another image of p1.
+    let rows = "a.png,What?,CT,p1,train\na.png,Who?,A,p2,train\nb.png,What?,CT,p2,test\nc.png,What?,CT,p1,train\n\
+                d.png,What?,CT,p3,train\n";
+    place.write("t.csv", format!("file,q,a,patient,side\n{rows}"));
+    let columns = Columns { group: Some("patient".into()), split: Some("side".into()), ..columns(&[]) };
+    let options = FormatOptions { columns, ..rest("25") };
+    let (report, dataset) = place.import("table", &options);
+    assert_eq!(counted(&report.split.crossed, "train: the same group"), 3);
+    assert_eq!([report.split.train, report.split.validation, report.split.test], [1, 0, 1]);
+    let trained = dataset.cases.iter().find(|case| case.split == Split::Train).expect("there");
+    assert_eq!(trained.group_id, "source:p3");
+    let note = report.notes.iter().find(|note| note.contains("in p1 and p2")).expect("a note");
+    assert!(note.contains("images in several: 1 (images/a-"), "{note}");
+    // A new split has both groups on one side.
+    let report =
+        place.import_to("table", "new", &FormatOptions { split: SplitChoice::New, ..options }).expect("imports");
+    assert_eq!((report.groups, report.notes.iter().any(|note| note.contains("in p1 and p2"))), (2, true));
+}
+
+#[test]
+fn groups_begin_with_the_name_of_the_folder_or_of_dataset() {
+    let place = Place::new();
+    for (folder, seed) in [("one", 1), ("two", 2)] {
+        place.picture(&format!("{folder}/x.png"), seed);
+        for name in ["train.csv", "test.csv"] {
+            place.write(&format!("{folder}/{name}"), "file,q,a,patient\nx.png,What?,CT,p1\n");
+        }
+    }
+    let columns = Columns { group: Some("patient".into()), ..columns(&[]) };
+    let options = FormatOptions { columns, ..rest("25") };
+    let imported = |file: &str, out: &str, options: &FormatOptions| {
+        let out = place.folder.path().join(out);
+        let source = place.source().join(file);
+        import_format(format("table").expect("known"), &source, &out, options)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let case = stepwise_data::check::load(&out).expect("sound").cases.remove(0);
+        (case.group_id, case.case_id)
+    };
+    let (one, two) = (imported("one/train.csv", "a", &options), imported("two/train.csv", "b", &options));
+    assert_eq!((one.0.as_str(), two.0.as_str()), ("one:p1", "two:p1"), "patients of two folders are not the same");
+    let other = imported("one/test.csv", "c", &options);
+    assert_eq!(other.0, "one:p1", "patients of one folder are the same in every table");
+    assert_ne!(other.1, one.1, "tables about one image can be used together");
+    let named = FormatOptions { dataset: Some("study".into()), ..options };
+    assert_eq!(imported("one/train.csv", "d", &named).0, imported("two/train.csv", "e", &named).0);
+}
+
+#[test]
+fn a_list_where_one_text_is_needed_is_named() {
+    let place = Place::new();
+    place.picture("x.png", 1);
+    for (field, row) in [
+        ("q", json!({"file": "x.png", "q": ["What?"], "a": "CT"})),
+        ("a", json!({"file": "x.png", "q": "What?", "a": ["CT"]})),
+        ("o1", json!({"file": "x.png", "q": "What?", "a": "CT", "o1": ["CT"], "o2": "MRI"})),
+    ] {
+        let asked = if field == "o1" { columns(&["o1", "o2"]) } else { columns(&[]) };
+        place.write("t.jsonl", row.to_string());
+        let options = FormatOptions { columns: asked, ..rest("01") };
+        place.assert_refused("table", &options, &format!("t.jsonl:1: {field}: is a list, and one text is needed"));
+    }
+}
+
+#[test]
+fn a_table_with_another_separator_is_told_so() {
+    let place = Place::new();
+    place.picture("x.png", 1);
+    for (name, separator, expected) in [
+        (
+            "t.csv",
+            ";",
+            "t.csv:1: the header is one cell, with semicolons in it: \"file;q;a\" -> separate the cells by commas",
+        ),
+        ("t.csv", "\t", "with tabs in it: \"file\\tq\\ta\" -> give the file the extension .tsv"),
+        ("t.tsv", ",", "with commas in it: \"file,q,a\" -> give the file the extension .csv"),
+    ] {
+        let text = ["file,q,a", "x.png,What?,CT"].map(|line| line.replace(',', separator)).join("\n");
+        place.write(name, text);
+        place.assert_refused("table", &short_table(), expected);
+        fs::remove_file(place.source().join(name)).expect("there");
+    }
 }

@@ -35,7 +35,9 @@ pub fn select(
 ) -> Result<Selection, Failure> {
     let cases = &dataset.cases;
     let only = args.case.as_ref().map(|id| position(cases, id)).transpose()?;
-    let with_problem: BTreeSet<usize> = findings.problems.iter().filter_map(|problem| problem.row).collect();
+    // Both cases of a pair are shown.
+    let rows = findings.problems.iter().flat_map(|problem| problem.row.iter().chain(&problem.other_rows));
+    let with_problem: BTreeSet<usize> = rows.copied().collect();
     let has_finding = |index: usize| {
         let warnings =
             || fingerprints.get(index).is_some_and(|found| !image_warnings([(&cases[index], found)]).is_empty());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use stepwise_data::case::Split;
 use stepwise_recipe::Recipe;
-use stepwise_trainer::cases::{Cases, LeakRule};
+use stepwise_trainer::cases::Cases;
 use stepwise_trainer::trained::{SeenCases, Trained};
 
 use super::Args;
@@ -48,7 +48,7 @@ fn trained(args: &Args, recipe: &Recipe, path: &Path, cases: &Cases) -> Option<T
     };
     let read = match args.data.is_none() {
         true => return Some(Trained::of_files(cases)),
-        false => Cases::open_with(&recipe.data, LeakRule::Allow),
+        false => Cases::open_with_leaks(&recipe.data),
     };
     match read {
         Ok(trained) => Some(Trained::of_files(&trained)),

@@ -1,6 +1,6 @@
 //! `stepwise train RECIPE --plan`: prints the training examples of a run as counts by phase. Needs the cases,
-//! but not the model. Image files are read only to find evaluation images that are near-duplicates of training images, and
-//! may be missing.
+//! but not the model. Image files are read only to find images that are near-duplicates of images on another side of the
+//! split, and may be missing.
 
 mod table;
 
@@ -42,9 +42,8 @@ pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>, rule: LeakRule) ->
     let suite = recipe_suite(recipe).map_err(Failure::input)?;
     check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;
     let _heartbeat = Heartbeat::start("planning the training examples");
-    let cases = Cases::open_with(&recipe.data, rule).map_err(Failure::input)?;
-    let near = leaks::check(&cases, rule).map_err(Failure::input)?;
-    warn(cases.leaks.iter().chain(&near));
+    let cases = Cases::open_with_leaks(&recipe.data).map_err(Failure::input)?;
+    warn(leaks::check(&cases, rule).map_err(Failure::input)?);
     let Cases { train: cases, warnings: of_cases, .. } = cases;
     let images = ImageSettings::of(recipe).map_err(Failure::input)?;
     let run_plan = RunPlan::new(recipe, &cases).map_err(Failure::input)?;

@@ -12,6 +12,7 @@ use super::{jobs, task};
 use crate::commands::split::leak_rule;
 use crate::device;
 use crate::exit::{CommandResult, Failure};
+use crate::heartbeat::Heartbeat;
 use crate::table::Table;
 
 /// Arguments of `study run`.
@@ -53,12 +54,14 @@ pub struct Args {
 pub fn run(args: &Args) -> CommandResult {
     let mut study = Study::load(&args.study).map_err(Failure::input)?;
     study.leaks = leak_rule(args.allow_leaks);
+    let heartbeat = Heartbeat::start("checking the cases of the study");
     if args.dry_run {
         let manifest = Manifest::plan(&study, None).map_err(Failure::input)?;
         say!("{}", overview(&study, &manifest)?.text());
         return Ok(());
     }
     let manifest = Manifest::open(&study, args.task).map_err(Failure::input)?;
+    drop(heartbeat);
     if let Some(number) = args.task {
         let task = study.task(number).map_err(Failure::input)?;
         return task::run(&study, task, args.device.as_deref(), args.no_wait);
