@@ -7,6 +7,9 @@ use stepwise_data::problem::Problems;
 use super::entry::Entry;
 use crate::source_image::PixelOptions;
 
+/// Text of what neither the source nor the user states.
+pub(super) const NOT_RECORDED: &str = "not recorded";
+
 /// Entries of a source in the order of its files and rows.
 pub(crate) type Entries = Box<dyn Iterator<Item = Entry>>;
 
@@ -112,7 +115,7 @@ pub struct FormatOptions {
     pub exhaustive: bool,
     /// Modality of rows that record none; None writes `not recorded`.
     pub modality: Option<String>,
-    /// Licence of the images; None writes `not recorded`.
+    /// Licence of the images; None writes the one that the source states, else `not recorded`.
     pub licence: Option<String>,
     /// Whether all cases are marked as credentialed. Without it the format decides.
     pub credentialed: bool,

@@ -10,7 +10,7 @@ use stepwise_data::problem::{Problem, Problems};
 use super::assemble::{Common, cases};
 use super::crossing::keep_published;
 use super::decide::{Decider, answered};
-use super::format::{Format, FormatOptions, Rows, SplitChoice};
+use super::format::{Format, FormatOptions, NOT_RECORDED, Rows, SplitChoice};
 use super::kept::KeptRow;
 use super::map::{CategoryMap, rest};
 use super::pictures::Pictures;
@@ -19,9 +19,6 @@ use super::report::{FormatReport, REPORT_SCHEMA, write_report};
 use crate::import::ImportError;
 use crate::output::Output;
 use crate::sides;
-
-/// Text of what the source does not record.
-const NOT_RECORDED: &str = "not recorded";
 
 /// Imports `source` by `format` into the new folder `out`: images, then `import.json`, then `cases.jsonl`. Calls `progress`
 /// with the number of rows read so far.
@@ -131,7 +128,7 @@ fn finish(
     report.questions.kept = rows.iter().map(|row| row.questions.len()).sum();
     let common = Common {
         dataset: report.dataset.clone(),
-        licence: options.licence.clone().unwrap_or_else(|| NOT_RECORDED.into()),
+        licence: options.licence.clone(),
         credentialed: options.credentialed,
         modality: options.modality.clone().unwrap_or_else(|| NOT_RECORDED.into()),
     };
