@@ -13,7 +13,7 @@ use super::super::records;
 use super::common::{fields_mark, folder_of, nothing_to_read, read_all};
 use super::image_cells::images;
 
-/// Fields that a category map can use, beside `about`: `level`, or `task` without it.
+/// Fields that a category map can use, beside `about`: `level`, or `task` where the level is a number or missing.
 const FIELDS: &[&str] = &["modality", "task", "level"];
 
 /// Names of the files, or of their folders.
@@ -102,7 +102,8 @@ fn row(record: &Record, root: &Path) -> Result<Entry, Problems> {
         return Err(record.problem("options", "has no option with a text", "write a list of texts"));
     }
     let mut fields = record.pick(FIELDS);
-    let about = ["level", "task"].into_iter().map(|field| record.trimmed(field)).find(|text| !text.is_empty());
+    let is_word = |text: &String| text.chars().any(char::is_alphabetic);
+    let about = ["level", "task"].into_iter().map(|field| record.trimmed(field)).find(is_word);
     fields.extend(about.map(|text| ("about".to_owned(), text)));
     let question = Question {
         text: record.required("question")?,

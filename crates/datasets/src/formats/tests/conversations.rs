@@ -204,7 +204,7 @@ fn columns_of_medxpertqa_are_read_with_hints_and_several_images() {
         ),
     );
     let (report, dataset) = place.import("vlmevalkit", &rest("30"));
-    assert_eq!((report.rows.kept, report.images, report.split.kind), (1, 2, "new"));
+    assert_eq!((report.rows.kept, report.images, report.split.kind), (1, 2, "published"));
     let (case, next) = item(&dataset, "What is next?");
     assert_eq!((gold(&dataset, "What is next?").as_str(), case.images.len()), ("Biopsy/5", 2));
     assert!(next.question.starts_with("A man of 60.\nWhat is next?"), "{}", next.question);
