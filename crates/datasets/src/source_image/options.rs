@@ -15,7 +15,7 @@ pub struct PixelOptions {
     /// Window of DICOM files; None for the first window or table of the file, or for `intensity`.
     pub window: Option<WindowChoice>,
     /// Frame of DICOM files with several, or volume of NIfTI files with several, counted from 1; None refuses such files.
-    /// Of the channels of nnU-Net the one with this number; None for the first.
+    /// Number of the channel of nnU-Net, too; None takes the first.
     pub frame: Option<u32>,
     /// Plane of the slices of NIfTI volumes.
     pub plane: Plane,

@@ -27,7 +27,7 @@ pub(super) struct Coco;
 
 #[derive(Deserialize)]
 struct Sheet {
-    /// What the file says of itself.
+    /// Facts about the file, such as its version.
     #[serde(default)]
     info: Value,
     /// List of the licences that images refer to.

@@ -1,4 +1,4 @@
-//! What several formats need: reading of several files, sides of the split by names, and marks of files with fields.
+//! Parts of several formats: reading of several files, sides of the split by names, and marks of files with fields.
 
 use std::path::{Path, PathBuf};
 

@@ -22,7 +22,7 @@ use crate::source_image::{ClassValues, EXTENSIONS, is_dicom_name};
 const IMAGES: &str = "images";
 const MASKS: &str = "masks";
 
-/// What a row has where its annotation is missing.
+/// Annotation of an image, as reports name it.
 const LABEL_MAP: &str = "a label map";
 
 /// Value of pixels without a class, unless the list names it.

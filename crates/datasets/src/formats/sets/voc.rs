@@ -27,7 +27,7 @@ const FOLDERS: [&str; 7] = ["Annotations", "annotations", "", "train", "valid", 
 /// Folders of images beside those of the annotations.
 const IMAGES: [&str; 2] = ["JPEGImages", "images"];
 
-/// What a row has where its annotation is missing.
+/// Annotation of an image, as reports name it.
 const ANNOTATION: &str = "an annotation file";
 
 /// Pascal VOC.

@@ -28,7 +28,7 @@ const LABELS: &str = "labels";
 /// Name of the list of classes that labelling tools write beside the labels.
 const CLASSES: &str = "classes.txt";
 
-/// What a row has where its annotation is missing.
+/// Annotation of an image, as reports name it.
 const LABEL_FILE: &str = "a label file";
 
 /// YOLO.

@@ -1,4 +1,4 @@
-//! What a source records of itself: licence and version.
+//! Licence and version that a source states.
 
 use serde_json::json;
 
