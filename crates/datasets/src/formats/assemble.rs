@@ -6,6 +6,7 @@ use stepwise_data::case::{Answer, Case, Item, Region, SCHEMA, Source, Split};
 use stepwise_data::image::sha256_hex;
 use stepwise_data::split::join;
 
+use super::format::NOT_RECORDED;
 use super::kept::{KeptQuestion, KeptRow};
 use super::pictures::Pictures;
 use super::report::FormatReport;
@@ -18,8 +19,8 @@ pub(super) struct Common {
     /// Name, without extension, of the only file that is imported; None for a folder. Ids of cases have it, so that tables
     /// of one folder about the same images can be used together.
     pub(super) file: Option<String>,
-    /// Licence of the images.
-    pub(super) licence: String,
+    /// Licence of the images as the user states it; None for the one that the source states.
+    pub(super) licence: Option<String>,
     /// Whether all cases are credentialed.
     pub(super) credentialed: bool,
     /// Modality of rows that record none.
@@ -112,8 +113,12 @@ fn case(images: &[usize], rows: &[&KeptRow], pictures: &Pictures, common: &Commo
         split: rows.iter().find_map(|row| row.split).unwrap_or(Split::Train),
         source: Source {
             dataset: common.dataset.clone(),
-            revision: None,
-            licence: common.licence.clone(),
+            revision: text(|row| row.revision.as_ref()),
+            licence: common
+                .licence
+                .clone()
+                .or_else(|| text(|row| row.licence.as_ref()))
+                .unwrap_or_else(|| NOT_RECORDED.to_owned()),
             credentialed: common.credentialed || rows.iter().any(|row| row.credentialed),
         },
         modality: text(|row| row.modality.as_ref()).unwrap_or_else(|| common.modality.clone()),

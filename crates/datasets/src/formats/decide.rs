@@ -128,7 +128,8 @@ impl Decider<'_> {
             return Ok(None);
         }
         left_out.iter().for_each(|reason| self.report.questions.left_out.add(reason, row.place.short()));
-        let Row { place, mut links, split, modality, body_region, risk_tier, credentialed, .. } = row;
+        let Row { place, mut links, split, modality, body_region, risk_tier, credentialed, licence, revision, .. } =
+            row;
         // What the image files record counts where the row records nothing.
         let facts = images.iter().map(|index| &self.pictures.all[*index].facts);
         let modality = modality.or_else(|| facts.clone().find_map(|facts| facts.modality.clone()));
@@ -145,6 +146,8 @@ impl Decider<'_> {
             body_region,
             risk_tier,
             credentialed,
+            licence,
+            revision,
         }))
     }
 
@@ -161,7 +164,11 @@ impl Decider<'_> {
         }
         let text = clean(&question.text);
         if let Some(fault) = text_fault(&text) {
-            return Fate::Faulty(row.place.problem("question", fault.what, fault.advice));
+            return Fate::Faulty(row.place.problem(
+                question.field.as_deref().unwrap_or("question"),
+                fault.what,
+                fault.advice,
+            ));
         }
         let answer = match answers::read(question) {
             Ok(answer) => answer,
@@ -225,7 +232,7 @@ impl Decider<'_> {
                     region.shape = shape;
                 }
                 if let (Some(points), Some((_, region))) = (row.polygons.get(&index), regions.last_mut()) {
-                    match outlined(&region.shape, points, &self.pictures.all[image], drawn_on) {
+                    match outlined(&region.shape, (points, draft.unit), &self.pictures.all[image], drawn_on) {
                         Some(shape) => region.shape = shape,
                         None => self.report.pixels.add("box kept, because its outline is elsewhere", row.place.short()),
                     }

@@ -36,7 +36,7 @@ pub(crate) struct Row {
     pub(crate) regions: Vec<RegionDraft>,
     /// Pixels of regions, by their index; regions without them are boxes. A mask has the size that its image states.
     pub(crate) masks: BTreeMap<usize, RegionMask>,
-    /// Outlines of regions, by their index, as polygons of points `[x, y]` in pixels of the image.
+    /// Outlines of regions, by their index, as polygons of points `[x, y]` in the unit of their region.
     pub(crate) polygons: BTreeMap<usize, Vec<[f64; 2]>>,
     /// Names that rows share when they must be on one side of the split, such as a patient; the first is the group.
     pub(crate) links: Vec<String>,
@@ -50,6 +50,10 @@ pub(crate) struct Row {
     pub(crate) risk_tier: Option<String>,
     /// Whether access to the source needs credentials.
     pub(crate) credentialed: bool,
+    /// Licence of the image as the source states it; None when not recorded.
+    pub(crate) licence: Option<String>,
+    /// Version of the source as it states it; None when not recorded.
+    pub(crate) revision: Option<String>,
     /// Parts of the record that the format leaves out while the row stays, such as a box without area.
     pub(crate) remarks: Vec<String>,
 }
@@ -70,6 +74,8 @@ impl Row {
             body_region: None,
             risk_tier: None,
             credentialed: false,
+            licence: None,
+            revision: None,
             remarks: Vec::new(),
         }
     }
@@ -125,6 +131,8 @@ impl ImageRef {
 pub(crate) struct Question {
     /// Wording.
     pub(crate) text: String,
+    /// Field of the source with the wording; None for `question`.
+    pub(crate) field: Option<String>,
     /// Options in the order of their letters, with or without letters; an empty text is a missing option. Empty without options.
     pub(crate) options: Vec<String>,
     /// Right answers that must agree, each with its field.

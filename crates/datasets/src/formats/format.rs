@@ -7,6 +7,9 @@ use stepwise_data::problem::Problems;
 use super::entry::Entry;
 use crate::source_image::PixelOptions;
 
+/// Text of what neither the source nor the user states.
+pub(super) const NOT_RECORDED: &str = "not recorded";
+
 /// Entries of a source in the order of its files and rows.
 pub(crate) type Entries = Box<dyn Iterator<Item = Entry>>;
 
@@ -130,7 +133,7 @@ pub struct FormatOptions {
     /// Name of the data set in the cases and at the start of their groups; None takes the one of the format, or of the
     /// source's folder.
     pub dataset: Option<String>,
-    /// Licence of the images; None writes `not recorded`.
+    /// Licence of the images; None writes the one that the source states, else `not recorded`.
     pub licence: Option<String>,
     /// Whether all cases are marked as credentialed. Without it the format decides.
     pub credentialed: bool,

@@ -29,6 +29,10 @@ pub(super) struct KeptRow {
     pub(super) risk_tier: Option<String>,
     /// Whether access to the source needs credentials.
     pub(super) credentialed: bool,
+    /// Licence as the source states it; None when not recorded.
+    pub(super) licence: Option<String>,
+    /// Version of the source; None when not recorded.
+    pub(super) revision: Option<String>,
 }
 
 /// A question that is kept.

@@ -10,7 +10,7 @@ use stepwise_data::problem::Problems;
 use super::assemble::{Common, cases};
 use super::crossing::keep_published;
 use super::decide::{Decider, answered};
-use super::format::{Format, FormatOptions, Rows, SplitChoice};
+use super::format::{Format, FormatOptions, NOT_RECORDED, Rows, SplitChoice};
 use super::groups::Groups;
 use super::kept::KeptRow;
 use super::map::{CategoryMap, rest};
@@ -20,9 +20,6 @@ use super::report::{FormatReport, REPORT_SCHEMA, no_published_split, write_repor
 use crate::import::{ImportError, check_source};
 use crate::output::Output;
 use crate::sides;
-
-/// Text of what the source does not record.
-const NOT_RECORDED: &str = "not recorded";
 
 /// Imports `source` by `format` into the new folder `out`: images, then `import.json`, then `cases.jsonl`. Calls `progress`
 /// with the number of rows read so far.
@@ -130,7 +127,7 @@ fn finish(
     let common = Common {
         dataset: report.dataset.clone(),
         file: source.is_file().then(|| source.file_stem().unwrap_or_default().to_string_lossy().into_owned()),
-        licence: options.licence.clone().unwrap_or_else(|| NOT_RECORDED.into()),
+        licence: options.licence.clone(),
         credentialed: options.credentialed,
         modality: options.modality.clone().unwrap_or_else(|| NOT_RECORDED.into()),
     };

@@ -11,8 +11,8 @@ use super::tally::Tally;
 use super::turned::{turned_box, turned_point};
 use crate::source_image::DrawnOn;
 
-/// Returns on which pixels the regions of an image were drawn. Without an EXIF orientation both are the same. `choice` is
-/// the user's; without it the size that the annotation states decides where it can.
+/// Returns on which pixels the regions of an image were drawn. Without an EXIF orientation both are the same. The size that
+/// the annotation states decides where it can, else `choice`, the user's.
 ///
 /// # Errors
 /// When the annotation states another size than the image has, or the image has an EXIF orientation and nothing says on
@@ -25,14 +25,13 @@ pub(super) fn drawn_on(
 ) -> Result<DrawnOn, Problems> {
     let shown = (picture.image.width, picture.image.height);
     let is_turned = picture.turn != Orientation::NoTransforms;
-    let found = match (choice, wanted.size) {
+    let found = match wanted.size {
         _ if !is_turned => Some(DrawnOn::Shown),
-        (Some(choice), _) => Some(choice),
         // A half turn or a mirror image keeps the size, and so does a quarter turn of a square.
-        _ if picture.stored == shown => None,
-        (None, Some(size)) if size == shown => Some(DrawnOn::Shown),
-        (None, Some(size)) if size == picture.stored => Some(DrawnOn::Stored),
-        (None, _) => None,
+        _ if picture.stored == shown => choice,
+        Some(size) if size == shown => Some(DrawnOn::Shown),
+        Some(size) if size == picture.stored => Some(DrawnOn::Stored),
+        _ => choice,
     };
     let expected = if found == Some(DrawnOn::Stored) { picture.stored } else { shown };
     if let Some((width, height)) = wanted.size
@@ -91,12 +90,12 @@ pub(super) fn placed(
     if cut.iter().zip(whole).any(|(cut, whole)| (cut - whole).abs() > 1e-6) {
         decisions.add("box cut off at the edge of the image", place.short());
     }
-    let bounds = if is_stored {
+    let bounds = without_noise(if is_stored {
         decisions.add("region turned along with its image by the EXIF orientation", place.short());
         turned_box(cut, size, picture.turn)
     } else {
         cut
-    };
+    });
     Ok(Region {
         id: String::new(),
         image: String::new(),
@@ -106,22 +105,40 @@ pub(super) fn placed(
     })
 }
 
+/// Rounds coordinates to a millionth of a pixel, so that sums and products of decimals have no digits of their own, as in
+/// 31.999999999999993.
+fn without_noise<const N: usize>(coordinates: [f64; N]) -> [f64; N] {
+    coordinates.map(|coordinate| (coordinate * 1e6).round() / 1e6)
+}
+
 /// Farthest distance in pixels between a side of a box and of the box around its outline.
 const FARTHEST: f64 = 2.0;
 
-/// Returns the polygon of `points`, turned along with the image where it was drawn on stored pixels, and cut off at the
-/// sides of the placed box `shape`; None when the box around it is another one.
-pub(super) fn outlined(shape: &Shape, points: &[[f64; 2]], picture: &Picture, drawn_on: DrawnOn) -> Option<Shape> {
-    let (width, height) = picture.stored;
+/// Returns the polygon of `points` in their unit, turned along with the image where it was drawn on stored pixels, and cut
+/// off at the sides of the placed box `shape`; None when the box around it is another one.
+pub(super) fn outlined(
+    shape: &Shape,
+    (points, unit): (&[[f64; 2]], Unit),
+    picture: &Picture,
+    drawn_on: DrawnOn,
+) -> Option<Shape> {
+    let (width, height) = match drawn_on {
+        DrawnOn::Stored => picture.stored,
+        DrawnOn::Shown => (picture.image.width, picture.image.height),
+    };
     let size = [f64::from(width), f64::from(height)];
-    let shown = |point: &[f64; 2]| match drawn_on {
-        DrawnOn::Stored => turned_point(*point, size, picture.turn),
-        DrawnOn::Shown => *point,
+    let [across, down] = if unit == Unit::Fractions { size } else { [1.0, 1.0] };
+    let shown = |[x, y]: &[f64; 2]| {
+        let point = [x * across, y * down];
+        match drawn_on {
+            DrawnOn::Stored => turned_point(point, size, picture.turn),
+            DrawnOn::Shown => point,
+        }
     };
     let points: Vec<[f64; 2]> = points.iter().map(shown).collect();
     let around = Shape::Polygon { points: points.clone() }.bounds();
     let [x0, y0, x1, y1] = shape.bounds();
-    let points: Vec<[f64; 2]> = points.iter().map(|[x, y]| [x.clamp(x0, x1), y.clamp(y0, y1)]).collect();
+    let points: Vec<[f64; 2]> = points.iter().map(|[x, y]| without_noise([x.clamp(x0, x1), y.clamp(y0, y1)])).collect();
     let polygon = Shape::Polygon { points };
     let is_near =
         |one: [f64; 4], other: [f64; 4]| one.iter().zip(other).all(|(one, other)| (one - other).abs() <= FARTHEST);

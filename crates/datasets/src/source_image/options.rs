@@ -14,14 +14,15 @@ pub struct PixelOptions {
     pub offset: i64,
     /// Window of DICOM files; None for the first window or table of the file, or for `intensity`.
     pub window: Option<WindowChoice>,
-    /// Frame of DICOM files with several, counted from 1; None refuses such files.
+    /// Frame of DICOM files with several, or volume of NIfTI files with several, counted from 1; None refuses such files.
+    /// Number of the channel of nnU-Net, too; None takes the first.
     pub frame: Option<u32>,
     /// Plane of the slices of NIfTI volumes.
     pub plane: Plane,
     /// Slices of NIfTI volumes that are imported.
     pub slices: Slices,
-    /// Pixels on which regions of images with an EXIF orientation were drawn; None lets the size in the annotation
-    /// decide, and refuses the image where it does not.
+    /// Pixels on which regions of images with an EXIF orientation were drawn where the size in the annotation does not
+    /// decide; None refuses these images.
     pub exif: Option<DrawnOn>,
 }
 

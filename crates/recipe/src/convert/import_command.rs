@@ -18,7 +18,7 @@ pub(super) fn notes(tool: Tool, entries: &[Entry]) -> Vec<String> {
     let texts = |key: &str| value(key).and_then(Yaml::list).unwrap_or_default();
     match tool {
         Tool::LlamaFactory => {
-            let names = texts("dataset");
+            let names = [texts("dataset"), texts("eval_dataset")].concat();
             let folder = value("dataset_dir").and_then(Yaml::text).unwrap_or_else(|| "data".to_owned());
             if names.is_empty() {
                 return Vec::new();
@@ -30,9 +30,13 @@ pub(super) fn notes(tool: Tool, entries: &[Entry]) -> Vec<String> {
                     command("auto", "FOLDER")
                 )];
             }
-            vec![format!("data set {names}: convert it with {}", command("llama-factory", &folder))]
+            let all = "all sets of the folder are converted, each to the side that its name says";
+            vec![format!("data set {names}: convert it with {}; {all}", command("llama-factory", &folder))]
         }
-        Tool::MsSwift | Tool::MegatronSwift => texts("dataset").iter().map(|name| local(name, "ms-swift")).collect(),
+        Tool::MsSwift | Tool::MegatronSwift => {
+            let names = [texts("dataset"), texts("val_dataset")].concat();
+            names.iter().map(|name| local(name, "ms-swift")).collect()
+        }
         Tool::Trl => texts("dataset_name").iter().map(|name| local(name, "trl")).collect(),
         Tool::LlamaFactoryV1 | Tool::Axolotl => Vec::new(),
     }
@@ -82,7 +86,12 @@ mod tests {
         assert!(noted(Tool::LlamaFactory, &format!("{head}dataset: a\n")).contains("llama-factory data cases/data"));
         assert!(noted(Tool::LlamaFactory, &format!("{head}dataset: a\ndataset_dir: ONLINE\n")).contains("on a hub"));
         assert_eq!(noted(Tool::LlamaFactory, head), "");
+        let both = noted(Tool::LlamaFactory, &format!("{head}dataset: a\neval_dataset: b\n"));
+        assert!(both.starts_with("data set a, b: "), "{both}");
         let head = "model: m\ntrain_type: lora\ntorch_dtype: bfloat16\n";
+        let said = noted(Tool::MsSwift, &format!("{head}dataset: x/train.jsonl\nval_dataset: x/val.jsonl\n"));
+        assert!(said.contains("ms-swift x/train.jsonl cases/train"), "{said}");
+        assert!(said.contains("ms-swift x/val.jsonl cases/val"), "{said}");
         let said = noted(Tool::MsSwift, &format!("{head}dataset:\n- x/train.jsonl#500\n- AI-ModelScope/LaTeX_OCR\n"));
         assert!(said.contains("ms-swift x/train.jsonl cases/train"), "{said}");
         assert!(said.contains("data set AI-ModelScope/LaTeX_OCR: it is on a hub"), "{said}");

@@ -7,7 +7,8 @@ use stepwise_data::case::{Case, Image};
 use super::findings::shareable;
 use super::input::CasesInput;
 use super::labels::{self, Label};
-use super::{chain, legend, picture, regions};
+use super::regions::{self, Outline};
+use super::{chain, legend, picture};
 use crate::markup::escape;
 
 /// Renders the case at `index` of the data set, which is number `shown`, from 0, of the shown cases.
@@ -79,19 +80,20 @@ fn view(input: &CasesInput<'_>, case: &Case, shown: usize, image: &Image, notes:
             );
         }
     };
-    let mut found: Vec<usize> =
-        (0..case.regions.len()).filter(|number| case.regions[*number].image == image.id).collect();
+    let found: Vec<usize> = (0..case.regions.len()).filter(|number| case.regions[*number].image == image.id).collect();
     // Large regions first, so that small ones lie above them.
     let area = |number: &usize| {
         let [x0, y0, x1, y1] = case.regions[*number].shape.bounds();
         (x1 - x0) * (y1 - y0)
     };
     let percent = 100.0 / f64::from(width);
+    let drawn: Vec<Outline> =
+        found.iter().map(|number| regions::outline(input.dataset, image, &case.regions[*number])).collect();
     let places: Vec<(usize, &str, [f64; 4])> = found
         .iter()
-        .map(|number| {
-            let region = &case.regions[*number];
-            (number + 1, region.label.as_str(), region.shape.bounds().map(|length| length * percent))
+        .zip(&drawn)
+        .map(|(number, outline)| {
+            (number + 1, case.regions[*number].label.as_str(), outline.part.map(|length| length * percent))
         })
         .collect();
     let placed = labels::place(f64::from(height) * percent, &places);
@@ -101,11 +103,11 @@ fn view(input: &CasesInput<'_>, case: &Case, shown: usize, image: &Image, notes:
         .iter()
         .filter_map(|number| Some(chip(case, shown, *number, labelled[*number]?, f64::from(height) * percent)))
         .collect();
-    found.sort_by(|one, other| area(other).total_cmp(&area(one)));
+    let mut found: Vec<(usize, Outline)> = found.into_iter().zip(drawn).collect();
+    found.sort_by(|(one, _), (other, _)| area(other).total_cmp(&area(one)));
     let mut outlines = String::new();
-    for number in found {
+    for (number, Outline { path, part, note }) in found {
         let region = &case.regions[number];
-        let (path, note) = regions::path(input.dataset, image, region);
         notes[number] = note;
         let _ = write!(
             outlines,
@@ -113,7 +115,7 @@ fn view(input: &CasesInput<'_>, case: &Case, shown: usize, image: &Image, notes:
              <path class=\"line\" d=\"{path}\"/>{}</g>",
             region.role.word(),
             escape(&format!("{} {}", number + 1, region.label)),
-            labelled[number].map_or_else(String::new, |label| leader(label, region.shape.bounds(), percent)),
+            labelled[number].map_or_else(String::new, |label| leader(label, part, percent)),
         );
     }
     let class = if width.max(height) <= 256 { "picture small" } else { "picture" };
@@ -143,7 +145,7 @@ fn chip(case: &Case, shown: usize, number: usize, label: &Label, height: f64) ->
     )
 }
 
-/// A line from a label that lies apart to the middle of its region's box, in pixels.
+/// A line from a label that lies apart to the middle of its region's box or largest part, in pixels.
 fn leader(label: &Label, [x0, y0, x1, y1]: [f64; 4], percent: f64) -> String {
     if !label.is_apart {
         return String::new();

@@ -45,16 +45,16 @@ pub fn switches(case: &Case, shown: usize, notes: &[Option<String>]) -> String {
 
 /// Kind of the region, size of its box in pixels, and the share of the box in the image in percent.
 fn extent(case: &Case, region: &Region) -> String {
-    let kind = match &region.shape {
-        Shape::Box { .. } => "box,",
-        Shape::Polygon { .. } => "polygon in a box of",
-        Shape::Mask { .. } => "mask in a box of",
+    let (kind, of_box) = match &region.shape {
+        Shape::Box { .. } => ("box,", ","),
+        Shape::Polygon { .. } => ("polygon in a box of", "; the box is"),
+        Shape::Mask { .. } => ("mask in a box of", "; the box is"),
     };
     let [x0, y0, x1, y1] = region.shape.bounds();
     let (width, height) = (x1 - x0, y1 - y0);
     let share = case.images.iter().find(|image| image.id == region.image).map_or_else(String::new, |image| {
         let share = 100.0 * width * height / (f64::from(image.width) * f64::from(image.height));
-        format!(", {share:.2} % of the image")
+        format!("{of_box} {share:.2} % of the image")
     });
     format!("{kind} {} \u{d7} {} pixels{share}", short(width), short(height))
 }

@@ -58,7 +58,7 @@ pub struct ImportArgs {
     /// the same. By default the name of a public set, else of the folder of SRC.
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     dataset: Option<String>,
-    /// Licence of the images.
+    /// Licence of the images; by default the one that the source states.
     #[arg(long)]
     licence: Option<String>,
     /// Mark all cases as credentialed: pages and reports then show neither their images nor their texts.
@@ -84,7 +84,7 @@ struct PixelArgs {
     /// DICOM: number of the file's window, from 1, or CENTRE/WIDTH; NIfTI: CENTRE/WIDTH.
     #[arg(long, value_name = "N|CENTRE/WIDTH", allow_hyphen_values = true)]
     window: Option<WindowChoice>,
-    /// Frame of DICOM files with several, or volume of NIfTI files with several, from 1.
+    /// Frame of DICOM files with several, volume of NIfTI files with several, or channel of nnU-Net, from 1.
     #[arg(long, value_name = "N")]
     frame: Option<u32>,
     /// NIfTI: plane of the slices: axial, coronal or sagittal.
@@ -93,8 +93,8 @@ struct PixelArgs {
     /// NIfTI: labelled (slices on which a class is), all, or indices from 0 along the stored axis, such as 40,60.
     #[arg(long, value_name = "SLICES", default_value = "labelled")]
     slices: Slices,
-    /// Images with an EXIF orientation: regions were drawn on the pixels as stored, or on the image as shown. By default the
-    /// size in the annotation decides where it can, and the import stops where it cannot.
+    /// Images with an EXIF orientation on which the size in the annotation does not decide: regions were drawn on the
+    /// pixels as stored, or on the image as shown. By default the import stops at such images.
     #[arg(long, value_name = "stored|shown")]
     exif: Option<DrawnOn>,
     /// Label maps, and masks of SLAKE: file with a line `VALUE NAME` for each class.

@@ -8,21 +8,31 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::Value;
+use stepwise_data::io::contained::is_inside;
 use stepwise_data::problem::{Problem, Problems};
 
 use super::super::entry::{Entry, ImageRef, Row, Unit};
 use super::super::format::{Format, FormatOptions, Mark, Rows};
-use super::super::record::Place;
+use super::super::record::{Place, scalar};
 use super::super::records;
 use super::annotated::{ClassBox, Known, row, words};
 use super::coco_outline::{Outline, Segmentation};
-use super::common::{below_first, nothing_to_read, side_in};
+use super::common::{below_first, folder_of, nothing_to_read, side_of};
+use super::unpaired::{image_without, whole};
+use crate::source_image::EXTENSIONS;
 
 /// COCO.
 pub(super) struct Coco;
 
 #[derive(Deserialize)]
 struct Sheet {
+    /// Facts about the file, such as its version.
+    #[serde(default)]
+    info: Value,
+    /// List of the licences that images refer to.
+    #[serde(default)]
+    licenses: Value,
     images: Vec<ImageLine>,
     #[serde(default)]
     annotations: Vec<Annotation>,
@@ -32,6 +42,7 @@ struct Sheet {
 #[derive(Deserialize)]
 struct ImageLine {
     id: i64,
+    license: Option<Value>,
     file_name: String,
     width: Option<u32>,
     height: Option<u32>,
@@ -76,11 +87,45 @@ impl Format for Coco {
             return Err(nothing_to_read(source, "JSON file with images, annotations and categories"));
         }
         let mut entries = Vec::new();
+        let mut named = BTreeSet::new();
         for file in files {
-            read(source, &file, options.exhaustive, &mut entries)?;
+            read(source, &file, options.exhaustive, &mut named, &mut entries)?;
         }
+        entries.extend(unnamed(source, &named));
         Ok(Rows::new(entries.into_iter()))
     }
+}
+
+/// Returns an entry for each image file that no annotation file names, in the folders of those in `named`, by path relative
+/// to the source.
+fn unnamed(source: &Path, named: &BTreeSet<String>) -> Vec<Entry> {
+    let root = folder_of(source);
+    let inside = named.iter().filter(|path| is_inside(path));
+    let folders: BTreeSet<&str> = inside.map(|path| path.rsplit_once('/').map_or("", |(folder, _)| folder)).collect();
+    let mut entries = Vec::new();
+    for folder in folders {
+        for file in records::files(&root.join(folder), EXTENSIONS) {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let path = if folder.is_empty() { name.into_owned() } else { format!("{folder}/{name}") };
+            if !named.contains(&path) {
+                entries.push(image_without(whole(&file), "an entry in an annotation file"));
+            }
+        }
+    }
+    entries
+}
+
+/// Returns the licence of an image: the name in the list, else the address.
+fn licence_of(image: &ImageLine, licenses: &Value) -> Option<String> {
+    let id = image.license.as_ref()?;
+    let licence = licenses.as_array()?.iter().find(|licence| licence.get("id") == Some(id))?;
+    ["name", "url"].into_iter().find_map(|key| text(licence, key))
+}
+
+/// Returns the text of a key without white space at its ends; None for a blank one.
+fn text(object: &Value, key: &str) -> Option<String> {
+    let text = scalar(object.get(key)?)?.trim().to_owned();
+    (!text.is_empty()).then_some(text)
 }
 
 /// Returns the JSON files of the folder, of `annotations/` and of the folders of the sides that look like COCO.
@@ -124,7 +169,14 @@ fn outlined(row: &mut Row, outlines: Vec<(usize, Segmentation)>) -> Result<(), P
     Ok(())
 }
 
-fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) -> Result<(), Problems> {
+/// Reads an annotation file, and adds the paths of its images, relative to the source, to `named`.
+fn read(
+    source: &Path,
+    file: &Path,
+    exhaustive: bool,
+    named: &mut BTreeSet<String>,
+    entries: &mut Vec<Entry>,
+) -> Result<(), Problems> {
     let place: Arc<Path> = Arc::from(file);
     let opened =
         File::open(file).map_err(|error| Problem::new(file, format!("cannot be read: {error}"), "check the file"))?;
@@ -189,13 +241,17 @@ fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) 
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let folder = file.parent().and_then(|folder| folder.strip_prefix(source).ok()).unwrap_or(Path::new(""));
     let folder = folder.to_string_lossy().replace('\\', "/");
-    let split = side_in(&stem).or_else(|| side_in(&folder));
+    let split = side_of(source, file);
+    let revision = text(&sheet.info, "version");
     let sheet_name = stem.rsplit('_').next().unwrap_or_default().to_owned();
     let places =
         [folder.clone(), sheet_name.clone(), format!("images/{sheet_name}"), "images".to_owned(), String::new()];
-    let root = super::common::folder_of(source);
+    let root = folder_of(source);
     for (image, row_number) in sheet.images.iter().zip(1..) {
         let at = Place { file: Arc::clone(&place), row: row_number };
+        let below: Vec<&str> = places.iter().map(String::as_str).collect();
+        let path = below_first(&root, &below, &image.file_name);
+        named.insert(path.clone());
         if let [first, second, ..] = files[&image.id][..] {
             let what = format!("{} is the id of {first:?} and of {second:?}", image.id);
             entries.push(Entry::Faulty(at.problem("images.id", what, "give each image its own id")));
@@ -211,8 +267,6 @@ fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) 
             entries.push(Entry::LeftOut(at, format!("{what}, which is negative only with --exhaustive")));
             continue;
         }
-        let below: Vec<&str> = places.iter().map(String::as_str).collect();
-        let path = below_first(&root, &below, &image.file_name);
         let mut wanted = ImageRef::file("images.file_name", &root, path);
         let outlines = outlines.remove(&image.id).unwrap_or_default();
         // Runs state the size of the image, too.
@@ -229,6 +283,8 @@ fn read(source: &Path, file: &Path, exhaustive: bool, entries: &mut Vec<Entry>) 
             continue;
         }
         row.split = split;
+        row.licence = licence_of(image, &sheet.licenses);
+        row.revision.clone_from(&revision);
         let made = outlined(&mut row, outlines);
         entries.push(made.map_or_else(Entry::Faulty, |()| Entry::Row(Box::new(row))));
     }

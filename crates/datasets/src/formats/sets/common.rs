@@ -1,4 +1,4 @@
-//! What several formats need: reading of several files, sides of the split, and marks of files with fields.
+//! Parts of several formats: reading of several files, sides of the split by names, and marks of files with fields.
 
 use std::path::{Path, PathBuf};
 
@@ -10,26 +10,32 @@ use super::super::format::{Mark, Rows};
 use super::super::record::Record;
 use super::super::records;
 
-/// Reads the records of several files in order, each file with a value that `entry` gets, too.
+/// Reads the records of several files of `source` in order, each file with a value that `entry` gets, too. A row without a
+/// side of the split gets the side that the name of its file says ([`side_of`]).
 ///
 /// # Errors
 /// When one of the files cannot be opened.
 pub(super) fn read_all<T: 'static>(
+    source: &Path,
     files: Vec<(PathBuf, T)>,
     entry: impl Fn(&Record, &T) -> Result<Entry, Problems> + 'static,
 ) -> Result<Rows, Problems> {
     let mut opened = Vec::new();
     for (file, value) in files {
-        opened.push((records::open(&file)?, value));
+        opened.push((records::open(&file)?, side_of(source, &file), value));
     }
     let mut opened = opened.into_iter();
     let mut current = opened.next();
     Ok(Rows::new(std::iter::from_fn(move || {
         loop {
-            let (records, value) = current.as_mut()?;
+            let (records, side, value) = current.as_mut()?;
             match records.next() {
                 Some(record) => {
-                    return Some(record.and_then(|record| entry(&record, value)).unwrap_or_else(Entry::Faulty));
+                    let mut entry = record.and_then(|record| entry(&record, value)).unwrap_or_else(Entry::Faulty);
+                    if let Entry::Row(row) = &mut entry {
+                        row.split = row.split.or(*side);
+                    }
+                    return Some(entry);
                 }
                 None => current = opened.next(),
             }
@@ -47,10 +53,22 @@ pub(super) fn side(name: &str) -> Option<Split> {
     }
 }
 
-/// Returns the side of the split that a part of a name means, as in `instances_val2017`; None when no part does.
+/// Returns the side of the split that a word of a name means, as in `instances_val2017`; None when no word does, or words
+/// mean different sides.
 pub(super) fn side_in(name: &str) -> Option<Split> {
-    let parts = name.split(|letter: char| !letter.is_ascii_alphabetic());
-    parts.filter(|part| !part.is_empty()).find_map(side)
+    let words = name.split(|letter: char| !letter.is_ascii_alphabetic());
+    let mut sides = words.filter_map(side);
+    let first = sides.next()?;
+    sides.all(|other| other == first).then_some(first)
+}
+
+/// Returns the side of the split that the name of a file of `source` says, else the name of the nearest folder that
+/// says one, as in `med_test.json` and `validation/0000.parquet`. Folders above `source` do not count. None when no name
+/// says a side.
+pub(super) fn side_of(source: &Path, file: &Path) -> Option<Split> {
+    let below = file.strip_prefix(folder_of(source)).unwrap_or(file);
+    let name = |path: &Path| path.file_stem().and_then(|stem| side_in(&stem.to_string_lossy()));
+    below.ancestors().find_map(name)
 }
 
 /// Returns a mark for files of a folder whose first record has all of the fields in `wanted`.

@@ -12,7 +12,8 @@ use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::{Place, Record};
 use super::super::records;
 use super::annotated::{ClassBox, Known, row, words};
-use super::common::{fields_mark, folder_of, nothing_to_read, side_in};
+use super::common::{fields_mark, folder_of, nothing_to_read, side_of};
+use super::unpaired::{image_without, whole};
 use crate::source_image::is_dicom_name;
 
 /// How deep folders are searched for DICOM files.
@@ -65,6 +66,7 @@ impl Format for Dicom {
         let tables =
             records::files(source, &["csv"]).into_iter().chain(records::files(&source.join("annotations"), &["csv"]));
         let mut entries = Vec::new();
+        let mut named = BTreeSet::new();
         let mut is_table = false;
         for table in tables {
             let Some(first) = records::first(&table) else { continue };
@@ -75,16 +77,36 @@ impl Format for Dicom {
                 _ => continue,
             };
             is_table = true;
-            read(&root, &table, layout, &images, &mut entries)?;
+            read(&root, &table, layout, &images, &mut named, &mut entries)?;
         }
         if !is_table {
             let what = format!("there is no CSV with {} or with {}", RSNA.join(", "), VINDR.join(", "));
             let advice = "for another table of DICOM files use `stepwise data import table` with its columns";
             return Err(Problem::new(root, what, advice).into());
         }
+        entries.extend(without_row(&root, &images, &named));
         Ok(Rows::new(entries.into_iter()))
     }
 }
+
+/// Returns an entry for each DICOM file whose name is not in `named`, the names in the tables. The place is the folder with
+/// the number of the file in it, because the name of the file can identify a person.
+fn without_row(root: &Path, images: &Images, named: &BTreeSet<String>) -> Vec<Entry> {
+    let mut numbers: BTreeMap<&Path, usize> = BTreeMap::new();
+    let mut entries = Vec::new();
+    for (name, path) in images.iter().flat_map(|(name, paths)| paths.iter().map(move |path| (name, path))) {
+        let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+        let row = numbers.entry(folder).or_default();
+        *row += 1;
+        if !named.contains(name) {
+            entries.push(image_without(Place { row: *row, ..whole(&root.join(folder)) }, "a row in the table"));
+        }
+    }
+    entries
+}
+
+/// DICOM files by their names without extension, as paths relative to the source.
+type Images = BTreeMap<String, Vec<String>>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Layout {
@@ -92,14 +114,15 @@ enum Layout {
     Vindr,
 }
 
-/// Returns the DICOM files below a folder, relative to it, by their names without extension.
-fn images(root: &Path) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
+/// Returns the DICOM files below a folder.
+fn images(root: &Path) -> Images {
+    let mut found = Images::new();
     walk(root, "", 0, &mut found);
+    found.values_mut().for_each(|paths| paths.sort());
     found
 }
 
-fn walk(root: &Path, below: &str, depth: usize, found: &mut BTreeMap<String, String>) {
+fn walk(root: &Path, below: &str, depth: usize, found: &mut Images) {
     for entry in std::fs::read_dir(root.join(below)).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
@@ -108,7 +131,7 @@ fn walk(root: &Path, below: &str, depth: usize, found: &mut BTreeMap<String, Str
         if is_folder && depth < DEEPEST {
             walk(root, &path, depth + 1, found);
         } else if !is_folder && is_dicom_name(&name.to_ascii_lowercase()) {
-            found.insert(Path::new(&name).with_extension("").to_string_lossy().into_owned(), path);
+            found.entry(Path::new(&name).with_extension("").to_string_lossy().into_owned()).or_default().push(path);
         }
     }
 }
@@ -126,12 +149,13 @@ struct Image {
     readers: BTreeMap<String, Vec<Finding>>,
 }
 
-/// Reads a table. Images are in the order of their first rows.
+/// Reads a table, and adds the names of its images to `named`. Images are in the order of their first rows.
 fn read(
     root: &Path,
     table: &Path,
     layout: Layout,
-    images: &BTreeMap<String, String>,
+    images: &Images,
+    named: &mut BTreeSet<String>,
     entries: &mut Vec<Entry>,
 ) -> Result<(), Problems> {
     let mut order = Vec::new();
@@ -147,6 +171,7 @@ fn read(
             }
         };
         let id = record.trimmed(if layout == Layout::Rsna { "patientId" } else { "image_id" });
+        named.insert(id.clone());
         match finding(&record, layout) {
             Ok(finding) => {
                 classes.extend(finding.class.clone());
@@ -164,17 +189,19 @@ fn read(
         }
     }
     let names: Vec<String> = classes.into_iter().collect();
-    let stem = table.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let split = side_in(&stem);
+    let split = side_of(root, table);
     for id in order.into_iter().filter(|id| !faulty.contains(id)) {
         let Some(image) = by_id.remove(&id) else { continue };
         // The field and not the id: an id can identify a person.
-        let Some(path) = images.get(&id) else {
-            let what = "there is no DICOM file with this name";
-            entries.push(Entry::Faulty(image.place.problem("image", what, "add the file, or remove the row")));
-            continue;
+        let (what, advice) = match images.get(&id).map(Vec::as_slice) {
+            Some([path]) => {
+                entries.extend(image.entries(root, path, &names, split));
+                continue;
+            }
+            Some(_) => ("there are several DICOM files with this name", "rename all but one"),
+            None => ("there is no DICOM file with this name", "add the file, or remove the row"),
         };
-        entries.extend(image.entries(root, path, &names, split));
+        entries.push(Entry::Faulty(image.place.problem("image", what, advice)));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use stepwise_data::problem::Problems;
 
 use super::super::entry::{Entry, Gold, GoldForm, Question, Row};
@@ -13,8 +13,19 @@ use super::super::records;
 use super::common::{fields_mark, folder_of, nothing_to_read, read_all};
 use super::image_cells::images;
 
-/// Fields that a category map can use.
+/// Fields that a category map can use, beside `about`: `level`, or `task` where the level is a number or missing.
 const FIELDS: &[&str] = &["modality", "task", "level"];
+
+/// Names of the files, or of their folders.
+const QUESTIONS: [&str; 2] = ["visual_evidence_qa", "independent_qa"];
+const JOINT: &str = "joint_qa";
+const REPORTS: &str = "report_generation";
+
+/// Task of a question that asks for a report.
+const CAPTION: &str = "caption";
+
+/// Fields with the path of the image.
+const IMAGES: [&str; 2] = ["image_paths", "image_path"];
 
 /// DrVD-Bench.
 pub(super) struct DrvdBench;
@@ -37,7 +48,7 @@ impl Format for DrvdBench {
     }
 
     fn map(&self) -> &'static str {
-        include_str!("maps/none.toml")
+        include_str!("maps/drvd-bench.toml")
     }
 
     fn entries(&self, source: &Path, _: &FormatOptions) -> Result<Rows, Problems> {
@@ -46,26 +57,41 @@ impl Format for DrvdBench {
             return Err(nothing_to_read(source, "JSON Lines file with image_paths"));
         }
         let root = folder_of(source);
-        read_all(files, move |record, ()| row(record, &root))
+        read_all(source, files, move |record, ()| row(record, &root))
     }
 }
 
-/// Returns the JSON Lines files of the folder and of the folders in it whose records have `image_paths`.
+/// Returns the JSON Lines files of the folder and of the folders in it whose records have `image_paths`, and those with a
+/// name of the data set whose records have `image_path`.
 fn files(source: &Path) -> Vec<PathBuf> {
-    let below = ["", "data", "visual_evidence_qa", "independent_qa", "joint_qa", "report_generation"];
-    let all = below.iter().map(|name| if name.is_empty() { source.to_owned() } else { source.join(name) });
+    let names = QUESTIONS.into_iter().chain([JOINT, REPORTS]);
+    let below = ["", "data"].into_iter().chain(names.clone());
+    let all = below.map(|name| if name.is_empty() { source.to_owned() } else { source.join(name) });
     let all = all.flat_map(|folder| records::files(&folder, &["jsonl"]));
-    all.filter(|path| records::first(path).is_some_and(|fields| fields.contains_key("image_paths"))).collect()
+    let fits = |path: &PathBuf| {
+        let is_named = names.clone().any(|name| is_of(path, name));
+        let has = |fields: &Map<String, Value>| {
+            fields.contains_key(IMAGES[0]) || (is_named && fields.contains_key(IMAGES[1]))
+        };
+        records::first(path).is_some_and(|fields| has(&fields))
+    };
+    all.filter(fits).collect()
+}
+
+/// Returns whether a file, or its folder, has this name.
+fn is_of(file: &Path, name: &str) -> bool {
+    [Some(file), file.parent()].into_iter().flatten().any(|path| path.file_stem().is_some_and(|stem| stem == name))
 }
 
 fn row(record: &Record, root: &Path) -> Result<Entry, Problems> {
-    if record.fields.contains_key("joint_prompt") {
+    if record.fields.contains_key("joint_prompt") || is_of(&record.place.file, JOINT) {
         return Ok(Entry::LeftOut(record.place.clone(), "a joint prompt with several answers".into()));
     }
-    if !record.fields.contains_key("answer") {
+    let is_report = is_of(&record.place.file, REPORTS) || record.trimmed("task") == CAPTION;
+    if is_report || !record.fields.contains_key("answer") {
         return Ok(Entry::LeftOut(record.place.clone(), "a report instead of an answer".into()));
     }
-    let (field, images) = images(record, &["image_paths"], root, &["", "images", "data"]);
+    let (field, images) = images(record, &IMAGES, root, &["", "images", "data"]);
     if images.is_empty() {
         return Err(record.problem(field, "is empty", "fill it in, or leave faulty rows out with --keep-going"));
     }
@@ -75,11 +101,15 @@ fn row(record: &Record, root: &Path) -> Result<Entry, Problems> {
     {
         return Err(record.problem("options", "has no option with a text", "write a list of texts"));
     }
+    let mut fields = record.pick(FIELDS);
+    let is_word = |text: &String| text.chars().any(char::is_alphabetic);
+    let about = ["level", "task"].into_iter().map(|field| record.trimmed(field)).find(is_word);
+    fields.extend(about.map(|text| ("about".to_owned(), text)));
     let question = Question {
         text: record.required("question")?,
         options,
         golds: vec![Gold::new("answer", record.text("answer").unwrap_or_default(), GoldForm::Either)],
-        fields: record.pick(FIELDS),
+        fields,
         ..Question::default()
     };
     let mut row = Row::new(record.place.clone(), images, vec![question]);

@@ -9,21 +9,16 @@ use super::super::entry::{Entry, Gold, GoldForm, Question, Row};
 use super::super::format::{Mark, Rows};
 use super::super::record::Record;
 use super::super::records;
-use super::common::{folder_of, nothing_to_read, read_all, side_in};
+use super::common::{folder_of, nothing_to_read, read_all, side_of};
 use super::image_cells::{has_image, images};
-
-/// A Parquet file with the side of the split that its name says; None when it says none, as in `raw-00000-of-00002`.
-pub(super) type Shard = (PathBuf, Option<Split>);
 
 /// Returns the Parquet files of a source whose first record has the columns `wanted`: the file itself, or files of the
 /// folder and of the folders in it, such as `data/`.
-pub(super) fn shards(source: &Path, wanted: &[&str]) -> Vec<Shard> {
+pub(super) fn shards(source: &Path, wanted: &[&str]) -> Vec<PathBuf> {
     let fits = |path: &PathBuf| {
         records::first(path).is_some_and(|fields| wanted.iter().all(|name| fields.contains_key(*name)))
     };
-    let side = |path: &PathBuf| side_in(&path.file_stem().unwrap_or_default().to_string_lossy());
-    let files = files(source).into_iter().filter(fits);
-    files.map(|path| (path.clone(), side(&path))).collect()
+    files(source).into_iter().filter(fits).collect()
 }
 
 /// Returns the Parquet files of a source, as [`shards`] looks for them.
@@ -43,22 +38,22 @@ pub(super) fn files(source: &Path) -> Vec<PathBuf> {
 
 /// Returns the Parquet files whose columns are exactly `image`, `question` and `answer`, with an image in the first row.
 /// VQA-RAD and PathVQA have them.
-pub(super) fn plain(source: &Path) -> Vec<Shard> {
+pub(super) fn plain(source: &Path) -> Vec<PathBuf> {
     let mut found = shards(source, &["image", "question", "answer"]);
-    found.retain(|(path, _)| {
+    found.retain(|path| {
         records::first_record(path).is_some_and(|record| record.fields.len() == 3 && has_image(&record, "image"))
     });
     found
 }
 
-/// Returns whether one of the files is of the validation side.
-pub(super) fn has_validation(shards: &[Shard]) -> bool {
-    shards.iter().any(|(_, side)| *side == Some(Split::Validation))
+/// Returns whether one of the files of `source` is of the validation side.
+pub(super) fn has_validation(source: &Path, shards: &[PathBuf]) -> bool {
+    shards.iter().any(|path| side_of(source, path) == Some(Split::Validation))
 }
 
 /// Returns a mark that names the first of the files and its columns.
-pub(super) fn mark(shards: &[Shard], what: &str, columns: &str) -> Mark {
-    let name = shards.first().and_then(|(path, _)| path.file_name()).map(|name| name.to_string_lossy().into_owned());
+pub(super) fn mark(shards: &[PathBuf], what: &str, columns: &str) -> Mark {
+    let name = shards.first().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
     Mark::new(format!("{} with {columns}", name.unwrap_or_else(|| what.to_owned())), !shards.is_empty())
 }
 
@@ -69,7 +64,7 @@ pub(super) fn mark(shards: &[Shard], what: &str, columns: &str) -> Mark {
 /// When there is no file, or one of them cannot be opened.
 pub(super) fn rows(
     source: &Path,
-    shards: Vec<Shard>,
+    shards: Vec<PathBuf>,
     fields: &'static [&'static str],
     finish: impl Fn(&Record, &mut Row) + 'static,
 ) -> Result<Rows, Problems> {
@@ -77,16 +72,11 @@ pub(super) fn rows(
         return Err(nothing_to_read(source, "Parquet file with image, question and answer"));
     }
     let root = folder_of(source);
-    read_all(shards, move |record, side| row(record, &root, *side, fields, &finish))
+    let shards = shards.into_iter().map(|shard| (shard, ()));
+    read_all(source, shards.collect(), move |record, ()| row(record, &root, fields, &finish))
 }
 
-fn row(
-    record: &Record,
-    root: &Path,
-    side: Option<Split>,
-    fields: &[&str],
-    finish: &impl Fn(&Record, &mut Row),
-) -> Result<Entry, Problems> {
+fn row(record: &Record, root: &Path, fields: &[&str], finish: &impl Fn(&Record, &mut Row)) -> Result<Entry, Problems> {
     let (field, images) = images(record, &["image"], root, &["", "images", "imgs"]);
     if images.is_empty() {
         return Err(record.problem(
@@ -102,7 +92,6 @@ fn row(
         ..Question::default()
     };
     let mut row = Row::new(record.place.clone(), images, vec![question]);
-    row.split = side;
     finish(record, &mut row);
     Ok(Entry::Row(Box::new(row)))
 }

@@ -1,7 +1,7 @@
 //! Kvasir-VQA in Parquet (`image`, `source`, `question`, `answer`, `img_id`), and Kvasir-VQA-x1, whose rows name the
-//! images of the former by `img_id`. No split is published; an image is a group.
+//! images of the former by `img_id`. Kvasir-VQA has no split, Kvasir-VQA-x1 has files of sides; an image is a group.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use stepwise_data::problem::Problems;
 
@@ -9,7 +9,7 @@ use super::super::entry::{Entry, Gold, GoldForm, ImageRef, Question, Row};
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::Record;
 use super::common::{below_first, folder_of, nothing_to_read, read_all};
-use super::hugging_face::{Shard, mark, shards};
+use super::hugging_face::{mark, shards};
 use super::image_cells::images;
 
 /// Fields that a category map can use.
@@ -45,11 +45,12 @@ impl Format for KvasirVqa {
             return Err(nothing_to_read(source, "Parquet file with img_id, question, answer and source"));
         }
         let root = folder_of(source);
-        read_all(files, move |record, _| row(record, &root))
+        let files = files.into_iter().map(|file| (file, ()));
+        read_all(source, files.collect(), move |record, ()| row(record, &root))
     }
 }
 
-fn files(source: &Path) -> Vec<Shard> {
+fn files(source: &Path) -> Vec<PathBuf> {
     let mut found = shards(source, &["img_id", "question", "answer", "source"]);
     found.extend(shards(source, &["img_id", "question", "answer", "question_class"]));
     found.sort();

@@ -15,11 +15,15 @@ use super::super::record::Place;
 use super::super::region_mask::RegionMask;
 use super::annotated::{ClassBox, Known, row};
 use super::common::{nothing_to_read, side};
+use super::unpaired::{image_without, whole, without_image};
 use crate::source_image::{ClassValues, EXTENSIONS, is_dicom_name};
 
 /// Folders of the images and of the label maps.
 const IMAGES: &str = "images";
 const MASKS: &str = "masks";
+
+/// Annotation of an image, as reports name it.
+const LABEL_MAP: &str = "a label map";
 
 /// Value of pixels without a class, unless the list names it.
 const BACKGROUND: u16 = 0;
@@ -60,14 +64,13 @@ impl Format for LabelMap {
         }
         let mut entries = Vec::new();
         for folder in folders {
-            let pairs = folder.pairs()?;
+            let (pairs, faulty) = folder.pairs();
             let root = source.to_owned();
             let classes = Arc::clone(&classes);
-            entries.push(
-                pairs
-                    .into_iter()
-                    .map(move |pair| entry(&root, &pair, folder.split, &classes).unwrap_or_else(Entry::Faulty)),
-            );
+            let read = pairs
+                .into_iter()
+                .map(move |pair| entry(&root, &pair, folder.split, &classes).unwrap_or_else(Entry::Faulty));
+            entries.push(read.chain(faulty));
         }
         Ok(Rows::new(entries.into_iter().flatten()))
     }
@@ -168,31 +171,39 @@ fn stem(name: &str) -> String {
 }
 
 impl Folder {
-    /// Pairs images and label maps by their names without extension.
-    fn pairs(&self) -> Result<Vec<Pair>, Problems> {
-        let mut masks: BTreeMap<String, String> = BTreeMap::new();
-        for name in files(&self.masks) {
-            if let Some(other) = masks.insert(stem(&name), name.clone()) {
-                let what = format!("{other} and {name} are label maps of one image");
-                return Err(Problem::new(&self.masks, what, "keep one of them").into());
+    /// Pairs images and label maps by their names without extension. Files that share such a name with another file of their
+    /// folder, and label maps without an image, are faulty.
+    fn pairs(&self) -> (Vec<Pair>, Vec<Entry>) {
+        let mut faulty = Vec::new();
+        let images = by_stem(&self.images, "image", &mut faulty);
+        let masks = by_stem(&self.masks, "label map", &mut faulty);
+        let lonely = masks.iter().filter(|(stem, _)| !images.contains_key(*stem));
+        faulty.extend(lonely.flat_map(|(_, names)| names).map(|name| without_image(&self.masks.join(name), LABEL_MAP)));
+        let mut pairs = Vec::new();
+        for (stem, names) in images {
+            let masks = masks.get(&stem).map_or(&[][..], Vec::as_slice);
+            // Which of several files belong together is unknown.
+            if let ([name], [] | [_]) = (&names[..], masks) {
+                let mask = masks.first().map(|mask| self.masks.join(mask));
+                pairs.push(Pair { image: format!("{}/{name}", self.below), mask });
             }
         }
-        let images = files(&self.images);
-        let stems: BTreeSet<String> = images.iter().map(|name| stem(name)).collect();
-        if stems.len() < images.len() {
-            let what = "two images have the same name with different extensions";
-            return Err(Problem::new(&self.images, what, "rename one of them and its label map").into());
-        }
-        if let Some((_, name)) = masks.iter().find(|(stem, _)| !stems.contains(*stem)) {
-            let what = "is a label map without an image of the same name";
-            return Err(Problem::new(self.masks.join(name), what, "add the image, or remove the label map").into());
-        }
-        let pair = |name: String| Pair {
-            mask: masks.get(&stem(&name)).map(|mask| self.masks.join(mask)),
-            image: format!("{}/{name}", self.below),
-        };
-        Ok(images.into_iter().map(pair).collect())
+        (pairs, faulty)
     }
+}
+
+/// Returns the image files of a folder by their names without extension. Adds a fault to `faulty` for each such name that
+/// several files have; `what` names the kind of file.
+fn by_stem(folder: &Path, what: &str, faulty: &mut Vec<Entry>) -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for name in files(folder) {
+        found.entry(stem(&name)).or_default().push(name);
+    }
+    for (stem, names) in found.iter().filter(|(_, names)| names.len() > 1) {
+        let what = format!("{} are {what}s with the same name {stem:?}", names.join(" and "));
+        faulty.push(Entry::Faulty(Problem::new(folder, what, "keep one of them, or rename one").into()));
+    }
+    found
 }
 
 fn entry(
@@ -201,11 +212,8 @@ fn entry(
     split: Option<stepwise_data::case::Split>,
     classes: &Classes,
 ) -> Result<Entry, Problems> {
-    let Some(mask) = &pair.mask else {
-        let place = Place { file: Arc::from(root.join(&pair.image)), row: 1 };
-        return Ok(Entry::LeftOut(place, "without a label map, so its classes are unknown".into()));
-    };
-    let place = Place { file: Arc::from(mask.as_path()), row: 1 };
+    let Some(mask) = &pair.mask else { return Ok(image_without(whole(&root.join(&pair.image)), LABEL_MAP)) };
+    let place = whole(mask);
     let relative = mask.strip_prefix(root).unwrap_or(mask).to_string_lossy().replace('\\', "/");
     let inside =
         contained::resolve(root, &relative).map_err(|error| place.problem("mask", error.to_string(), "use a file"));

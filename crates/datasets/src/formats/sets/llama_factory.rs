@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
+use stepwise_data::case::Split;
 use stepwise_data::io::{bounded, contained};
 use stepwise_data::problem::{Problem, Problems};
 
 use super::super::entry::Entry;
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::{Place, Record};
-use super::common::read_all;
+use super::common::{read_all, side_in};
 use super::image_cells::images;
 use super::turns::{self, Names};
 
@@ -22,6 +23,10 @@ pub(super) struct LlamaFactory;
 
 /// How a set of the list is read.
 struct Set {
+    /// Side of the split that the name of the set says; None when it says none.
+    split: Option<Split>,
+    /// Field of a system prompt.
+    system: String,
     messages: String,
     images: String,
     names: Names,
@@ -60,7 +65,7 @@ impl Format for LlamaFactory {
             }
         }
         let root = source.to_owned();
-        let Rows(read) = read_all(files, move |record, set| entry(record, set, &root))?;
+        let Rows(read) = read_all(source, files, move |record, set| entry(record, set, &root))?;
         Ok(Rows::new(others.into_iter().chain(read)))
     }
 }
@@ -93,10 +98,16 @@ fn read(source: &Path, place: &Place, name: &str, set: &Value) -> Result<(PathBu
         is_verbatim: true,
     };
     let messages = text(&["columns", "messages"]).unwrap_or_else(|| "conversations".to_owned());
-    Ok((path, Set { messages, images, names }))
+    let system = text(&["columns", "system"]).unwrap_or_else(|| "system".to_owned());
+    Ok((path, Set { split: side_in(name), system, messages, images, names }))
 }
 
 fn entry(record: &Record, set: &Set, root: &Path) -> Result<Entry, Problems> {
     let (_, images) = images(record, &[&set.images], root, &[""]);
-    turns::entry(record, &set.messages, &set.names, images, &[])
+    let mut entry = turns::entry(record, &set.messages, &set.names, images, &[])?;
+    if let Entry::Row(row) = &mut entry {
+        row.split = set.split;
+        row.remarks.extend(turns::system_prompt(&record.trimmed(&set.system)));
+    }
+    Ok(entry)
 }

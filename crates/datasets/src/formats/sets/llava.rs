@@ -49,7 +49,7 @@ impl Format for Llava {
             return Err(nothing_to_read(source, "JSON file with conversations"));
         }
         let root = folder_of(source);
-        read_all(files, move |record, ()| entry(record, &root))
+        read_all(source, files, move |record, ()| entry(record, &root))
     }
 }
 

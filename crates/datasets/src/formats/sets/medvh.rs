@@ -54,7 +54,7 @@ impl Format for MedVh {
         if tests.is_empty() {
             return Err(nothing_to_read(source, "JSON file with img_name, choices and gt"));
         }
-        read_all(tests, move |record, test| row(record, &root, test))
+        read_all(source, tests, move |record, test| row(record, &root, test))
     }
 }
 

@@ -61,7 +61,7 @@ impl Format for MedVigil {
         let known = Known { manifest: by_case(&source.join(MANIFEST))?, grounding: by_case(&source.join(GROUNDING))? };
         let root = source.to_owned();
         let files: Vec<(PathBuf, Arc<Known>)> = vec![(source.join(questions), Arc::new(known))];
-        read_all(files, move |record, known| row(record, &root, known))
+        read_all(source, files, move |record, known| row(record, &root, known))
     }
 }
 

@@ -16,6 +16,7 @@ mod medvh;
 mod medvigil;
 mod ms_swift;
 mod msd;
+mod msd_sheet;
 mod omni_med_vqa;
 mod path_vqa;
 mod pmc_vqa;
@@ -28,10 +29,14 @@ mod step_cot;
 mod table;
 mod trl;
 mod turns;
+mod unpaired;
 mod vlmevalkit;
 mod voc;
+mod voc_lists;
 mod vqa_rad;
 mod yolo;
+mod yolo_sheet;
+mod yolo_sides;
 
 use super::format::Format;
 

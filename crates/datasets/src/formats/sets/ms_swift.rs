@@ -54,7 +54,7 @@ impl Format for MsSwift {
             return Err(nothing_to_read(source, "JSON Lines file with messages, or query and response"));
         }
         let root = folder_of(source);
-        read_all(files, move |record, ()| entry(record, &root))
+        read_all(source, files, move |record, ()| entry(record, &root))
     }
 }
 
@@ -108,6 +108,7 @@ fn entry(record: &Record, root: &Path) -> Result<Entry, Problems> {
     let (_, images) = images(record, &["images", "image"], root, &[""]);
     let mut entry = turns::entry(&flat, "messages", &Names::openai(), images, &[])?;
     if let Entry::Row(row) = &mut entry {
+        row.remarks.extend(turns::system_prompt(&record.trimmed("system")));
         place_boxes(record, row, &boxes, &labels)?;
     }
     Ok(entry)
@@ -119,20 +120,25 @@ fn messages(record: &Record) -> Vec<Value> {
         return messages.clone();
     }
     let mut messages = Vec::new();
-    let mut turn = |user: Option<&Value>, assistant: Option<&Value>| {
-        messages.push(json!({"role": "user", "content": user}));
-        messages.push(json!({"role": "assistant", "content": assistant}));
+    let mut turn = |texts: [Option<&Value>; 2], fields: [String; 2]| {
+        for ((role, text), field) in ["user", "assistant"].into_iter().zip(texts).zip(fields) {
+            messages.push(json!({"role": role, "content": text, (turns::FIELD): field}));
+        }
     };
+    let listed = |name: &str| record.fields.get(name).and_then(Value::as_array).into_iter().flatten().enumerate();
     for name in ["conversations", "conversation"] {
-        for pair in record.fields.get(name).and_then(Value::as_array).into_iter().flatten() {
-            turn(pair.get("human"), pair.get("assistant"));
+        for (place, pair) in listed(name) {
+            turn(
+                ["human", "assistant"].map(|key| pair.get(key)),
+                ["human", "assistant"].map(|key| format!("{name}[{place}].{key}")),
+            );
         }
     }
-    for pair in record.fields.get("history").and_then(Value::as_array).into_iter().flatten() {
-        turn(pair.get(0), pair.get(1));
+    for (place, pair) in listed("history") {
+        turn([0, 1].map(|index| pair.get(index)), [0, 1].map(|index| format!("history[{place}][{index}]")));
     }
     if let (query @ Some(_), response) = (record.fields.get("query"), record.fields.get("response")) {
-        turn(query, response);
+        turn([query, response], ["query", "response"].map(str::to_owned));
     }
     messages
 }

@@ -1,21 +1,22 @@
-//! Medical Segmentation Decathlon: `dataset.json`, `imagesTr/` and `labelsTr/` with NIfTI volumes, read slice by slice.
+//! Medical Segmentation Decathlon and nnU-Net: `dataset.json`, `imagesTr/` and `labelsTr/` with NIfTI volumes, read slice by
+//! slice.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use stepwise_data::image::Mask;
-use stepwise_data::io::bounded;
-use stepwise_data::problem::{Problem, Problems};
+use stepwise_data::problem::Problems;
 
 use super::super::entry::{Entry, ImageAt, ImageRef, Row, Unit};
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::pictures::resolve;
-use super::super::record::{Place, scalar};
+use super::super::record::Place;
 use super::super::region_mask::RegionMask;
-use super::annotated::{ClassBox, Known, row, words};
+use super::annotated::{ClassBox, Known, row};
 use super::common::nothing_to_read;
+use super::msd_sheet::{Pair, Sheet};
+use super::unpaired::{image_without, whole, without_image};
 use crate::source_image::{Plane, Refused, Slices, Volume};
 
 /// File with the list of volumes.
@@ -30,12 +31,13 @@ impl Format for Msd {
     }
 
     fn about(&self) -> &'static str {
-        "NIfTI volumes of the Medical Segmentation Decathlon (dataset.json, imagesTr/, labelsTr/; --plane, --slices)"
+        "NIfTI volumes of the Medical Segmentation Decathlon and nnU-Net (dataset.json, imagesTr/, labelsTr/; --plane, --slices)"
     }
 
     fn marks(&self, source: &Path) -> Vec<Mark> {
-        let sheet = Sheet::read(&source.join(SHEET)).ok();
-        vec![Mark::new("dataset.json with labels and training", sheet.is_some_and(|sheet| !sheet.training.is_empty()))]
+        let sheet = Sheet::read(source, &source.join(SHEET), 1).ok();
+        let what = "dataset.json with labels, and with training or labelsTr/ with NIfTI volumes";
+        vec![Mark::new(what, sheet.is_some_and(|sheet| !sheet.training.is_empty()))]
     }
 
     fn map(&self) -> &'static str {
@@ -45,15 +47,17 @@ impl Format for Msd {
     fn entries(&self, source: &Path, options: &FormatOptions) -> Result<Rows, Problems> {
         let file = source.join(SHEET);
         if !file.is_file() {
-            return Err(nothing_to_read(source, "dataset.json with labels and training"));
+            return Err(nothing_to_read(source, "dataset.json with labels"));
         }
-        let sheet = Arc::new(Sheet::read(&file)?);
         let options = options.pixels.clone();
+        let channel = options.frame.unwrap_or(1).max(1) as usize;
+        let sheet = Arc::new(Sheet::read(source, &file, channel)?);
         let root = source.to_owned();
         let file: Arc<Path> = Arc::from(file);
-        let tests = sheet.tests;
-        let place = Place { file: Arc::clone(&file), row: 1 };
-        let untold = (0..tests).map(move |_| Entry::LeftOut(place.clone(), "a test volume without labels".into()));
+        let unlabelled =
+            sheet.unlabelled.iter().map(|image| image_without(whole(&source.join(image)), "a label volume"));
+        let lonely = sheet.lonely.iter().map(|label| without_image(&source.join(label), "a label volume"));
+        let others: Vec<Entry> = unlabelled.chain(lonely).collect();
         let volumes = 0..sheet.training.len();
         let labelled = volumes.flat_map(move |index| {
             let place = Place { file: Arc::clone(&file), row: index + 1 };
@@ -63,64 +67,7 @@ impl Format for Msd {
                 Err(problems) => vec![Entry::Faulty(problems)],
             }
         });
-        Ok(Rows::new(labelled.chain(untold)))
-    }
-}
-
-/// Contents of `dataset.json`.
-struct Sheet {
-    /// Names of the classes, in the order of their values.
-    names: Vec<String>,
-    /// Index in `names` of each value of the label volumes, without the background.
-    by_value: BTreeMap<u16, usize>,
-    /// Paths of images and label volumes, relative to the folder.
-    training: Vec<(String, String)>,
-    /// Number of volumes without labels.
-    tests: usize,
-    modality: Option<String>,
-}
-
-impl Sheet {
-    fn read(file: &Path) -> Result<Self, Problems> {
-        let advice = "correct the file, or copy it again from the data set";
-        let wrong = |field: &str, what: String| Problems::from(Problem::new(file, what, advice).in_field(field));
-        let text = bounded::text(file).map_err(|error| wrong("", format!("cannot be read: {error}")))?;
-        let sheet: Map<String, Value> =
-            serde_json::from_str(&text).map_err(|error| wrong("", format!("is no JSON object: {error}")))?;
-        let labels = sheet.get("labels").and_then(Value::as_object);
-        let labels = labels.ok_or_else(|| wrong("labels", "is no object".into()))?;
-        let mut by_number = BTreeMap::new();
-        for (key, value) in labels {
-            // Older files map numbers to names, newer ones names to numbers.
-            let (number, name) = match (key.parse::<u16>(), value) {
-                (Ok(number), Value::String(name)) => (number, name.clone()),
-                (_, value) => {
-                    let number = value.as_u64().and_then(|number| u16::try_from(number).ok());
-                    (number.ok_or_else(|| wrong("labels", format!("{key:?} has no number")))?, key.clone())
-                }
-            };
-            if number > 0 {
-                by_number.insert(number, words(&name));
-            }
-        }
-        let training = sheet.get("training").and_then(Value::as_array);
-        let training = training.ok_or_else(|| wrong("training", "is no list".into()))?;
-        let path = |pair: &Value, name: &str| pair.get(name).and_then(scalar);
-        let pairs: Option<Vec<_>> =
-            training.iter().map(|pair| Some((path(pair, "image")?, path(pair, "label")?))).collect();
-        let training = pairs.ok_or_else(|| wrong("training", "an entry has no image or no label".into()))?;
-        let modality = sheet.get("modality").or_else(|| sheet.get("channel_names")).and_then(Value::as_object);
-        let modalities: Vec<String> = modality.into_iter().flat_map(Map::values).filter_map(scalar).collect();
-        Ok(Self {
-            by_value: by_number.keys().zip(0..).map(|(value, place)| (*value, place)).collect(),
-            names: by_number.into_values().collect(),
-            training,
-            tests: sheet.get("test").and_then(Value::as_array).map_or(0, Vec::len),
-            modality: match &modalities[..] {
-                [only] => Some(only.trim().to_lowercase()),
-                _ => None,
-            },
-        })
+        Ok(Rows::new(labelled.chain(others)))
     }
 }
 
@@ -132,7 +79,7 @@ struct LabelVolume {
 
 impl LabelVolume {
     fn open(root: &Path, sheet: &Sheet, index: usize, place: &Place) -> Result<Self, Problems> {
-        let (image, label) = &sheet.training[index];
+        let Pair { image, label } = &sheet.training[index];
         let found: PathBuf =
             resolve(root, label).map_err(|(what, advice)| place.problem("training.label", what, advice))?;
         let refused = |refused: Refused| place.problem("training.label", refused.what, refused.advice);
@@ -201,6 +148,8 @@ impl LabelVolume {
         row.masks = masks;
         row.links = vec![self.image.trim_start_matches("./").to_owned()];
         row.modality.clone_from(&sheet.modality);
+        row.licence.clone_from(&sheet.licence);
+        row.revision.clone_from(&sheet.revision);
         Ok(row)
     }
 }

@@ -47,7 +47,7 @@ impl Format for OmniMedVqa {
             return Err(nothing_to_read(source, "JSON file in QA_information/Open-access or Restricted-access"));
         }
         let root = source.to_owned();
-        read_all(files, move |record, credentialed| row(record, &root, *credentialed))
+        read_all(source, files, move |record, credentialed| row(record, &root, *credentialed))
     }
 }
 

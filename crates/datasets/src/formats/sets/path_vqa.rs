@@ -28,7 +28,7 @@ impl Format for PathVqa {
         let found = plain(source);
         vec![
             mark(&found, "Parquet file", "image, question, answer and nothing else"),
-            Mark::common("a file of the validation side", has_validation(&found)),
+            Mark::common("a file of the validation side", has_validation(source, &found)),
         ]
     }
 

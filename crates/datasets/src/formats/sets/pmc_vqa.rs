@@ -53,7 +53,7 @@ impl Format for PmcVqa {
             return Err(nothing_to_read(source, "train.csv, test.csv, train_2.csv or test_2.csv"));
         }
         let root = source.to_owned();
-        read_all(files, move |record, split| row(record, &root, *split))
+        read_all(source, files, move |record, split| row(record, &root, *split))
     }
 }
 

@@ -42,7 +42,7 @@ impl Format for ProbMed {
             return Err(nothing_to_read(source, "JSON file with image_type and qa_type"));
         }
         let root = folder_of(source);
-        read_all(files, move |record, ()| row(record, &root))
+        read_all(source, files, move |record, ()| row(record, &root))
     }
 }
 

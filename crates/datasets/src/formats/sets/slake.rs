@@ -71,7 +71,7 @@ impl Format for Slake {
         let root = source.to_owned();
         // The rows of an image follow each other.
         let last: RefCell<(String, Boxes)> = RefCell::default();
-        read_all(files, move |record, split| {
+        read_all(source, files, move |record, split| {
             let path = image(&root, &record.required("img_name")?);
             let mut row = row(record, &root, &path, *split)?;
             let mut last = last.borrow_mut();

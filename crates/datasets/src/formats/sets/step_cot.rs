@@ -45,7 +45,7 @@ impl Format for StepCot {
             return Err(nothing_to_read(source, "data.json with vqa_chain"));
         }
         let root = folder_of(source);
-        read_all(files, move |record, ()| row(record, &root))
+        read_all(source, files, move |record, ()| row(record, &root))
     }
 }
 

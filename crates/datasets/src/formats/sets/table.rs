@@ -49,7 +49,9 @@ impl Format for Table {
             check_columns(file, &columns)?;
         }
         let root = folder_of(source);
-        read_all(files.into_iter().map(|file| (file, ())).collect(), move |record, ()| row(record, &root, &columns))
+        read_all(source, files.into_iter().map(|file| (file, ())).collect(), move |record, ()| {
+            row(record, &root, &columns)
+        })
     }
 }
 
@@ -95,6 +97,7 @@ fn row(record: &Record, root: &Path, columns: &Columns) -> Result<Entry, Problem
     };
     let question = Question {
         text: record.required(columns.question.as_deref().unwrap_or_default())?,
+        field: columns.question.clone(),
         options,
         golds: vec![Gold::new(answer, record.single(answer)?, GoldForm::Either)],
         fields: record.fields.keys().map(|name| (name.clone(), record.trimmed(name))).collect(),

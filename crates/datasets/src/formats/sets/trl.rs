@@ -10,7 +10,7 @@ use super::super::entry::Entry;
 use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::{Record, scalar};
 use super::super::records::{self, extension};
-use super::common::{folder_of, nothing_to_read, read_all, side_in};
+use super::common::{folder_of, nothing_to_read, read_all};
 use super::hugging_face;
 use super::image_cells::{has_image, images};
 use super::turns::{self, IMAGE, Names};
@@ -59,15 +59,8 @@ impl Format for Trl {
             ));
         }
         let root = folder_of(source);
-        let side = |path: &PathBuf| side_in(&path.file_stem().unwrap_or_default().to_string_lossy());
-        let files = files.into_iter().map(|file| (file.clone(), side(&file)));
-        read_all(files.collect(), move |record, side| {
-            let mut entry = entry(record, &root)?;
-            if let Entry::Row(row) = &mut entry {
-                row.split = *side;
-            }
-            Ok(entry)
-        })
+        let files = files.into_iter().map(|file| (file, ()));
+        read_all(source, files.collect(), move |record, ()| entry(record, &root))
     }
 }
 
@@ -94,25 +87,22 @@ pub(super) fn has_parts(messages: Option<&Value>) -> bool {
 }
 
 fn entry(record: &Record, root: &Path) -> Result<Entry, Problems> {
-    let (field, messages, taught_from) = match record.fields.get("messages") {
-        Some(messages) => ("messages", listed(messages, "user"), 0),
-        None => {
-            let part = |name: &str| record.fields.get(name).unwrap_or(&Value::Null);
-            let mut all = listed(part("prompt"), "user");
-            let prompt = all.len();
-            all.extend(listed(part("completion"), "assistant"));
-            ("prompt", all, prompt)
-        }
-    };
+    let is_whole = record.fields.contains_key("messages");
+    let parts = if is_whole { &[("messages", "user")][..] } else { &[("prompt", "user"), ("completion", "assistant")] };
+    let field = parts[0].0;
     let mut flat = Vec::new();
-    for (place, message) in messages.into_iter().enumerate() {
-        let mut message = message;
-        let content = text(record, &format!("{field}[{place}].content"), message.get("content"))?;
-        message.insert("content".into(), content.into());
-        if place < taught_from {
-            message.insert(turns::UNTAUGHT.into(), IN_PROMPT.into());
+    for (name, role) in parts {
+        for (place, message) in listed(record.fields.get(*name).unwrap_or(&Value::Null), role).into_iter().enumerate() {
+            let mut message = message;
+            let at = format!("{name}[{place}].content");
+            let content = text(record, &at, message.get("content"))?;
+            message.insert("content".into(), content.into());
+            message.insert(turns::FIELD.into(), at.into());
+            if *name == "prompt" {
+                message.insert(turns::UNTAUGHT.into(), IN_PROMPT.into());
+            }
+            flat.push(Value::Object(message));
         }
-        flat.push(Value::Object(message));
     }
     let mut flattened = record.clone();
     flattened.fields.insert(field.into(), Value::Array(flat));

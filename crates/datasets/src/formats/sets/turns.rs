@@ -12,6 +12,9 @@ pub(super) const IMAGE: &str = "<image>";
 /// Key of a message that says why the tool does not train on it.
 pub(super) const UNTAUGHT: &str = "untaught";
 
+/// Key of a message that names the field of the record with its text; without it that is the place in the list of messages.
+pub(super) const FIELD: &str = "field";
+
 /// Names of the parts of a message.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
@@ -74,12 +77,14 @@ pub(super) fn entry(
     let Some(Value::Array(messages)) = record.fields.get(field) else {
         return Err(record.problem(field, "is no list of messages", advice));
     };
-    let mut said: Vec<(String, Option<String>)> = Vec::new();
+    let mut said: Vec<Message> = Vec::new();
+    let mut remarks = Vec::new();
     for (place, message) in messages.iter().enumerate() {
         let at = format!("{field}[{place}]");
         let part = |key: &str| message.get(key).and_then(scalar).unwrap_or_default();
         let role = part(&names.role);
         if role == names.system && place == 0 {
+            remarks.extend(system_prompt(&part(&names.content)));
             continue;
         }
         let is_user = role == names.user;
@@ -89,27 +94,43 @@ pub(super) fn entry(
         if is_user != said.len().is_multiple_of(2) {
             return Err(record.problem(&at, format!("{role:?} is out of turn"), advice));
         }
-        said.push((part(&names.content), untaught(message)));
+        let field = message.get(FIELD).and_then(scalar).unwrap_or_else(|| format!("{at}.{}", names.content));
+        said.push(Message { text: part(&names.content), field, untaught: untaught(message) });
     }
     if said.is_empty() || !said.len().is_multiple_of(2) {
         return Err(record.problem(field, "does not end with an answer", advice));
     }
-    let placeholders: usize = said.iter().map(|(text, _)| text.matches(IMAGE).count()).sum();
+    let placeholders: usize = said.iter().map(|message| message.text.matches(IMAGE).count()).sum();
     if placeholders > 0 && placeholders != images.len() {
         let what = format!("has {placeholders} placeholders {IMAGE} for {} images", images.len());
         return Err(record.problem(field, what, "write as many placeholders as images"));
     }
     let fields = record.pick(compared);
     let questions = said.chunks(2).enumerate().map(|(turn, pair)| Question {
-        text: pair[0].0.replace(IMAGE, " ").trim().to_owned(),
-        golds: vec![Gold::new(field, pair[1].0.clone(), GoldForm::Text)],
+        text: pair[0].text.replace(IMAGE, " ").trim().to_owned(),
+        field: Some(pair[0].field.clone()),
+        golds: vec![Gold::new(&pair[1].field, pair[1].text.clone(), GoldForm::Text)],
         fields: fields.clone(),
         continues: turn > 0,
         is_verbatim: names.is_verbatim,
-        untaught: pair[1].1.clone(),
+        untaught: pair[1].untaught.clone(),
         ..Question::default()
     });
-    Ok(Entry::Row(Box::new(Row::new(record.place.clone(), images, questions.collect()))))
+    Ok(Entry::Row(Box::new(Row { remarks, ..Row::new(record.place.clone(), images, questions.collect()) })))
+}
+
+/// A message of the user or the assistant.
+struct Message {
+    text: String,
+    /// Field of the record with the text.
+    field: String,
+    /// Why the tool does not train on the message; None when it does.
+    untaught: Option<String>,
+}
+
+/// Returns the remark on a system prompt; None for a blank one.
+pub(super) fn system_prompt(text: &str) -> Option<String> {
+    (!text.trim().is_empty()).then(|| "system prompt, which is not read".to_owned())
 }
 
 /// Returns why a tool does not train on a message; None when it does.

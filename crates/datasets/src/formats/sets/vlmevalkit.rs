@@ -51,7 +51,7 @@ impl Format for VlmEvalKit {
             let shared = shared(&file)?;
             with_images.push((file, shared));
         }
-        read_all(with_images, row)
+        read_all(source, with_images, row)
     }
 }
 

@@ -1,12 +1,11 @@
 //! Pascal VOC: an XML file an image with boxes of classes. Images lie in `JPEGImages/` and annotations in `Annotations/`,
 //! or both side by side in folders of the sides of the split, as Roboflow exports them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use roxmltree::Node;
-use stepwise_data::case::Split;
 use stepwise_data::io::bounded;
 use stepwise_data::problem::{Problem, Problems};
 
@@ -15,15 +14,21 @@ use super::super::format::{Format, FormatOptions, Mark, Rows};
 use super::super::record::Place;
 use super::super::records;
 use super::annotated::{ClassBox, Known, row, words};
-use super::common::{below_first, nothing_to_read, side, side_in};
+use super::common::{below_first, nothing_to_read, side_of};
+use super::unpaired::{image_without, whole};
+use super::voc_lists::{self, Lists};
 use crate::bccd::has_cells;
+use crate::source_image::EXTENSIONS;
 use crate::xml::parse;
 
 /// Folders of annotations: the one of the original layout, then those of exports.
 const FOLDERS: [&str; 7] = ["Annotations", "annotations", "", "train", "valid", "val", "test"];
 
-/// Extensions of images, in the order in which they are looked for.
-const IMAGES: [&str; 5] = ["jpg", "png", "jpeg", "JPG", "PNG"];
+/// Folders of images beside those of the annotations.
+const IMAGES: [&str; 2] = ["JPEGImages", "images"];
+
+/// Annotation of an image, as reports name it.
+const ANNOTATION: &str = "an annotation file";
 
 /// Pascal VOC.
 pub(super) struct Voc;
@@ -74,16 +79,37 @@ impl Format for Voc {
         if files.is_empty() {
             return Err(nothing_to_read(source, "folder Annotations with XML files"));
         }
-        let lists = lists(source)?;
-        // The classes are known only when all files are read. Texts are small, so they are read twice.
-        let read_all = files.iter().flat_map(|file| read(file).into_iter().flat_map(|found| found.objects));
-        let classes: BTreeSet<String> = read_all.map(|object| object.class).collect();
+        // The classes, and the images without an annotation, are known only when all files are read. Texts are small, so
+        // they are read twice.
+        let mut classes = BTreeSet::new();
+        let mut annotated = BTreeSet::new();
+        for annotation in files.iter().filter_map(|file| read(file).ok()) {
+            annotated.insert(image(source, &annotation));
+            classes.extend(annotation.objects.into_iter().map(|object| object.class));
+        }
+        let images = images(source, &files);
+        let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let of_files: BTreeSet<String> = files.iter().map(|path| stem(path)).collect();
+        let stems = images.iter().map(|path| stem(Path::new(path))).chain(of_files.iter().cloned()).collect();
+        let lists = voc_lists::read(source, &stems)?;
+        let lonely = images.into_iter().filter(|path| !annotated.contains(path));
+        let lonely = lonely.filter(|path| !of_files.contains(&stem(Path::new(path))));
+        let lonely: Vec<String> = lonely.collect();
+        let mut others: Vec<Entry> =
+            lonely.iter().map(|path| image_without(whole(&source.join(path)), ANNOTATION)).collect();
+        let lonely: BTreeSet<String> = lonely.iter().map(|path| stem(Path::new(path))).collect();
+        let is_known = |name: &String| of_files.contains(name) || lonely.contains(name);
+        let missing = lists.iter().flatten().filter(|(name, _)| !is_known(name));
+        others.extend(missing.map(|(_, (_, place))| {
+            Entry::LeftOut(place.clone(), "a listed image without image file and annotation file".into())
+        }));
         let classes: Vec<String> = classes.into_iter().collect();
         let root = source.to_owned();
-        Ok(Rows::new(files.into_iter().flat_map(move |file| {
+        let read = files.into_iter().flat_map(move |file| {
             let made = read(&file).and_then(|annotation| entries(&root, &annotation, &classes, &lists));
             made.unwrap_or_else(|problems| vec![Entry::Faulty(problems)])
-        })))
+        });
+        Ok(Rows::new(read.chain(others)))
     }
 }
 
@@ -97,26 +123,14 @@ fn files(source: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Returns the side of each image that the lists in `ImageSets/Main` name. None without lists.
-fn lists(source: &Path) -> Result<Option<BTreeMap<String, Split>>, Problems> {
-    let folder = source.join("ImageSets/Main");
-    let mut sides = BTreeMap::new();
-    let mut is_there = false;
-    // The later list decides: `trainval` holds the images of both other lists.
-    for (name, split) in
-        [("trainval", Split::Train), ("train", Split::Train), ("val", Split::Validation), ("test", Split::Test)]
-    {
-        let path = folder.join(format!("{name}.txt"));
-        if !path.is_file() {
-            continue;
-        }
-        is_there = true;
-        let advice = "write one image name without extension on each line";
-        let text =
-            bounded::text(&path).map_err(|error| Problem::new(&path, format!("cannot be read: {error}"), advice))?;
-        sides.extend(text.lines().filter_map(|line| Some((line.split_whitespace().next()?.to_owned(), split))));
-    }
-    Ok(is_there.then_some(sides))
+/// Returns the image files of the folders of images and of the annotations, relative to `source`, sorted.
+fn images(source: &Path, annotations: &[PathBuf]) -> Vec<String> {
+    let beside = annotations.iter().filter_map(|path| path.parent()).map(Path::to_owned);
+    let folders: BTreeSet<PathBuf> = IMAGES.iter().map(|name| source.join(name)).chain(beside).collect();
+    let all = folders.iter().filter(|folder| folder.is_dir()).flat_map(|folder| records::files(folder, EXTENSIONS));
+    let relative = |path: PathBuf| path.strip_prefix(source).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+    let found: BTreeSet<String> = all.map(relative).collect();
+    found.into_iter().collect()
 }
 
 /// Reads an annotation.
@@ -165,18 +179,16 @@ fn entries(
     root: &Path,
     annotation: &Annotation,
     classes: &[String],
-    lists: &Option<BTreeMap<String, Split>>,
+    lists: &Option<Lists>,
 ) -> Result<Vec<Entry>, Problems> {
-    let Annotation { path, filename, size, objects } = annotation;
+    let Annotation { path, size, objects, .. } = annotation;
     let file: Arc<Path> = Arc::from(path.as_path());
     let place = |row: usize| Place { file: Arc::clone(&file), row };
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = path.parent().and_then(|folder| folder.strip_prefix(root).ok()).unwrap_or(Path::new(""));
-    let folder = folder.to_string_lossy().replace('\\', "/");
     let split = match lists {
-        None => side(&folder).or_else(|| side_in(&folder)),
+        None => path.parent().and_then(|folder| side_of(root, folder)),
         Some(lists) => match lists.get(&stem) {
-            Some(split) => Some(*split),
+            Some((split, _)) => Some(*split),
             None => return Ok(vec![Entry::LeftOut(place(1), "in no list of ImageSets/Main".into())]),
         },
     };
@@ -186,21 +198,21 @@ fn entries(
     let mut unusable = BTreeSet::new();
     for object in objects {
         let class = classes.iter().position(|class| *class == object.class).unwrap_or_default();
-        // Corners are pixels counted from 1, and both are inside; a corner at 0 is at the edge.
+        // Corners are pixels counted from 1, and both are inside, so that equal ones are a box of one pixel; a corner at 0
+        // is at the edge.
         let [x0, y0, x1, y1] = object.corners;
         let bounds = [(x0 - 1.0).max(0.0), (y0 - 1.0).max(0.0), x1, y1];
         if object.is_difficult {
             unusable.insert(class);
             all.push(Entry::Part(place(object.line), "object marked as difficult".into()));
-        } else if x0 >= x1 || y0 >= y1 {
+        } else if bounds[0] >= bounds[2] || bounds[1] >= bounds[3] {
             unusable.insert(class);
             all.push(Entry::Part(place(object.line), "box without area".into()));
         } else {
             boxes.push(ClassBox { class, bounds });
         }
     }
-    let named = image(root, &folder, &stem, filename);
-    let mut wanted = ImageRef::file("filename", root, named);
+    let mut wanted = ImageRef::file("filename", root, image(root, annotation));
     wanted.size = *size;
     let known = |class| if unusable.contains(&class) { Known::Partly } else { Known::All };
     let mut row = row(place(1), wanted, classes, &boxes, Unit::Pixels, &known);
@@ -209,11 +221,16 @@ fn entries(
     Ok(all)
 }
 
-/// Returns the path of the image of an annotation: named like the annotation, else as the annotation says, which may be
-/// another name.
-fn image(root: &Path, folder: &str, stem: &str, filename: &str) -> String {
-    let below = ["JPEGImages", "images", folder, ""];
-    let named = IMAGES.iter().map(|extension| format!("{stem}.{extension}"));
+/// Returns the path of the image of an annotation, relative to `root`: named like the annotation, else as the annotation says,
+/// which may be another name.
+fn image(root: &Path, Annotation { path, filename, .. }: &Annotation) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let folder = path.parent().and_then(|folder| folder.strip_prefix(root).ok()).unwrap_or(Path::new(""));
+    let folder = folder.to_string_lossy().replace('\\', "/");
+    let below = [IMAGES[0], IMAGES[1], &folder, ""];
+    let upper = |extension: &&str| extension.to_ascii_uppercase();
+    let extensions = EXTENSIONS.iter().map(|extension| (*extension).to_owned()).chain(EXTENSIONS.iter().map(upper));
+    let named = extensions.map(|extension| format!("{stem}.{extension}"));
     let stated = Path::new(filename).file_name().map(|name| name.to_string_lossy().into_owned());
     let paths: Vec<String> = named.chain(stated).map(|name| below_first(root, &below, &name)).collect();
     paths.iter().find(|path| root.join(path).is_file()).or(paths.first()).cloned().unwrap_or_default()

@@ -37,7 +37,7 @@ impl Format for VqaRad {
         if !parquet.is_empty() {
             return vec![
                 mark(&parquet, "Parquet file", "image, question, answer and nothing else"),
-                Mark::common("no file of the validation side", !has_validation(&parquet)),
+                Mark::common("no file of the validation side", !has_validation(source, &parquet)),
             ];
         }
         vec![
@@ -64,7 +64,7 @@ impl Format for VqaRad {
             return Err(nothing_to_read(source, "VQA_RAD Dataset Public.json and no Parquet file"));
         }
         let root = source.to_owned();
-        read_all(files, move |record, ()| row(record, &root))
+        read_all(source, files, move |record, ()| row(record, &root))
     }
 }
 

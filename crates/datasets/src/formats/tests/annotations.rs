@@ -10,12 +10,7 @@ fn bounds(dataset: &Dataset, question: &str) -> Vec<[f64; 4]> {
     let (case, asked) = item(dataset, question);
     let Answer::Box { gold, .. } = &asked.answer else { panic!("a box") };
     let region = |id: &String| case.regions.iter().find(|region| region.id == *id).expect("there");
-    gold.iter()
-        .map(|id| match region(id).shape {
-            Shape::Box { bounds } => bounds,
-            _ => panic!("a box"),
-        })
-        .collect()
+    gold.iter().map(|id| region(id).shape.bounds()).collect()
 }
 
 #[test]
@@ -33,11 +28,18 @@ fn yolo_boxes_are_fractions_and_empty_files_are_negative() {
     assert_eq!(counted(&report.rows.left_out, "without a label file"), 1);
     assert_eq!(bounds(&dataset, "Draw a box around each fracture"), [[0.0, 15.0, 40.0, 45.0], [50.0, 0.0, 70.0, 30.0]]);
     assert_eq!(bounds(&dataset, "box around bone cyst"), [[0.0, 0.0, 40.0, 30.0]]);
+    assert_eq!(shape(&dataset, "bone cyst"), Shape::Polygon { points: vec![[0.0, 0.0], [40.0, 0.0], [40.0, 30.0]] });
     assert_eq!(gold(&dataset, "How many boxes of fracture"), "number 2");
     let sides: Vec<Split> = dataset.cases.iter().map(|case| case.split).collect();
     assert_eq!(sides.iter().filter(|side| **side == Split::Validation).count(), 1);
     let negative = dataset.cases.iter().find(|case| case.regions.is_empty()).expect("a negative image");
     assert_eq!(negative.chain.len(), 2);
+
+    // (0.41 - 0.02 / 2) * 80 is 31.999999999999996 as a product of binary numbers.
+    place.write("train/labels/a.txt", "1 0.41 0.5 0.02 0.5\n");
+    let report = place.import_to("yolo", "rounded", &FormatOptions::default()).expect("imports");
+    let cases = fs::read_to_string(place.folder.path().join("rounded/cases.jsonl")).expect("there");
+    assert!(report.regions == 2 && cases.contains("[32.0,15.0,33.6,45.0]"), "{cases}");
 
     for (line, expected) in [
         ("2 0.5 0.5 0.1 0.1", "class: there is no class \"2\""),
@@ -219,7 +221,9 @@ fn boxes_on_turned_images_follow_the_size_of_the_annotation_or_the_choice_of_the
         (6, [80, 60], None, Ok([54.0, 1.0, 58.0, 4.0])),
         (6, [60, 80], None, Ok([1.0, 2.0, 4.0, 6.0])),
         (8, [80, 60], None, Ok([2.0, 76.0, 6.0, 79.0])),
-        (6, [60, 80], Some(&stored), Err("the annotation is for 60x80 pixels, but the image as stored has 80x60")),
+        // The size of the annotation decides before the option, which answers for images on which nothing decides.
+        (6, [60, 80], Some(&stored), Ok([1.0, 2.0, 4.0, 6.0])),
+        (6, [80, 60], Some(&shown), Ok([54.0, 1.0, 58.0, 4.0])),
         (6, [50, 80], None, Err("the annotation is for 50x80 pixels, but the image as shown has 60x80")),
     ] {
         let place = Place::new();
@@ -357,7 +361,7 @@ fn voc_boxes_count_pixels_from_one_and_lists_give_the_split() {
     let other = "<filename>elsewhere.png</filename><size><width>0</width><height>0</height></size>";
     let second = voc(&[("blood_clot", [0.0, 0.0, 10.0, 10.0], ""), ("polyp", [5.0, 5.0, 9.0, 9.0], difficult)], other);
     place.write("Annotations/b.xml", second);
-    place.write("Annotations/c.xml", voc(&[("polyp", [7.0, 7.0, 7.0, 9.0], "")], size));
+    place.write("Annotations/c.xml", voc(&[("polyp", [8.0, 7.0, 7.0, 9.0], "")], size));
     place.write("Annotations/d.xml", voc(&[], size));
     place.write("ImageSets/Main/trainval.txt", "a\nb\n");
     place.write("ImageSets/Main/val.txt", "b  1\r\n");

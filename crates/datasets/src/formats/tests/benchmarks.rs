@@ -22,6 +22,27 @@ fn drvd_bench_questions_are_read_and_joint_prompts_left_out() {
 }
 
 #[test]
+fn drvd_bench_has_categories_by_level_or_task_and_reports_are_left_out() {
+    let place = Place::new();
+    place.picture("images/a.png", 1);
+    let row = |question: &str, key: &str, value: &str| {
+        json!({"image_paths": "images/a.png", "question": question, "options": ["A. X", "B. Y"], "answer": "A. X",
+            "modality": "CT", key: value})
+    };
+    let questions = [row("Which organ?", "level", "organ"), row("What is it?", "task", "diagnosis")];
+    place.write("visual_evidence_qa.jsonl", questions.map(|row| row.to_string()).join("\n"));
+    for key in ["image_paths", "image_path"] {
+        let report = json!({key: "images/a.png", "question": "Write a report.", "answer": "Clear.", "modality": "CT"});
+        place.write(&format!("report_generation/{key}.jsonl"), report.to_string());
+    }
+    let (report, dataset) = place.import("drvd-bench", &FormatOptions::default());
+    assert_eq!((report.rows.read, report.rows.kept), (4, 2));
+    assert_eq!(counted(&report.rows.left_out, "a report instead of an answer"), 2);
+    let category = |question: &str| item(&dataset, question).1.category.clone();
+    assert_eq!([category("Which organ"), category("What is it")], ["04", "25"]);
+}
+
+#[test]
 fn probmed_pairs_are_linked() {
     let place = Place::new();
     place.picture("a.png", 1);

@@ -62,6 +62,40 @@ fn conversations_out_of_turn_and_addresses_are_faults() {
 }
 
 #[test]
+fn a_faulty_turn_is_named_by_its_place_and_a_system_prompt_is_counted() {
+    let turn = |from: &str, value: &str| json!({"from": from, "value": value});
+    let place = Place::new();
+    place.picture("a.png", 1);
+    place.picture("b.png", 2);
+    let sound = json!({"image": "a.png", "conversations": [
+        turn("system", "Be brief."), turn("human", "<image>Which organ?"), turn("gpt", "Lung")]});
+    for (question, answer, expected) in [
+        ("Is it ill?", " ", "data.json:2: conversations[3].value: is empty"),
+        (" ", "No", "data.json:2: conversations[2].value: is empty"),
+    ] {
+        let turns =
+            [turn("human", "<image>Which organ?"), turn("gpt", "Liver"), turn("human", question), turn("gpt", answer)];
+        place.write("data.json", json!([sound, {"image": "b.png", "conversations": turns}]).to_string());
+        place.assert_refused("llava", &rest("25"), expected);
+    }
+    place.write("data.json", json!([sound]).to_string());
+    let (report, _) = place.import("llava", &rest("25"));
+    assert_eq!(counted(&report.parts_left_out, "system prompt, which is not read"), 1);
+
+    let place = Place::new();
+    place.picture("a.png", 1);
+    place.picture("b.png", 2);
+    let sound = json!({"system": "Be brief.", "query": "<image>Which organ?", "response": "Lung", "images": ["a.png"]});
+    let faulty =
+        json!({"history": [["<image>Which organ?", ""]], "query": "Is it ill?", "response": "No", "images": ["b.png"]});
+    place.write("data.jsonl", format!("{sound}\n{faulty}\n"));
+    place.assert_refused("ms-swift", &rest("25"), "data.jsonl:2: history[0][1]: is empty");
+    place.write("data.jsonl", sound.to_string());
+    let (report, _) = place.import("ms-swift", &rest("25"));
+    assert_eq!(counted(&report.parts_left_out, "system prompt, which is not read"), 1);
+}
+
+#[test]
 fn sets_of_llama_factory_are_read_by_their_columns_and_tags() {
     let place = Place::new();
     place.picture("imgs/a.png", 1);
@@ -83,6 +117,7 @@ fn sets_of_llama_factory_are_read_by_their_columns_and_tags() {
     let (report, dataset) = place.import("llama-factory", &rest("25"));
     assert_eq!((report.rows.read, report.rows.kept), (3, 2));
     assert_eq!(counted(&report.rows.left_out, "the set texts has no column of images"), 1);
+    assert_eq!(counted(&report.parts_left_out, "system prompt, which is not read"), 1);
     assert_eq!([gold(&dataset, "organ"), gold(&dataset, "side")], ["text Lung", "text Left"]);
     assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).name, "llama-factory");
 
@@ -169,7 +204,7 @@ fn columns_of_medxpertqa_are_read_with_hints_and_several_images() {
         ),
     );
     let (report, dataset) = place.import("vlmevalkit", &rest("30"));
-    assert_eq!((report.rows.kept, report.images, report.split.kind), (1, 2, "new"));
+    assert_eq!((report.rows.kept, report.images, report.split.kind), (1, 2, "published"));
     let (case, next) = item(&dataset, "What is next?");
     assert_eq!((gold(&dataset, "What is next?").as_str(), case.images.len()), ("Biopsy/5", 2));
     assert!(next.question.starts_with("A man of 60.\nWhat is next?"), "{}", next.question);

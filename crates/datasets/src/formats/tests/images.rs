@@ -201,8 +201,10 @@ fn dicom_files_with_the_table_of_rsna_give_boxes_and_groups_of_patients() {
         "stage_2_train_labels.csv",
         "patientId,x,y,width,height,Target\nDOE-1,10,20,30,20,1\nDOE-1,50,5,9,9,1\nDOE-2,,,,,0\nDOE-3,1,2,3,4,1\n",
     );
+    place.write("stage_2_train_images/DOE-4.dcm", dicom(4, "P9"));
     let (report, dataset) = place.import("dicom", &FormatOptions::default());
-    assert_eq!((report.rows.read, report.rows.kept, report.regions, report.groups), (3, 3, 3, 2));
+    assert_eq!((report.rows.read, report.rows.kept, report.regions, report.groups), (4, 3, 3, 2));
+    assert_eq!(counted(&report.rows.left_out, "an image without a row in the table"), 1);
     assert_eq!(counted(&report.pixels, "text is burned into its pixels"), 3);
     let two = dataset.cases.iter().find(|case| case.regions.len() == 2).expect("two boxes");
     assert_eq!(two.regions[0].shape.bounds(), [10.0, 20.0, 40.0, 40.0]);
@@ -294,7 +296,7 @@ fn slices_of_volumes_are_shown_as_radiologists_see_them() {
     let options = decathlon(&place);
     let (report, dataset) = place.import("msd", &options);
     assert_eq!((report.rows.read, report.rows.kept, report.images, report.groups), (3, 2, 2, 1));
-    assert_eq!(counted(&report.rows.left_out, "test volume without labels"), 1);
+    assert_eq!(counted(&report.rows.left_out, "without a label volume"), 1);
     let liver = dataset.cases.iter().find(|case| case.regions[0].label == "liver").expect("slice 2");
     // The patient's left and back, x < 8 and y > 24, are on the right and at the top of the image.
     assert_eq!(liver.regions[0].shape.bounds(), [32.0, 0.0, 40.0, 5.0]);
@@ -312,6 +314,68 @@ fn slices_of_volumes_are_shown_as_radiologists_see_them() {
     assert_eq!((report.rows.kept, report.regions), (1, 1));
     let pixels = PixelOptions { slices: Slices::Indices(vec![4]), ..options.pixels.clone() };
     place.assert_refused("msd", &FormatOptions { pixels, ..options }, "there is no axial slice 4");
+}
+
+/// Writes a data set of nnU-Net: three cases of two channels, of which the last has no labels, and labels without an image.
+fn nn_unet(place: &Place, sheet: &serde_json::Value) -> FormatOptions {
+    place.write("dataset.json", sheet.to_string());
+    for case in 0..3i16 {
+        for channel in 0..2i16 {
+            let value =
+                move |[x, y, z]: [usize; 3]| ((x * (7 + case as usize)) ^ (y * 5 + z * 90)) as i16 + channel * 400;
+            place.write(&format!("imagesTr/case_{case:03}_{channel:04}.nii.gz"), nifti([40, 30, 2], value));
+        }
+    }
+    for case in [0, 1, 7] {
+        let value = move |[x, y, z]: [usize; 3]| i16::from(z == 1 && x < 8 + case && y > 20);
+        place.write(&format!("labelsTr/case_{case:03}.nii.gz"), nifti([40, 30, 2], value));
+    }
+    FormatOptions { keep_going: true, ..intensity("0:1000") }
+}
+
+#[test]
+fn both_versions_of_nn_unet_name_files_by_case_and_channel() {
+    let second = json!({"channel_names": {"0": "CT", "1": "T1w"}, "labels": {"background": 0, "tumour": 1}, "numTraining": 2,
+        "file_ending": ".nii.gz", "licence": "CC0-1.0", "release": "2.0"});
+    let pair = |case: u32| {
+        let [image, label] = ["imagesTr", "labelsTr"].map(|folder| format!("./{folder}/case_{case:03}.nii.gz"));
+        json!({"image": image, "label": label})
+    };
+    let first = json!({"modality": {"0": "CT", "1": "T1w"}, "labels": {"0": "background", "1": "tumour"},
+        "training": [pair(0), pair(1)], "test": []});
+    for sheet in [&first, &second] {
+        let place = Place::new();
+        let options = nn_unet(&place, sheet);
+        assert_eq!(detect(&place.source()).unwrap_or_else(|error| panic!("{error}")).name, "msd");
+        let (report, dataset) = place.import("msd", &options);
+        assert_eq!((report.rows.read, report.rows.kept, report.groups), (4, 2, 2), "{:?}", report.lines());
+        assert_eq!(counted(&report.rows.left_out, "an image without a label volume"), 1);
+        assert_eq!(counted(&report.rows.faulty, "is a label volume without an image"), 1);
+        assert_eq!(dataset.cases[0].modality, "ct");
+        let pixels = PixelOptions { frame: Some(2), ..options.pixels.clone() };
+        let out = place.folder.path().join("second");
+        let format = format("msd").expect("known");
+        let second = import_format(format, &place.source(), &out, &FormatOptions { pixels, ..options });
+        assert_eq!(second.unwrap_or_else(|error| panic!("{error}")).rows.kept, 2);
+        let cases = fs::read_to_string(out.join("cases.jsonl")).expect("there");
+        assert!(cases.contains("_0001.nii.gz") && cases.contains("\"mri\""), "{cases}");
+    }
+    let place = Place::new();
+    let options = nn_unet(&place, &second);
+    let (_, dataset) = place.import("msd", &options);
+    let source = &dataset.cases[0].source;
+    assert_eq!((source.licence.as_str(), source.revision.as_deref()), ("CC0-1.0", Some("2.0")));
+    for (key, value, expected) in [
+        ("file_ending", json!(".png"), "file_ending: is \".png\", and only NIfTI volumes are read"),
+        ("labels", json!({"background": 0, "whole": [1, 2]}), "labels: \"whole\" is a region of several values"),
+        ("labels", json!({"background": 0, "tumour": 1, "ignore": 2}), "voxels of unknown class"),
+        ("training", json!(3), "training: is no list"),
+    ] {
+        let mut sheet = second.clone();
+        sheet[key] = value;
+        place.write("dataset.json", sheet.to_string());
+        place.assert_refused("msd", &options, expected);
+    }
 }
 
 #[test]

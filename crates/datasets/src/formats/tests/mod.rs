@@ -8,7 +8,10 @@ mod framework;
 mod hugging_face;
 mod images;
 mod interrupted;
+mod recorded;
+mod splits;
 mod tables;
+mod unpaired;
 
 use std::fs;
 use std::path::PathBuf;

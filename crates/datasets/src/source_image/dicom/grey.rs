@@ -21,6 +21,8 @@ pub(super) struct Shown {
     pub(super) window: Option<[f64; 2]>,
     /// Windows of the file, in words.
     windows: Vec<String>,
+    /// Whether the file has a window without a width, which shows nothing.
+    has_empty_window: bool,
 }
 
 /// From values to grey levels.
@@ -93,7 +95,11 @@ pub(super) fn levels(
     let voi = match (options.window, options.intensity) {
         (Some(WindowChoice::Values(window)), _) => Voi::Mapping(Mapping::Window(window, WindowFunction::Linear)),
         (Some(WindowChoice::Number(number)), _) => match windows.get(number - 1) {
-            Some(window) => Voi::Mapping(Mapping::Window(*window, function(header))),
+            Some(window) if is_usable(window) => Voi::Mapping(Mapping::Window(*window, function(header))),
+            Some(window) => {
+                let what = format!("window {number} of the DICOM file has the width {}", window.width);
+                return Err(Refused::new(what, "give --window CENTRE/WIDTH, or the number of another window"));
+            }
             None => {
                 let what = format!("the DICOM file has no window {number}: it has {}", windows.len());
                 return Err(Refused::new(
@@ -107,7 +113,7 @@ pub(super) fn levels(
             let stored = samples.raw.iter().map(|raw| header.value(*raw)).filter(|value| Some(*value) != padding);
             Voi::Mapping(Mapping::of(intensity, extremes(stored.map(|value| rescale.value(value)))))
         }
-        (None, None) => match (header.element(VOI_LOOKUP), windows.first()) {
+        (None, None) => match (header.element(VOI_LOOKUP), windows.iter().find(|window| is_usable(window))) {
             (Some(tables), _) if !tables.value.is_empty() => Voi::Table(Lookup::of_sequence(tables, header.is_signed)?),
             (_, Some(window)) => Voi::Mapping(Mapping::Window(*window, function(header))),
             _ => {
@@ -135,6 +141,7 @@ pub(super) fn levels(
         Voi::Mapping(mapping) => (mapping.to_string(), mapping.window()),
         Voi::Table(_) => ("the file's VOI lookup table".to_owned(), None),
     };
+    let has_empty_window = windows.iter().any(|window| !is_usable(window));
     let explanations = header.text(EXPLANATION).unwrap_or_default();
     let explanations: Vec<&str> = explanations.split('\\').map(str::trim).collect();
     let windows =
@@ -142,7 +149,7 @@ pub(super) fn levels(
             Some(&name) if is_code(name) => format!("{} ({window}, {name})", place + 1),
             _ => format!("{} ({window})", place + 1),
         });
-    Ok((picture, Shown { mapping, window, windows: windows.collect() }))
+    Ok((picture, Shown { mapping, window, windows: windows.collect(), has_empty_window }))
 }
 
 /// Returns whether the name of a window is a word such as `LUNG` or `WINDOW1`. Free text could name a person.
@@ -150,9 +157,15 @@ fn is_code(name: &str) -> bool {
     !name.is_empty() && name.len() <= 16 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
+/// Returns the windows of the file in their order.
 fn windows(header: &Header<'_>) -> Vec<Window> {
     let pairs = header.numbers(CENTRE).into_iter().zip(header.numbers(WIDTH));
-    pairs.map(|(centre, width)| Window { centre, width }).filter(|window| window.width > 0.0).collect()
+    pairs.map(|(centre, width)| Window { centre, width }).collect()
+}
+
+/// Returns whether a window has a width. Files of some devices write 0 for a window that is not known.
+fn is_usable(window: &Window) -> bool {
+    window.width > 0.0
 }
 
 fn function(header: &Header<'_>) -> WindowFunction {
@@ -197,6 +210,9 @@ impl Shown {
         let mut remarks = vec![format!("DICOM grey levels by {}", self.mapping)];
         if self.windows.len() > 1 {
             remarks.push(format!("DICOM with several windows: {} (--window chooses)", self.windows.join(", ")));
+        }
+        if self.has_empty_window {
+            remarks.push("DICOM with a window without a width, which is not used".into());
         }
         if header.photometric == Photometric::Monochrome1 {
             remarks.push("DICOM inverted, because its photometric interpretation is MONOCHROME1".into());
