@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::decoder::config::DecoderConfig;
 use crate::encoder::EncoderShape;
+use crate::images::shared::OfConfig;
 
 /// Architecture of a model as far as all families have it.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub(crate) struct CommonConfig {
     pub text: DecoderConfig,
     /// Id of the token that stands for one image feature.
     pub image_token_id: u32,
+    /// Values that the files of the processor state as well.
+    pub shared: Vec<OfConfig>,
 }
 
 impl CommonConfig {
@@ -99,6 +102,11 @@ pub(crate) fn divides(field: &str, part: usize, whole: usize, of: &str) -> Resul
     unless(part > 0 && whole.is_multiple_of(part), field, part, &format!("it must be a divisor of {of}"))
 }
 
+/// Checks that `part` is from 1 to `whole`. `of` says what `whole` is.
+pub(crate) fn within(field: &str, part: usize, whole: usize, of: &str) -> Result<(), ConfigError> {
+    unless((1..=whole).contains(&part), field, part, &format!("it must be from 1 to {of}, {whole}"))
+}
+
 /// Reads `value`, at the key `at` of a `config.json` or the whole of it if `at` is empty, as `T`.
 ///
 /// # Errors
@@ -125,6 +133,28 @@ pub(crate) fn section<T: DeserializeOwned>(value: &Value, name: &str) -> Result<
     let found = if stated.is_null() { "missing" } else { "no object" };
     unless(stated.is_object(), name, found, "an object is expected")?;
     typed(stated, name)
+}
+
+/// Returns `tie_word_embeddings` at the top of `value`, the contents of a `config.json`: false for null, and `default` if the
+/// file does not state it. Families whose configuration class does not forward the key of `text_config` take this value.
+///
+/// # Errors
+/// When the value is neither true, false nor null.
+pub(crate) fn tied_at_top(value: &Value, default: bool) -> Result<bool, ConfigError> {
+    let field = "tie_word_embeddings";
+    let Some(stated) = value.get(field) else { return Ok(default) };
+    unless(stated.is_boolean() || stated.is_null(), field, stated, "true or false is expected")?;
+    Ok(stated.as_bool() == Some(true))
+}
+
+/// Returns whether `tie_word_embeddings` is true at the top of `value`, the contents of a `config.json`, or in its
+/// `text_config`. The configuration classes of some families forward the key of `text_config`.
+///
+/// # Errors
+/// When one of the values is neither true, false nor null.
+pub(crate) fn tied_anywhere(value: &Value) -> Result<bool, ConfigError> {
+    let in_text = value.get("text_config").map_or(Ok(false), |text| tied_at_top(text, false))?;
+    Ok(tied_at_top(value, false)? || in_text)
 }
 
 /// Returns the id of a token: the first of `fields` that is stated and not null, else `default`.

@@ -22,8 +22,9 @@ use serde_json::Value;
 
 use crate::decoder::config::DecoderConfig;
 use crate::encoder::{Encoder, EncoderPlan, EncoderShape, TileSizes};
+use crate::images::shared::OfConfig;
 use crate::json_file;
-use crate::model_config::ConfigError;
+use crate::model_config::{CommonConfig, ConfigError};
 use crate::nn::checkpointing::Block;
 use crate::nn::layers::Linear;
 use crate::nn::parameter::{ParameterVisitor, Pass};
@@ -41,6 +42,8 @@ pub struct ModelConfig {
     pub text: DecoderConfig,
     /// Id of the token that stands for one image feature.
     pub image_token_id: u32,
+    /// Values that the files of the processor state as well.
+    pub(crate) shared: Vec<OfConfig>,
     own: OwnConfig,
     pub(crate) family: &'static FamilyFacts,
 }
@@ -67,8 +70,8 @@ macro_rules! families {
         static FAMILIES: &[(FamilyFacts, ReadConfig)] = &[$(
             ($module::FACTS, |value, family| {
                 let (common, own) = $module::read_config(value)?;
-                let (vision, text, image_token_id) = (common.vision, common.text, common.image_token_id);
-                Ok(ModelConfig { vision, text, image_token_id, own: OwnConfig::$family(own), family })
+                let CommonConfig { vision, text, image_token_id, shared } = common;
+                Ok(ModelConfig { vision, text, image_token_id, shared, own: OwnConfig::$family(own), family })
             }),
         )+];
 

@@ -1,11 +1,12 @@
-//! Records of exports that transformers and PEFT loaded, see `tests/parity/families/check_exports.py`.
+//! Facts of all families, and records of exports that transformers and PEFT loaded, see
+//! `tests/parity/families/check_exports.py`.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use stepwise_testing::files::{json, parity};
+use stepwise_testing::files::{family_fixture, fixture_of_each_family, json, parity};
 
-use super::all;
+use super::{ModelConfig, all};
 
 const FOLDER: &str = "families/fixtures";
 const EXPORTS: [&str; 3] = ["given-merged", "trained-merged", "trained-peft"];
@@ -55,4 +56,67 @@ fn recorded_exports_have_all_tensors_and_equal_values() {
             assert!(difference <= TOLERANCE && TOLERANCE < value("moved_from_base"), "{at}: {found}");
         }
     }
+}
+
+/// `config.json` of the fixture of every `model_type`.
+fn configs() -> impl Iterator<Item = Value> {
+    fixture_of_each_family().into_iter().map(|fixture| json(&family_fixture(&fixture).join("model/config.json")))
+}
+
+/// Values as the configuration classes of transformers 5.24 take them: `LlavaConfig`, `Qwen2VLConfig` and `Qwen2_5_VLConfig`
+/// forward the key of `text_config`, the others do not; the default of `Gemma3Config` and `InternVLConfig` is true.
+#[test]
+fn head_and_embedding_table_are_tied_as_in_transformers() {
+    for mut config in configs() {
+        let model_type = config["model_type"].as_str().expect("a type").to_owned();
+        let forwards = ["llava", "qwen2_vl", "qwen2_5_vl"].contains(&model_type.as_str());
+        let default = ["gemma3", "internvl"].contains(&model_type.as_str());
+        if !config["text_config"].is_object() {
+            // Older folders of Qwen-VL have the decoder's fields at the top.
+            let mut text = config.clone();
+            text.as_object_mut().expect("an object").remove("vision_config");
+            config["text_config"] = text;
+        }
+        for (top, text, expected) in [
+            (Some(true), false, true),
+            (Some(true), true, true),
+            (Some(false), false, false),
+            (Some(false), true, forwards),
+            (None, false, default),
+            (None, true, default || forwards),
+        ] {
+            config["text_config"]["tie_word_embeddings"] = text.into();
+            config.as_object_mut().expect("an object").remove("tie_word_embeddings");
+            if let Some(top) = top {
+                config["tie_word_embeddings"] = top.into();
+            }
+            let read = ModelConfig::from_json(&config.to_string()).expect("valid");
+            assert_eq!(read.text.tie_word_embeddings, expected, "{model_type}: {top:?}, {text}");
+        }
+    }
+}
+
+/// The convolution over patches leaves out the rest of the image, as in transformers.
+#[test]
+fn patches_need_not_divide_the_image() {
+    let mut compared = 0;
+    for mut config in configs() {
+        let larger = |side: &Value| Value::from(side.as_u64().expect("a side") + 1);
+        let side = match &config["vision_config"]["image_size"] {
+            Value::Null => continue,
+            Value::Array(sides) => Value::Array(sides.iter().map(larger).collect()),
+            side => larger(side),
+        };
+        let before = ModelConfig::from_json(&config.to_string()).expect("valid").vision;
+        config["vision_config"]["image_size"] = side;
+        let after = ModelConfig::from_json(&config.to_string()).expect("valid").vision;
+        let features = |shape: crate::encoder::EncoderShape| {
+            let side = shape.image_size.expect("a side");
+            shape.features(side, side)
+        };
+        assert!(after.image_size > before.image_size);
+        assert_eq!(features(after), features(before), "{}", config["model_type"]);
+        compared += 1;
+    }
+    assert!(compared >= 5, "{compared} families have tiles of one size");
 }

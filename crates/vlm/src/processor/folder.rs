@@ -21,7 +21,7 @@ use crate::misplaced::{Wanted, misplaced};
 /// File of the image preprocessing settings.
 const PREPROCESSOR: &str = "preprocessor_config.json";
 /// File of the processor. Newer folders keep the image preprocessing settings in its object [`NESTED`].
-const PROCESSOR: &str = "processor_config.json";
+pub const PROCESSOR: &str = "processor_config.json";
 const NESTED: &str = "image_processor";
 
 /// File of the model's architecture.
@@ -39,6 +39,8 @@ pub struct Read {
     pub family: &'static FamilyFacts,
     /// Image preprocessing.
     pub images: Arc<dyn ImageProcessor>,
+    /// Name of the file with the image preprocessing settings.
+    pub images_file: &'static str,
     /// Unit of boxes that the image preprocessing settings state, or else the family's.
     pub box_format: BoxFormat,
     /// Ids of the tokens that end an answer, sorted; empty if the folder names none.
@@ -79,11 +81,11 @@ pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
     let tokens = tokens
         .map_err(|error| problem(folder, "tokenizer.json", error, "use the tokenizer of the model's own folder"))?;
     let words = optional_json(folder, "tokenizer_config.json")?;
-    let (source, file) = template(folder, processor.as_ref(), words.as_ref())?;
+    let (source, template_file) = template(folder, processor.as_ref(), words.as_ref())?;
     let special = named_special_tokens(words.as_ref());
-    let template = ChatTemplate::new(&folder.join(file), &source, special)?;
+    let template = ChatTemplate::new(&folder.join(template_file), &source, special)?;
     let ends = ends(folder, &tokens, family)?;
-    Ok(Read { tokens, tokenizer_bytes, template, family, images, box_format, ends })
+    Ok(Read { tokens, tokenizer_bytes, template, family, images, images_file: file, box_format, ends })
 }
 
 /// Returns the names of the processor's files that `folder` lacks; empty if none is missing.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::decoder::config::{DecoderConfig, GateActivation, LocalLayers, Rope, RopeAxes, Switches};
-use crate::model_config::{ConfigError, layers, section, size_of, unless};
+use crate::model_config::{ConfigError, layers, section, size_of, tied_at_top, unless};
 
 /// Absent values are the defaults of `Gemma3TextConfig`.
 #[derive(Deserialize)]
@@ -33,7 +33,6 @@ struct Text {
     use_bidirectional_attention: Option<bool>,
     attn_logit_softcapping: Option<f64>,
     final_logit_softcapping: Option<f64>,
-    tie_word_embeddings: Option<bool>,
 }
 
 /// Kind of a layer in `layer_types` that attends to the whole sequence.
@@ -57,7 +56,6 @@ pub(super) fn read(value: &Value) -> Result<DecoderConfig, ConfigError> {
     layers("text_config.num_hidden_layers", count)?;
     let window = text.sliding_window.unwrap_or(4096);
     size_of("text_config.sliding_window", window)?;
-    let tied = value.get("tie_word_embeddings").and_then(Value::as_bool).or(text.tie_word_embeddings);
     Ok(DecoderConfig {
         module: "model.language_model",
         hidden_size,
@@ -72,7 +70,7 @@ pub(super) fn read(value: &Value) -> Result<DecoderConfig, ConfigError> {
         qkv_bias: false,
         qk_norm: true,
         rope,
-        tie_word_embeddings: tied.unwrap_or(true),
+        tie_word_embeddings: tied_at_top(value, true)?,
         switches: Switches {
             norm_offset: true,
             post_norms: true,

@@ -13,6 +13,7 @@ use crate::images::grid::{ImageGrid, PixelError, Tiles, push_planes};
 use crate::images::processor::{ImageOptions, ImageProcessor};
 use crate::images::resize::{Resample, resize};
 use crate::images::settings::{LARGEST_SIDE, SettingError, only_true, resample, square, stated, wrong};
+use crate::images::shared::{IMAGE_SIZE, PATCH_SIZE, SharedSetting};
 use crate::images::values::{CLIP_MEAN, CLIP_STD, PixelValues};
 
 /// Placeholder of an image, and token that stands for one feature.
@@ -147,6 +148,14 @@ impl ImageProcessor for Processor {
 
     fn placeholder(&self) -> &'static str {
         IMAGE
+    }
+
+    fn shared_settings(&self) -> Vec<SharedSetting> {
+        let Settings { side, center_crop, patch_size, .. } = self.settings;
+        vec![
+            SharedSetting::of_images(if center_crop { "crop_size" } else { "size" }, side, IMAGE_SIZE),
+            SharedSetting::of_processor("patch_size", patch_size, PATCH_SIZE),
+        ]
     }
 
     fn settings(&self, _: &ImageOptions) -> Map<String, Value> {

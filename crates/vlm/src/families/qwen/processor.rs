@@ -7,10 +7,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::facts::ProcessorSettingError;
+use super::config::{MERGE_SIZE, TEMPORAL_PATCH_SIZE};
 use crate::images::grid::{ImageGrid, PixelError, Tiles, push_planes};
 use crate::images::processor::{ImageOptions, ImageProcessor};
 use crate::images::resize::{Resample, resize};
 use crate::images::settings::{SettingError, only_true, resample, stated, whole, wrong};
+use crate::images::shared::{PATCH_SIZE, SharedSetting};
 use crate::images::values::{CLIP_MEAN, CLIP_STD, PixelValues};
 
 /// Placeholder of an image, and token that stands for one feature.
@@ -35,6 +37,9 @@ struct Settings {
     max_pixels: u64,
     patch_size: u64,
     merge_size: u64,
+    /// Frames that a patch covers. The frames of a still image are equal, so the number changes neither tokens nor pixels.
+    #[serde(skip)]
+    temporal_patch_size: u64,
     resample: Resample,
     #[serde(flatten)]
     values: PixelValues,
@@ -67,6 +72,7 @@ impl Settings {
             max_pixels: pixels("max_pixels", "longest_edge", 28 * 28 * 1280)?,
             patch_size: whole(value, "patch_size", 1 << 7)?.unwrap_or(14),
             merge_size: whole(value, "merge_size", 1 << 3)?.unwrap_or(2),
+            temporal_patch_size: whole(value, "temporal_patch_size", 1 << 3)?.unwrap_or(2),
             resample: resample(value, Resample::Bicubic)?,
             values: PixelValues::from_json(value, CLIP_MEAN, CLIP_STD)?,
         };
@@ -143,6 +149,15 @@ impl ImageProcessor for Processor {
 
     fn placeholder(&self) -> &'static str {
         IMAGE
+    }
+
+    fn shared_settings(&self) -> Vec<SharedSetting> {
+        let Settings { patch_size, merge_size, temporal_patch_size, .. } = self.settings;
+        vec![
+            SharedSetting::of_images("patch_size", patch_size, PATCH_SIZE),
+            SharedSetting::of_images("merge_size", merge_size, MERGE_SIZE),
+            SharedSetting::of_images("temporal_patch_size", temporal_patch_size, TEMPORAL_PATCH_SIZE),
+        ]
     }
 
     fn settings(&self, options: &ImageOptions) -> Map<String, Value> {
