@@ -79,7 +79,7 @@ pub struct Learner {
 
 impl Learner {
     /// Loads the recipe's base model to `device`, attaches or loads its adapter, and makes trainable what the recipe
-    /// trains.
+    /// trains. Parameters of the image encoder that no gradient reaches stay frozen, with a note.
     ///
     /// # Errors
     /// When the model or adapter cannot be loaded, a target module matches nothing, the adapter differs from `[lora]`,
@@ -114,6 +114,13 @@ impl Learner {
                 None
             }
         };
+        let behind = pipeline.model.freeze_behind_features();
+        if behind > 0 {
+            progress.note(&format!(
+                "{behind} tensors of the image encoder are not trained: they lie behind the last layer from which \
+                 `vision_feature_layer` takes features, so no gradient reaches them, and they are saved as they are"
+            ));
+        }
         let train = &recipe.train;
         let bytes = |gibibytes: f64| (gibibytes * f64::from(1 << 30)) as u64;
         let limits = FeatureLimits {
@@ -212,6 +219,7 @@ impl Learner {
                 if config.init_lora_weights == adapter::InitLoraWeights::Pissa {
                     adapter::take_apart(&mut self.pipeline.model, config)?;
                 }
+                self.pipeline.model.freeze_behind_features();
             }
             None => {
                 let source = SafetensorsSource::open_model(folder, self.pipeline.model.config(), &device)?;

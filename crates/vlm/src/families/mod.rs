@@ -107,6 +107,10 @@ macro_rules! families {
                 match self { $(Self::$family(encoder) => encoder.connect(encoded, plan, pass),)+ }
             }
 
+            fn is_behind_features(&self, name: &str) -> bool {
+                match self { $(Self::$family(encoder) => encoder.is_behind_features(name),)+ }
+            }
+
             fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
                 match self { $(Self::$family(encoder) => encoder.visit(visitor),)+ }
             }
