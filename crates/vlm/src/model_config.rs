@@ -46,6 +46,12 @@ impl CommonConfig {
         ] {
             size_of(&of_text(field), size)?;
         }
+        epsilon(&of_text("rms_norm_eps"), decoder.rms_norm_eps.into())?;
+        let ropes = decoder.switches.local.iter().map(|local| &local.rope).chain([&decoder.rope]);
+        for theta in ropes.map(|rope| rope.theta) {
+            let above_zero = theta.is_finite() && theta > 0.0;
+            unless(above_zero, &of_text("rope_theta"), theta, "a number above 0 is expected")?;
+        }
         layers(&of_vision("num_hidden_layers"), encoder.num_hidden_layers)?;
         layers(&of_text("num_hidden_layers"), decoder.num_hidden_layers)?;
         let (heads, keys) = (decoder.num_attention_heads, decoder.num_key_value_heads);
@@ -79,6 +85,18 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Returns what to do about the error.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "copy or download the file again",
+            Self::Unsupported { field, .. } if field == "model_type" => "name the folder of such a model",
+            Self::Unsupported { .. } => "use the unchanged file of a supported model",
+        }
+    }
+}
+
 /// Returns an error about `field` unless `holds`. `found` is the value in the file, `expected` the requirement.
 pub(crate) fn unless(holds: bool, field: &str, found: impl ToString, expected: &str) -> Result<(), ConfigError> {
     if holds {
@@ -105,6 +123,22 @@ pub(crate) fn divides(field: &str, part: usize, whole: usize, of: &str) -> Resul
 /// Checks that `part` is from 1 to `whole`. `of` says what `whole` is.
 pub(crate) fn within(field: &str, part: usize, whole: usize, of: &str) -> Result<(), ConfigError> {
     unless((1..=whole).contains(&part), field, part, &format!("it must be from 1 to {of}, {whole}"))
+}
+
+/// Checks that the epsilon of a norm is finite and not negative.
+pub(crate) fn epsilon(field: &str, epsilon: f64) -> Result<(), ConfigError> {
+    unless(epsilon.is_finite() && epsilon >= 0.0, field, epsilon, "a number from 0 on is expected")
+}
+
+/// Checks that every statement of the number of colour channels in `vision_config` is 3, whatever its name.
+pub(crate) fn three_channels(value: &Value) -> Result<(), ConfigError> {
+    for field in ["in_channels", "in_chans", "num_channels"] {
+        let stated = value.get("vision_config").and_then(|vision| vision.get(field)).filter(|stated| !stated.is_null());
+        if let Some(stated) = stated {
+            unless(stated.as_u64() == Some(3), &format!("vision_config.{field}"), stated, "only 3 is supported")?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads `value`, at the key `at` of a `config.json` or the whole of it if `at` is empty, as `T`.

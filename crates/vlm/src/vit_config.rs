@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::encoder::EncoderShape;
-use crate::model_config::{ConfigError, section, unless, within};
+use crate::model_config::{ConfigError, epsilon, section, unless, within};
 use crate::vit::Activation;
 
 /// What an image encoder needs beside [`EncoderShape`].
@@ -58,6 +58,8 @@ pub(crate) fn read(value: &Value, kinds: &[&str]) -> Result<(EncoderShape, VitCo
     let image_size = vision.image_size.unwrap_or(224);
     let patch_size = vision.patch_size.unwrap_or(if clip { 32 } else { 16 });
     within("vision_config.patch_size", patch_size, image_size, "image_size")?;
+    let layer_norm_eps = vision.layer_norm_eps.unwrap_or(if clip { 1e-5 } else { 1e-6 });
+    epsilon("vision_config.layer_norm_eps", layer_norm_eps.into())?;
     let shape = EncoderShape {
         hidden_size: vision.hidden_size.unwrap_or(768),
         intermediate_size: vision.intermediate_size.unwrap_or(3072),
@@ -69,11 +71,6 @@ pub(crate) fn read(value: &Value, kinds: &[&str]) -> Result<(EncoderShape, VitCo
         image_size: Some(image_size),
         deepstack: 0,
     };
-    let config = VitConfig {
-        image_size,
-        clip,
-        activation: activation.unwrap_or(Activation::Gelu),
-        layer_norm_eps: vision.layer_norm_eps.unwrap_or(if clip { 1e-5 } else { 1e-6 }),
-    };
+    let config = VitConfig { image_size, clip, activation: activation.unwrap_or(Activation::Gelu), layer_norm_eps };
     Ok((shape, config))
 }

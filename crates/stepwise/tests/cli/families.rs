@@ -166,10 +166,10 @@ fn layers_behind_the_feature_layer_are_not_trained_and_kept() {
         for (name, values) in &before {
             let is_tower = name.contains("vision_tower.");
             assert!(!is_behind(name) || *values == after[name], "{family}: {name} moved");
-            let stays = is_tower
+            let moves = is_tower
                 && (name.contains(".layers.0.") || name.contains(".layer.0."))
                 && name.ends_with("q_proj.weight");
-            assert!(!stays || *values != after[name], "{family}: {name} did not move");
+            assert!(!moves || *values != after[name], "{family}: {name} did not move");
         }
 
         let parts = "--set lora.freeze_vision_tower=false --set lora.freeze_multi_modal_projector=false";
@@ -215,7 +215,7 @@ fn tiles_may_be_switched_off_where_the_family_cuts_images() {
     assert!(few > 0 && few < all, "{few} image tokens of {all}");
     let refused = place("llava_next").refused("train recipe.toml --set do_image_splitting=false");
     assert!(
-        refused.contains("`do_image_splitting` has no effect on LLaVA-NeXT, which have no such setting"),
+        refused.contains("`do_image_splitting` has no effect on models of LLaVA-NeXT, which have no such setting"),
         "{refused}"
     );
 }

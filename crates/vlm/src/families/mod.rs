@@ -24,7 +24,7 @@ use crate::decoder::config::DecoderConfig;
 use crate::encoder::{Encoder, EncoderPlan, EncoderShape, TileSizes};
 use crate::images::shared::OfConfig;
 use crate::json_file;
-use crate::model_config::{CommonConfig, ConfigError};
+use crate::model_config::{CommonConfig, ConfigError, three_channels};
 use crate::nn::checkpointing::Block;
 use crate::nn::layers::Linear;
 use crate::nn::parameter::{ParameterVisitor, Pass};
@@ -153,7 +153,10 @@ impl ModelConfig {
         let stated = value.get("model_type").and_then(Value::as_str);
         let found = FAMILIES.iter().find(|(facts, _)| stated.is_some_and(|stated| facts.model_types.contains(&stated)));
         match found {
-            Some((facts, read)) => read(&value, facts),
+            Some((facts, read)) => {
+                three_channels(&value)?;
+                read(&value, facts)
+            }
             None => Err(unsupported(&value, all(), &names())),
         }
     }

@@ -120,3 +120,47 @@ fn patches_need_not_divide_the_image() {
     }
     assert!(compared >= 5, "{compared} families have tiles of one size");
 }
+
+/// Sets `rope_theta` wherever the decoder's settings `text` state it.
+fn set_rope_theta(text: &mut Value, theta: f64) {
+    match text.get_mut("rope_parameters") {
+        Some(ropes) if ropes.get("full_attention").is_some() => ropes["full_attention"]["rope_theta"] = theta.into(),
+        Some(rope) => rope["rope_theta"] = theta.into(),
+        None => text["rope_theta"] = theta.into(),
+    }
+}
+
+#[test]
+fn values_that_no_model_can_have_are_refused_by_name() {
+    for config in configs() {
+        let model_type = config["model_type"].as_str().expect("a type").to_owned();
+        let refused = |change: &dyn Fn(&mut Value, &mut Value)| {
+            let mut changed = config.clone();
+            let mut vision = changed["vision_config"].take();
+            match changed["text_config"].get("hidden_size").is_some() {
+                true => change(&mut vision, &mut changed["text_config"]),
+                false => change(&mut vision, &mut changed),
+            }
+            changed["vision_config"] = vision;
+            ModelConfig::from_json(&changed.to_string()).expect_err("refused").to_string()
+        };
+        for (expected, error) in [
+            ("vision_config.in_channels is 1:", refused(&|vision, _| vision["in_channels"] = 1.into())),
+            ("vision_config.in_chans is 4:", refused(&|vision, _| vision["in_chans"] = 4.into())),
+            ("vision_config.num_channels is 1:", refused(&|vision, _| vision["num_channels"] = 1.into())),
+            ("rms_norm_eps is -1:", refused(&|_, text| text["rms_norm_eps"] = (-1.0).into())),
+            ("rope_theta is 0:", refused(&|_, text| set_rope_theta(text, 0.0))),
+            ("rope_theta is -3:", refused(&|_, text| set_rope_theta(text, -3.0))),
+        ] {
+            assert!(error.contains(expected), "{model_type}: {error}");
+        }
+        if !model_type.starts_with("qwen") {
+            let error = refused(&|vision, _| vision["layer_norm_eps"] = (-1e-6).into());
+            assert!(error.starts_with("vision_config.layer_norm_eps is -"), "{model_type}: {error}");
+        }
+        if model_type == "qwen2_5_vl" {
+            let error = refused(&|vision, _| vision["fullatt_block_indexes"] = vec![9].into());
+            assert!(error.starts_with("vision_config.fullatt_block_indexes is [9]: "), "{error}");
+        }
+    }
+}

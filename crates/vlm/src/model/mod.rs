@@ -15,7 +15,7 @@ use stepwise_ops::Precision;
 
 use crate::decoder::{Decoder, DecoderInput, DecoderPlan, Deepstack};
 use crate::encoder::{Encoder, EncoderPlan};
-use crate::families::{self, AnyEncoder};
+use crate::families::AnyEncoder;
 use crate::fault::Fault;
 use crate::misplaced::{Wanted, misplaced};
 use crate::nn::layers::Linear;
@@ -39,7 +39,7 @@ pub enum LoadError {
     #[error(transparent)]
     Folder(#[from] Fault),
     /// `config.json` is malformed or describes an unsupported model.
-    #[error("{path}: {error} -> name the complete folder of a model of these families: {}", families::names())]
+    #[error("{path}: {error} -> {}", error.advice())]
     Config {
         /// Path of the file.
         path: String,

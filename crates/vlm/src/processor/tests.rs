@@ -205,3 +205,26 @@ fn sizes_of_patches_are_compared_and_not_only_numbers_of_tokens() {
         );
     }
 }
+
+#[test]
+fn pointers_of_git_lfs_are_named() {
+    for file in ["tokenizer.json", "preprocessor_config.json", "chat_template.json"] {
+        let folder = copied();
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n";
+        std::fs::write(folder.path().join(file), pointer).expect("written");
+        let error = Processor::from_folder(folder.path()).expect_err("refused").to_string();
+        assert!(error.contains(file) && error.contains("`git lfs pull`"), "{error}");
+    }
+}
+
+#[test]
+fn an_end_token_may_be_a_row_of_the_model_without_a_token() {
+    let folder = copied();
+    let processor = || Processor::from_folder(folder.path());
+    let row = processor().expect("loads").largest_token_id() + 1;
+    edit_json(&folder.path().join("generation_config.json"), |value| value["eos_token_id"] = row.into());
+    assert!(processor().is_err(), "no model says how many rows there are");
+    let config = serde_json::json!({ "text_config": { "vocab_size": row + 1 } });
+    std::fs::write(folder.path().join("config.json"), config.to_string()).expect("written");
+    assert!(processor().expect("loads").ends().contains(&row));
+}

@@ -54,6 +54,8 @@ pub(super) fn read(value: &Value) -> Result<DecoderConfig, ConfigError> {
     let (rope, local_rope) = ropes(&text)?;
     let count = text.num_hidden_layers.unwrap_or(26);
     layers("text_config.num_hidden_layers", count)?;
+    let is_null = value.pointer("/text_config/sliding_window").is_some_and(Value::is_null);
+    unless(!is_null, "text_config.sliding_window", "null", "the window of the local layers is expected")?;
     let window = text.sliding_window.unwrap_or(4096);
     size_of("text_config.sliding_window", window)?;
     Ok(DecoderConfig {
@@ -188,6 +190,7 @@ mod tests {
             ("use_bidirectional_attention", json!(true)),
             ("layer_types", json!(["full_attention"])),
             ("query_pre_attn_scalar", json!(0)),
+            ("sliding_window", json!(null)),
         ] {
             let error = of(json!({ field: value })).expect_err(field);
             assert!(error.starts_with(&format!("text_config.{field} is ")), "{error}");

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::decoder::config::{DecoderConfig, Rope, RopeAxes, Switches};
 use crate::encoder::EncoderShape;
 use crate::images::shared::IMAGE_SIZE;
-use crate::model_config::{CommonConfig, ConfigError, divides, size_of, tied_at_top, typed, unless, within};
+use crate::model_config::{CommonConfig, ConfigError, divides, epsilon, size_of, tied_at_top, typed, unless, within};
 
 /// Number of features of a tile by the keys of `config.json`.
 pub(super) const TILE_FEATURES: &str = "(vision_config.image_size / vision_config.patch_size / scale_factor)^2";
@@ -29,8 +29,6 @@ struct Vision {
     num_attention_heads: usize,
     image_size: usize,
     patch_size: usize,
-    #[serde(default = "three")]
-    num_channels: usize,
     #[serde(default = "layer_norm_eps")]
     layer_norm_eps: f64,
     #[serde(default = "gelu_tanh")]
@@ -120,7 +118,7 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
     };
     common.check("vision_config.", "text_config.")?;
     size_of("scale_factor", scale_factor)?;
-    unless(vision.num_channels == 3, "vision_config.num_channels", vision.num_channels, "only 3 is supported")?;
+    epsilon("vision_config.layer_norm_eps", vision.layer_norm_eps)?;
     within("vision_config.patch_size", vision.patch_size, vision.image_size, "image_size")?;
     let side = vision.image_size / vision.patch_size;
     divides("scale_factor", scale_factor, side, "the number of patches per side (image_size / patch_size)")?;
@@ -138,10 +136,6 @@ fn check_decoder(config: &Value) -> Result<(), ConfigError> {
     let found = stated.map_or_else(String::new, Value::to_string);
     let holds = stated.is_none() || llama;
     unless(holds, "text_config.model_type", found, "only a Llama decoder is supported, \"llama\"")
-}
-
-fn three() -> usize {
-    3
 }
 
 fn layer_norm_eps() -> f64 {

@@ -6,7 +6,9 @@ use serde_json::Value;
 use crate::decoder;
 use crate::encoder::EncoderShape;
 use crate::images::shared::IMAGE_SIZE;
-use crate::model_config::{CommonConfig, ConfigError, divides, section, tied_at_top, token_id, unless, within};
+use crate::model_config::{
+    CommonConfig, ConfigError, divides, epsilon, section, tied_at_top, token_id, unless, within,
+};
 use crate::vit::Activation;
 
 /// Number of features of a tile by the keys of `config.json`.
@@ -46,7 +48,6 @@ struct Vision {
     num_attention_heads: Option<usize>,
     image_size: Option<Value>,
     patch_size: Option<Value>,
-    num_channels: Option<usize>,
     hidden_act: Option<String>,
     norm_type: Option<String>,
     layer_norm_eps: Option<f32>,
@@ -75,8 +76,6 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
     let norm = vision.norm_type.as_deref().unwrap_or("layer_norm");
     let expected = "layer_norm and rms_norm are supported";
     unless(["layer_norm", "rms_norm"].contains(&norm), "vision_config.norm_type", norm, expected)?;
-    let channels = vision.num_channels.unwrap_or(3);
-    unless(channels == 3, "vision_config.num_channels", channels, "only 3 is supported")?;
     unless(!vision.use_mask_token, "vision_config.use_mask_token", "true", "only false is supported")?;
     let of_projector = value.get("projector_hidden_act").and_then(Value::as_str).unwrap_or("gelu");
     unless(of_projector == "gelu", "projector_hidden_act", of_projector, "only gelu is supported")?;
@@ -103,6 +102,8 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
     within("vision_config.patch_size", shape.patch_size, image_size, "image_size")?;
     let patches = image_size / shape.patch_size;
     divides("1 / downsample_ratio", shape.merge_size, patches, "the number of patches per side")?;
+    let norm_eps = vision.layer_norm_eps.unwrap_or(1e-6);
+    epsilon("vision_config.layer_norm_eps", norm_eps.into())?;
     let has_last_norm = !vision.use_mean_pooling.unwrap_or(true);
     let (feature_layers, is_last) = feature_layers(value, shape.num_hidden_layers)?;
     let features = (patches / shape.merge_size).pow(2);
@@ -111,7 +112,7 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
     let config = Config {
         image_size,
         activation: activation.unwrap_or(Activation::Gelu),
-        norm_eps: vision.layer_norm_eps.unwrap_or(1e-6),
+        norm_eps,
         rms_norm: norm == "rms_norm",
         attention_bias: vision.attention_bias,
         qk_norm: vision.use_qk_norm,

@@ -79,9 +79,13 @@ pub(in super::super) fn patch_size(processor: Option<&Value>) -> Result<u32, Pro
 impl Settings {
     fn from_json(value: &Value, patch_size: u32) -> Result<Self, SettingError> {
         only_true(value, &["do_resize"])?;
-        let is_siglip = stated(value, "image_processor_type")
-            .and_then(Value::as_str)
-            .is_some_and(|class| class.starts_with("Siglip"));
+        let class = stated(value, "image_processor_type").and_then(Value::as_str).unwrap_or_default();
+        let is_siglip = class.starts_with("Siglip");
+        // `LlavaImageProcessor` is CLIP's processor, and can also pad images to squares first.
+        let pads = stated(value, "do_pad").is_some_and(|pad| *pad != Value::Bool(false));
+        if class.starts_with("Llava") && pads {
+            return Err(wrong("do_pad", "only false is supported".to_owned()));
+        }
         let crop = stated(value, "do_center_crop").map_or(Some(!is_siglip), Value::as_bool);
         let center_crop = crop.ok_or_else(|| wrong("do_center_crop", "true or false is expected".to_owned()))?;
         let side = match center_crop {
@@ -189,6 +193,9 @@ mod tests {
         );
         let apart = read(&clip(), Some(&json!({ "patch_size": 2 })));
         assert!(matches!(apart, Err(ProcessorSettingError::Processor(problem)) if problem.contains("is 0 with")));
+        let mut padded = clip();
+        (padded["do_pad"], padded["image_processor_type"]) = (true.into(), "LlavaImageProcessor".into());
+        assert!(matches!(Settings::from_json(&padded, 2), Err(error) if error.field == "do_pad"));
         let other = json!({ "crop_size": 4, "size": { "shortest_edge": 5 } });
         assert!(matches!(Settings::from_json(&other, 2), Err(error) if error.field == "size.shortest_edge"));
     }

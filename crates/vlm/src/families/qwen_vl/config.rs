@@ -155,7 +155,11 @@ fn windows(vision: &Vision) -> Result<Windows, ConfigError> {
     let size = vision.window_size.unwrap_or(112);
     let expected = "at least patch_size * spatial_merge_size is needed";
     unless(size >= cell, "vision_config.window_size", size, expected)?;
-    let whole = vision.fullatt_block_indexes.clone().unwrap_or_else(|| vec![7, 15, 23, 31]);
+    let stated = vision.fullatt_block_indexes.as_ref();
+    let exist = stated.is_none_or(|layers| layers.iter().all(|layer| *layer < vision.depth));
+    let expected = format!("numbers of encoder layers from 0 to {} are expected", vision.depth.saturating_sub(1));
+    unless(exist, "vision_config.fullatt_block_indexes", format!("{:?}", stated.unwrap_or(&Vec::new())), &expected)?;
+    let whole = stated.cloned().unwrap_or_else(|| vec![7, 15, 23, 31]);
     Ok(Windows { side: size / cell, whole })
 }
 
