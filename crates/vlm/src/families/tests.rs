@@ -123,10 +123,11 @@ fn patches_need_not_divide_the_image() {
 
 /// Sets `rope_theta` wherever the decoder's settings `text` state it.
 fn set_rope_theta(text: &mut Value, theta: f64) {
-    match text.get_mut("rope_parameters") {
-        Some(ropes) if ropes.get("full_attention").is_some() => ropes["full_attention"]["rope_theta"] = theta.into(),
-        Some(rope) => rope["rope_theta"] = theta.into(),
-        None => text["rope_theta"] = theta.into(),
+    text["rope_theta"] = theta.into();
+    for place in ["/rope_parameters", "/rope_parameters/full_attention", "/rope_scaling"] {
+        if let Some(stated) = text.pointer_mut(place).and_then(|rope| rope.get_mut("rope_theta")) {
+            *stated = theta.into();
+        }
     }
 }
 

@@ -232,11 +232,6 @@ mod tests {
             "{problems:?}"
         );
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn a_pointer_of_git_lfs_is_named() {

@@ -19,6 +19,10 @@ use crate::images::values::{CLIP_MEAN, CLIP_STD, PixelValues};
 /// Placeholder of an image, and token that stands for one feature.
 pub(in super::super) const IMAGE: &str = "<image>";
 
+/// Most pixels of an image whose shorter side is scaled to the side of the square, before the middle is cut out. transformers
+/// has no bound, and an image of one row would fill the memory.
+const MOST_PIXELS: u32 = 1 << 28;
+
 /// Image preprocessing settings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Settings {
@@ -134,7 +138,7 @@ impl ImageProcessor for Processor {
     fn tiles(&self, picture: &RgbImage, options: &ImageOptions) -> Result<Tiles, PixelError> {
         PixelError::of(picture)?;
         if self.settings.center_crop {
-            PixelError::of_ratio(picture)?;
+            PixelError::of_ratio(picture, MOST_PIXELS / self.settings.side.pow(2))?;
         }
         let grid = self.grid(picture.width(), picture.height(), options);
         let mut bytes = Vec::with_capacity(grid.values());
@@ -183,6 +187,19 @@ mod tests {
         let picture = RgbImage::from_fn(4, 12, |_, y| Rgb([y as u8 * 20; 3]));
         let rows: Vec<u8> = (0..4).map(|y| settings.square(&picture).get_pixel(0, y).0[0]).collect();
         assert_eq!(rows, [80, 100, 120, 140]);
+    }
+
+    #[test]
+    fn long_images_are_accepted_as_far_as_memory_allows() {
+        let processor = |side: u32| {
+            let value = json!({ "crop_size": side, "size": { "shortest_edge": side } });
+            Processor { settings: Settings::from_json(&value, 2).expect("valid") }
+        };
+        let long = RgbImage::new(1, 1000);
+        let tiles = processor(4).tiles(&long, &ImageOptions::default()).expect("tiles");
+        assert_eq!(tiles.bytes.len(), 3 * 4 * 4);
+        let error = processor(1024).tiles(&long, &ImageOptions::default()).expect_err("refused").to_string();
+        assert!(error.contains("at most 256 times"), "{error}");
     }
 
     #[test]

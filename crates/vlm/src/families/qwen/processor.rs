@@ -25,6 +25,9 @@ pub(crate) const END: &str = "<|vision_end|>";
 /// Largest accepted number of pixels of a resized image.
 const MOST_PIXELS: u64 = 1 << 26;
 
+/// Largest ratio of the sides of an image, as in `smart_resize` of transformers.
+const LONGEST_RATIO: u32 = 200;
+
 /// Returns whether the models use the token to structure turns and images, even if it is not marked as special.
 pub(crate) fn is_structural(token: &str) -> bool {
     token.starts_with("<|") && token.ends_with("|>")
@@ -126,7 +129,7 @@ impl ImageProcessor for Processor {
 
     fn tiles(&self, picture: &RgbImage, options: &ImageOptions) -> Result<Tiles, PixelError> {
         PixelError::of(picture)?;
-        PixelError::of_ratio(picture)?;
+        PixelError::of_ratio(picture, LONGEST_RATIO)?;
         let (width, height) = picture.dimensions();
         let grid = self.grid(width, height, options);
         let resized = resize(picture, grid.width as u32, grid.height as u32, self.settings.resample);
