@@ -228,7 +228,8 @@ fn gradients_of_all_parameters_and_pixels_equal_the_recorded_ones() {
         let mut pipeline = fixture.pipeline();
         set_trainable(&mut pipeline.model, true, |_| true);
         let frozen = pipeline.model.freeze_behind_features();
-        assert_eq!(frozen > 0, fixture.name.starts_with("llava"), "{}: tensors behind the features", fixture.name);
+        let is_llava = pipeline.model.config().family_name().starts_with("LLaVA");
+        assert!(frozen > 0 || !is_llava, "{}: the norm after the last layer lies behind the features", fixture.name);
         let example = fixture.example(&pipeline, FIRST, true);
         let input = Input::new(&pipeline, &example, false);
         let loss = input.loss(&pipeline.model, &GRADIENTS);
