@@ -95,6 +95,7 @@ impl Learner {
                 let mut config = config(lora);
                 if let Some(folder) = &recipe.adapter_name_or_path {
                     config.init_lora_weights = go_on_with(&mut pipeline, folder, &config)?;
+                    progress.note(&format!("{}: training continues with {}", folder.display(), settings(&config)));
                 } else {
                     let allowed = |name: &str| !is_frozen(never, ModelPart::of(name));
                     let mut slow = config.init_lora_weights == adapter::InitLoraWeights::Pissa;
