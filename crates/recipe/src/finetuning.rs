@@ -6,6 +6,7 @@ use stepwise_config::document::{Node, Value};
 use stepwise_config::kind::ValueKind;
 use stepwise_config::section::{Section, Words};
 
+use super::continued_adapter::ContinuedAdapter;
 use super::freeze::Freeze;
 use super::init_lora_weights::{self, InitLoraWeights};
 
@@ -155,8 +156,8 @@ const VISION: &str = "Freezes the vision tower. Image features are cached if the
 const CONNECTOR: &str = "Freezes the connector between vision tower and decoder.";
 
 /// Reads `finetuning_type` and its table, `[lora]` or `[full]`. Wrong values are reported, as is the table of the other
-/// kind when it is written.
-pub(super) fn read(top: &mut Section<'_>) -> Tuning {
+/// kind when it is written. Some keys of `[lora]` have the values of `continued` where the recipe does not state them.
+pub(super) fn read(top: &mut Section<'_>, continued: ContinuedAdapter) -> Tuning {
     let kind = top.choice_with_advice(
         "finetuning_type",
         FINETUNING_TYPES,
@@ -174,22 +175,22 @@ pub(super) fn read(top: &mut Section<'_>) -> Tuning {
         let help = format!("remove `[{name}]`, or set `finetuning_type = \"{name}\"`");
         unused.report(None, format!("`[{name}]` has no effect with `finetuning_type = \"{used}\"`"), help);
     }
-    let (lora, full) = (read_lora(lora_section), read_full(full_section));
+    let (lora, full) = (read_lora(lora_section, continued), read_full(full_section));
     match kind {
         Kind::Lora => Tuning::Lora { lora },
         Kind::Full => Tuning::Full { full },
     }
 }
 
-fn read_lora(mut section: Section<'_>) -> LoraRecipe {
+fn read_lora(mut section: Section<'_>, continued: ContinuedAdapter) -> LoraRecipe {
     let dora_at = section.at("use_dora");
     let (layers_at, pattern_at) = (section.at("layers_to_transform"), section.at("layers_pattern"));
-    let r = section.integer("r", 8, 1..=4096, "Rank of the adapters.") as u32;
+    let r = section.integer("r", continued.r.unwrap_or(8).into(), 1..=4096, "Rank of the adapters.") as u32;
     let lora = LoraRecipe {
         r,
         lora_alpha: section
             .integer_or("lora_alpha", Some("twice `r`"), 1..=65536, "The update is scaled by `lora_alpha / r`.")
-            .map_or(2 * r, |alpha| alpha as u32),
+            .map_or(continued.lora_alpha.unwrap_or(2 * r), |alpha| alpha as u32),
         lora_dropout: section.float(
             "lora_dropout",
             0.0,
@@ -221,10 +222,14 @@ fn read_lora(mut section: Section<'_>) -> LoraRecipe {
             "Restricts `layers_to_transform` to these lists of layers, such as `encoder.layers`, as regular expressions; \
              modules elsewhere get no adapter.",
         ),
-        use_rslora: section.flag("use_rslora", false, "Scales the update by `lora_alpha / sqrt(r)` instead (rsLoRA)."),
+        use_rslora: section.flag(
+            "use_rslora",
+            continued.use_rslora,
+            "Scales the update by `lora_alpha / sqrt(r)` instead (rsLoRA).",
+        ),
         use_dora: section.flag(
             "use_dora",
-            false,
+            continued.use_dora,
             "Trains magnitude and direction of every adapted weight separately (DoRA).",
         ),
         init_lora_weights: init_lora_weights::read(&mut section),

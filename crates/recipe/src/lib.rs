@@ -5,6 +5,7 @@ mod benchmark;
 mod best_epoch;
 mod changes;
 mod context;
+mod continued_adapter;
 mod convert;
 mod curriculum;
 mod data;
@@ -42,6 +43,8 @@ use stepwise_config::section::{Findings, Section};
 use stepwise_data::box_format::BoxFormat;
 use stepwise_data::io::digest::hex;
 use stepwise_objectives::Objectives;
+
+use continued_adapter::ContinuedAdapter;
 
 pub use augment::build;
 pub use augment::{Augment, Augmentation};
@@ -326,7 +329,8 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
         "Unit of box coordinates in questions and answers: percent or thousandths of the image's sides, or pixels of the \
          resized image (Qwen's models only).",
     );
-    let tuning = crate::finetuning::read(&mut top);
+    let continued = ContinuedAdapter::of(adapter_name_or_path.as_deref());
+    let tuning = crate::finetuning::read(&mut top, continued);
     if let (Some(_), Tuning::Lora { lora }) = (&adapter_name_or_path, &tuning)
         && lora.init_lora_weights != InitLoraWeights::default()
     {

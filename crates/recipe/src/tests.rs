@@ -635,3 +635,20 @@ fn objectives_that_never_apply_or_cannot_be_computed_are_refused() {
         parse(&format!("{lines}\n{LEAST}"), &[]).expect(lines);
     }
 }
+
+/// Values of the adapter are the defaults, so a recipe does not contradict an adapter by keys that nobody wrote.
+#[test]
+fn a_continued_adapter_gives_the_values_that_the_recipe_leaves_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = "{\"r\": 5, \"lora_alpha\": 7.0, \"use_rslora\": true, \"use_dora\": true}";
+    std::fs::write(folder.path().join("adapter_config.json"), config).expect("written");
+    let continued = format!("adapter_name_or_path={}", folder.path().display());
+    let continued = continued.as_str();
+    let lora = |overrides: &[&str]| match parse(LEAST, overrides).expect("valid").tuning {
+        Tuning::Lora { lora } => (lora.r, lora.lora_alpha, lora.use_rslora, lora.use_dora),
+        Tuning::Full { .. } => panic!("adapters are the default"),
+    };
+    assert_eq!(lora(&[continued]), (5, 7, true, true));
+    assert_eq!(lora(&[continued, "lora.r=6", "lora.use_dora=false"]), (6, 7, true, false));
+    assert_eq!(lora(&["adapter_name_or_path=elsewhere"]), (8, 16, false, false));
+}

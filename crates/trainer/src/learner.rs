@@ -79,7 +79,7 @@ pub struct Learner {
 
 impl Learner {
     /// Loads the recipe's base model to `device`, attaches or loads its adapter, and makes trainable what the recipe
-    /// trains.
+    /// trains. Parameters of the image encoder that no gradient reaches stay frozen, with a note.
     ///
     /// # Errors
     /// When the model or adapter cannot be loaded, a target module matches nothing, the adapter differs from `[lora]`,
@@ -95,6 +95,7 @@ impl Learner {
                 let mut config = config(lora);
                 if let Some(folder) = &recipe.adapter_name_or_path {
                     config.init_lora_weights = go_on_with(&mut pipeline, folder, &config)?;
+                    progress.note(&format!("{}: training continues with {}", folder.display(), settings(&config)));
                 } else {
                     let allowed = |name: &str| !is_frozen(never, ModelPart::of(name));
                     let mut slow = config.init_lora_weights == adapter::InitLoraWeights::Pissa;
@@ -114,6 +115,13 @@ impl Learner {
                 None
             }
         };
+        let behind = pipeline.model.freeze_behind_features();
+        if behind > 0 {
+            progress.note(&format!(
+                "{behind} tensors of the image encoder are not trained: they lie behind the last layer from which \
+                 `vision_feature_layer` takes features, so no gradient reaches them, and they are saved as they are"
+            ));
+        }
         let train = &recipe.train;
         let bytes = |gibibytes: f64| (gibibytes * f64::from(1 << 30)) as u64;
         let limits = FeatureLimits {
@@ -212,6 +220,7 @@ impl Learner {
                 if config.init_lora_weights == adapter::InitLoraWeights::Pissa {
                     adapter::take_apart(&mut self.pipeline.model, config)?;
                 }
+                self.pipeline.model.freeze_behind_features();
             }
             None => {
                 let source = SafetensorsSource::open_model(folder, self.pipeline.model.config(), &device)?;

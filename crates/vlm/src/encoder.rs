@@ -89,6 +89,14 @@ impl EncoderPlan {
     }
 }
 
+/// Returns whether `name` is a parameter of one of the layers `list.COUNT`, `list.COUNT + 1` and so on, where `list` is the
+/// module name of all layers, and layers count from 0.
+pub(crate) fn is_in_layer_from(count: usize, list: &str, name: &str) -> bool {
+    let rest = name.strip_prefix(list).and_then(|rest| rest.strip_prefix('.'));
+    let index = rest.and_then(|rest| rest.split('.').next()).and_then(|index| index.parse::<usize>().ok());
+    index.is_some_and(|index| index >= count)
+}
+
 /// Image encoder with its connector. `Tensor<4>` are normalised pixels of tiles of one size,
 /// `[tiles, 3, height, width]`; several of them hold tiles of several sizes.
 pub(crate) trait Encoder: Clone + Debug {
@@ -105,6 +113,12 @@ pub(crate) trait Encoder: Clone + Debug {
     /// Returns the features of all tiles, `[features, text width * (1 + deepstack)]`, for the output of the last block.
     /// The first columns are the decoder's input; further sets are added after its first layers, one after each.
     fn connect(&self, encoded: Tensor<2>, plan: &EncoderPlan, pass: &Pass) -> Tensor<2>;
+
+    /// Returns whether the parameter `name` lies behind the last layer whose output becomes features. No computation uses
+    /// such a parameter, so it has no gradient. False for families whose connector takes the output of the last layer.
+    fn is_behind_features(&self, _name: &str) -> bool {
+        false
+    }
 
     /// Calls `visitor` for every parameter, in a fixed order.
     fn visit(&mut self, visitor: &mut impl ParameterVisitor);

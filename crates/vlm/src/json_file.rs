@@ -2,6 +2,8 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::fault::git_lfs_pointer;
+
 /// Parses JSON.
 ///
 /// # Errors
@@ -9,6 +11,9 @@ use serde::de::DeserializeOwned;
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     if text.trim().is_empty() {
         return Err("is empty".to_owned());
+    }
+    if let Some(problem) = git_lfs_pointer(text.as_bytes()) {
+        return Err(problem.to_owned());
     }
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -51,6 +56,7 @@ mod tests {
             ("{\"layers\": 1e999}", "layers: number out of range"),
             ("{\"layers\": 1}", "missing field `inner` at line 1 column 13"),
             ("", "is empty"),
+            ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a pointer of Git LFS"),
             (" \n", "is empty"),
             ("{\"layers\": 1", "EOF while parsing an object at line 1 column 12"),
         ] {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::decoder::config::DecoderConfig;
 use crate::encoder::EncoderShape;
+use crate::images::shared::OfConfig;
 
 /// Architecture of a model as far as all families have it.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub(crate) struct CommonConfig {
     pub text: DecoderConfig,
     /// Id of the token that stands for one image feature.
     pub image_token_id: u32,
+    /// Values that the files of the processor state as well.
+    pub shared: Vec<OfConfig>,
 }
 
 impl CommonConfig {
@@ -42,6 +45,12 @@ impl CommonConfig {
             ("vocab_size", decoder.vocab_size),
         ] {
             size_of(&of_text(field), size)?;
+        }
+        epsilon(&of_text("rms_norm_eps"), decoder.rms_norm_eps.into())?;
+        let ropes = decoder.switches.local.iter().map(|local| &local.rope).chain([&decoder.rope]);
+        for theta in ropes.map(|rope| rope.theta) {
+            let above_zero = theta.is_finite() && theta > 0.0;
+            unless(above_zero, &of_text("rope_theta"), theta, "a number above 0 is expected")?;
         }
         layers(&of_vision("num_hidden_layers"), encoder.num_hidden_layers)?;
         layers(&of_text("num_hidden_layers"), decoder.num_hidden_layers)?;
@@ -76,6 +85,18 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Returns what to do about the error.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "copy or download the file again",
+            Self::Unsupported { field, .. } if field == "model_type" => "name the folder of such a model",
+            Self::Unsupported { .. } => "use the unchanged file of a supported model",
+        }
+    }
+}
+
 /// Returns an error about `field` unless `holds`. `found` is the value in the file, `expected` the requirement.
 pub(crate) fn unless(holds: bool, field: &str, found: impl ToString, expected: &str) -> Result<(), ConfigError> {
     if holds {
@@ -97,6 +118,27 @@ pub(crate) fn layers(field: &str, layers: usize) -> Result<(), ConfigError> {
 /// Checks that `part` divides `whole`. `of` says what `whole` is.
 pub(crate) fn divides(field: &str, part: usize, whole: usize, of: &str) -> Result<(), ConfigError> {
     unless(part > 0 && whole.is_multiple_of(part), field, part, &format!("it must be a divisor of {of}"))
+}
+
+/// Checks that `part` is from 1 to `whole`. `of` says what `whole` is.
+pub(crate) fn within(field: &str, part: usize, whole: usize, of: &str) -> Result<(), ConfigError> {
+    unless((1..=whole).contains(&part), field, part, &format!("it must be from 1 to {of}, {whole}"))
+}
+
+/// Checks that the epsilon of a norm is finite and not negative.
+pub(crate) fn epsilon(field: &str, epsilon: f64) -> Result<(), ConfigError> {
+    unless(epsilon.is_finite() && epsilon >= 0.0, field, epsilon, "a number from 0 on is expected")
+}
+
+/// Checks that every statement of the number of colour channels in `vision_config` is 3, whatever its name.
+pub(crate) fn three_channels(value: &Value) -> Result<(), ConfigError> {
+    for field in ["in_channels", "in_chans", "num_channels"] {
+        let stated = value.get("vision_config").and_then(|vision| vision.get(field)).filter(|stated| !stated.is_null());
+        if let Some(stated) = stated {
+            unless(stated.as_u64() == Some(3), &format!("vision_config.{field}"), stated, "only 3 is supported")?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads `value`, at the key `at` of a `config.json` or the whole of it if `at` is empty, as `T`.
@@ -125,6 +167,28 @@ pub(crate) fn section<T: DeserializeOwned>(value: &Value, name: &str) -> Result<
     let found = if stated.is_null() { "missing" } else { "no object" };
     unless(stated.is_object(), name, found, "an object is expected")?;
     typed(stated, name)
+}
+
+/// Returns `tie_word_embeddings` at the top of `value`, the contents of a `config.json`: false for null, and `default` if the
+/// file does not state it. Families whose configuration class does not forward the key of `text_config` take this value.
+///
+/// # Errors
+/// When the value is neither true, false nor null.
+pub(crate) fn tied_at_top(value: &Value, default: bool) -> Result<bool, ConfigError> {
+    let field = "tie_word_embeddings";
+    let Some(stated) = value.get(field) else { return Ok(default) };
+    unless(stated.is_boolean() || stated.is_null(), field, stated, "true or false is expected")?;
+    Ok(stated.as_bool() == Some(true))
+}
+
+/// Returns whether `tie_word_embeddings` is true at the top of `value`, the contents of a `config.json`, or in its
+/// `text_config`. The configuration classes of some families forward the key of `text_config`.
+///
+/// # Errors
+/// When one of the values is neither true, false nor null.
+pub(crate) fn tied_anywhere(value: &Value) -> Result<bool, ConfigError> {
+    let in_text = value.get("text_config").map_or(Ok(false), |text| tied_at_top(text, false))?;
+    Ok(tied_at_top(value, false)? || in_text)
 }
 
 /// Returns the id of a token: the first of `fields` that is stated and not null, else `default`.

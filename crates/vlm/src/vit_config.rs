@@ -4,13 +4,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::encoder::EncoderShape;
-use crate::model_config::{ConfigError, divides, section, unless};
+use crate::model_config::{ConfigError, epsilon, section, unless, within};
 use crate::vit::Activation;
 
 /// What an image encoder needs beside [`EncoderShape`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct VitConfig {
-    /// Side of the image in pixels; a multiple of the patch size.
+    /// Side of the image in pixels, at least the side of a patch.
     pub image_size: usize,
     /// Whether the encoder is CLIP, with a class token and a norm before its layers, else SigLIP.
     pub clip: bool,
@@ -57,7 +57,9 @@ pub(crate) fn read(value: &Value, kinds: &[&str]) -> Result<(EncoderShape, VitCo
     // CLIPVisionConfig and SiglipVisionConfig have the same default sizes.
     let image_size = vision.image_size.unwrap_or(224);
     let patch_size = vision.patch_size.unwrap_or(if clip { 32 } else { 16 });
-    divides("vision_config.patch_size", patch_size, image_size, "image_size")?;
+    within("vision_config.patch_size", patch_size, image_size, "image_size")?;
+    let layer_norm_eps = vision.layer_norm_eps.unwrap_or(if clip { 1e-5 } else { 1e-6 });
+    epsilon("vision_config.layer_norm_eps", layer_norm_eps.into())?;
     let shape = EncoderShape {
         hidden_size: vision.hidden_size.unwrap_or(768),
         intermediate_size: vision.intermediate_size.unwrap_or(3072),
@@ -69,11 +71,6 @@ pub(crate) fn read(value: &Value, kinds: &[&str]) -> Result<(EncoderShape, VitCo
         image_size: Some(image_size),
         deepstack: 0,
     };
-    let config = VitConfig {
-        image_size,
-        clip,
-        activation: activation.unwrap_or(Activation::Gelu),
-        layer_norm_eps: vision.layer_norm_eps.unwrap_or(if clip { 1e-5 } else { 1e-6 }),
-    };
+    let config = VitConfig { image_size, clip, activation: activation.unwrap_or(Activation::Gelu), layer_norm_eps };
     Ok((shape, config))
 }

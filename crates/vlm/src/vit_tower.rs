@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use crate::encoder::{EncoderPlan, EncoderShape, TileSizes};
+use crate::encoder::{EncoderPlan, EncoderShape, TileSizes, is_in_layer_from};
 use crate::nn::checkpointing::Block;
 use crate::nn::layers::{LayerNorm, Linear, Table};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
@@ -146,6 +146,13 @@ impl VitTower {
         let mut blocks = self.layer_blocks(self.layers.len(), plan);
         blocks.push(Box::new(|x, pass| self.post_norm.forward(x, pass)));
         blocks
+    }
+
+    /// Returns whether the parameter `name` belongs to a layer after the first `count` ones or to the norm after the last
+    /// layer.
+    pub fn is_behind(&self, count: usize, name: &str) -> bool {
+        is_in_layer_from(count, &format!("{TOWER}.encoder.layers"), name)
+            || name.strip_prefix(TOWER).is_some_and(|name| name.starts_with(".post_layernorm."))
     }
 
     /// Calls `visitor` for every parameter, in a fixed order.

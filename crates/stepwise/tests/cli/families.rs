@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
-use stepwise_testing::files::{family_fixture, fixture_of_each_family};
+use stepwise_testing::files::{edit_json, family_fixture, fixture_of_each_family};
 
 use crate::common::{Workplace, copy};
 use crate::never::likelihoods;
@@ -64,10 +64,7 @@ fn parts_are_frozen_by_phase_in_every_family() {
         let place = place(family);
         let parts = "--set lora.freeze_vision_tower=false --set lora.freeze_multi_modal_projector=false \
                      --set curriculum.phase.0.freeze_vision_tower=true --set curriculum.phase.1.freeze_language_model=true";
-        // In LLaVA-NeXT, no gradient reaches the layers after the feature layer.
-        let without = "--set lora.exclude_modules=.*vision_tower.encoder.layers.2.*";
-        let without = if family == "llava_next" { without } else { "" };
-        place.done(&format!("train recipe.toml {SHORT} {parts} {without}"));
+        place.done(&format!("train recipe.toml {SHORT} {parts}"));
         let adapter = |step: usize| tensors(&place.path(&format!("run/checkpoint-{step}/adapter_model.safetensors")));
         let (first, second) = (adapter(1), adapter(2));
         assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
@@ -95,13 +92,21 @@ fn parts_are_frozen_by_phase_in_every_family() {
 fn a_list_that_reaches_into_the_image_encoder_is_noted() {
     let list = |modules: &[&str]| format!("lora.target_modules=[\"{}\"]", modules.join("\",\""));
     let attention = ["q_proj", "v_proj"];
-    for (family, modules, layers, decoder) in [
-        ("gemma3", &attention[..], "2 q_proj, 2 v_proj", "language_model"),
-        ("llava", &attention, "3 q_proj, 3 v_proj", "language_model"),
-        ("llava_next", &attention, "3 q_proj, 3 v_proj", "language_model"),
-        ("internvl", &attention, "2 q_proj, 2 v_proj", "language_model"),
-        ("smolvlm", &attention, "2 q_proj, 2 v_proj", "text_model"),
-        ("qwen2_5_vl", &["gate_proj", "down_proj"], "3 gate_proj, 3 down_proj", "language_model"),
+    let (two, three) = ("2 q_proj, 2 v_proj", "3 q_proj, 3 v_proj");
+    // The last layer of LLaVA's encoder lies behind its feature layer and is not trained.
+    for (family, modules, layers, trained, decoder) in [
+        ("gemma3", &attention[..], two, two, "language_model"),
+        ("llava", &attention, three, two, "language_model"),
+        ("llava_next", &attention, three, two, "language_model"),
+        ("internvl", &attention, two, two, "language_model"),
+        ("smolvlm", &attention, two, two, "text_model"),
+        (
+            "qwen2_5_vl",
+            &["gate_proj", "down_proj"],
+            "3 gate_proj, 3 down_proj",
+            "3 gate_proj, 3 down_proj",
+            "language_model",
+        ),
     ] {
         let place = place(family);
         let check = |more: &[String]| {
@@ -117,7 +122,7 @@ fn a_list_that_reaches_into_the_image_encoder_is_noted() {
         let adapted = check(&[list(modules), "lora.freeze_vision_tower=false".to_owned()]);
         let expected = format!("the list reaches into the image encoder ({layers}), as in PEFT -> ");
         assert!(adapted.contains(&expected) && adapted.contains(&pattern), "{family}: {adapted}");
-        assert!(adapted.contains(&format!("vision: {layers}")), "{family}: {adapted}");
+        assert!(adapted.contains(&format!("vision: {trained}")), "{family}: {adapted}");
         // The expression of the note selects the layers of the decoder, whatever is frozen.
         let expression = format!("lora.target_modules={pattern}");
         let alone = check(&[expression, "lora.freeze_vision_tower=false".to_owned()]);
@@ -127,6 +132,60 @@ fn a_list_that_reaches_into_the_image_encoder_is_noted() {
     for family in ["qwen2_vl", "qwen3_vl", "qwen2_5_vl"] {
         let said = place(family).done("check recipe.toml --set lora.target_modules=[\"q_proj\"]").stdout;
         assert!(!said.contains("image encoder"), "{family}: {said}");
+    }
+}
+
+/// Layers of the image encoder behind the feature layer have no gradient, so PyTorch leaves them and their adapters as they
+/// were. The program says so and saves them unchanged.
+#[test]
+fn layers_behind_the_feature_layer_are_not_trained_and_kept() {
+    let behind: [&[&str]; 3] = [&["encoder.layers.2.", "post_layernorm."], &["post_layernorm."], &["encoder.layer.1."]];
+    for (family, feature_layer, behind, count) in [
+        ("llava", None, behind[0], 18),
+        ("llava_next", None, behind[0], 18),
+        ("llava-siglip-qwen2", None, behind[1], 2),
+        ("internvl", Some(-2), behind[2], 18),
+    ] {
+        let place = place(family);
+        if let Some(layer) = feature_layer {
+            edit_json(&place.path("model/config.json"), |config| config["vision_feature_layer"] = layer.into());
+        }
+        place.edit("recipe.toml", "full.toml", "[lora]\nr = 2\n", "finetuning_type = \"full\"\n\n[full]\n");
+        let parts = "--set full.freeze_vision_tower=false --set full.freeze_multi_modal_projector=false";
+        let steps = "--set train.max_steps=2 --set curriculum.phase.0.max_steps=1 --set curriculum.phase.1.max_steps=1";
+        let said = place.done(&format!("train full.toml {parts} {steps} --set output_dir=full")).stderr;
+        let note = format!("{count} tensors of the image encoder are not trained: they lie behind the last layer");
+        assert_eq!(said.matches(&note).count(), 1, "{family}: {said}");
+        let (before, after) = (
+            tensors(&place.path("model/model.safetensors")),
+            tensors(&place.path("full/checkpoint-2/model.safetensors")),
+        );
+        let is_behind =
+            |name: &str| name.contains("vision_tower.") && behind.iter().any(|part| name.contains(&format!(".{part}")));
+        assert_eq!(before.keys().filter(|name| is_behind(name)).count(), count, "{family}");
+        for (name, values) in &before {
+            let is_tower = name.contains("vision_tower.");
+            assert!(!is_behind(name) || *values == after[name], "{family}: {name} moved");
+            let moves = is_tower
+                && (name.contains(".layers.0.") || name.contains(".layer.0."))
+                && name.ends_with("q_proj.weight");
+            assert!(!moves || *values != after[name], "{family}: {name} did not move");
+        }
+
+        let parts = "--set lora.freeze_vision_tower=false --set lora.freeze_multi_modal_projector=false";
+        place.done(&format!("train recipe.toml {SHORT} {parts}"));
+        let adapter = tensors(&place.path("run/checkpoint-2/adapter_model.safetensors"));
+        let zero = |values: &[u8]| values.iter().all(|byte| *byte == 0);
+        for (name, values) in adapter.iter().filter(|(name, _)| name.contains("vision_tower.")) {
+            let expected = name.contains("lora_B") && is_behind(name);
+            assert_eq!(zero(values), expected, "{family}: {name}");
+        }
+        // A resumed run reads the adapters behind the feature layer again, and does not train them either.
+        copy(&place.path("run"), &place.path("cut"));
+        std::fs::remove_dir_all(place.path("cut/checkpoint-2")).expect("the last checkpoint");
+        std::fs::remove_dir_all(place.path("cut/benchmark/epoch-2")).expect("the last evaluation");
+        place.done(&format!("train recipe.toml {SHORT} {parts} --set output_dir=cut --resume"));
+        assert_eq!(tensors(&place.path("cut/checkpoint-2/adapter_model.safetensors")), adapter, "{family}");
     }
 }
 
@@ -156,7 +215,7 @@ fn tiles_may_be_switched_off_where_the_family_cuts_images() {
     assert!(few > 0 && few < all, "{few} image tokens of {all}");
     let refused = place("llava_next").refused("train recipe.toml --set do_image_splitting=false");
     assert!(
-        refused.contains("`do_image_splitting` has no effect on LLaVA-NeXT, which have no such setting"),
+        refused.contains("`do_image_splitting` has no effect on models of LLaVA-NeXT, which have no such setting"),
         "{refused}"
     );
 }

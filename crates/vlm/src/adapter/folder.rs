@@ -69,7 +69,15 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
     let of_adapters = chosen.iter().flat_map(|name| parts.iter().map(move |part| key(&format!("{name}.{part}"))));
     let expected: Vec<String> = of_adapters.chain(whole.iter().map(|name| key(name))).collect();
     if let Some(stray) = source.names().find(|name| !expected.iter().any(|expected| expected == name)) {
-        let problem = format!("tensor {stray} belongs to no module that adapter_config.json targets");
+        let decoder = model.config().text.module;
+        let text_only = match stray.starts_with(&key("model.layers.")) {
+            true => format!(
+                ": it has the name of a text-only model, and the layers of this model's decoder are \
+                 {PREFIX}{decoder}.layers.*"
+            ),
+            false => String::new(),
+        };
+        let problem = format!("tensor {stray} belongs to no module that adapter_config.json targets{text_only}");
         return Err(WeightError::from(Fault::new(&file, problem, "name a folder that PEFT saved, complete")).into());
     }
     let copies = modules_to_save::read(model, &whole, &source, &place)?;

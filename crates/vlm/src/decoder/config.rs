@@ -35,6 +35,13 @@ pub struct DecoderConfig {
     pub switches: Switches,
 }
 
+impl DecoderConfig {
+    /// Returns the name of the embedding table's tensor.
+    pub(crate) fn table_name(&self) -> String {
+        format!("{}.embed_tokens.weight", self.module)
+    }
+}
+
 /// Differences of a decoder from Llama. The default is Llama.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Switches {

@@ -28,7 +28,6 @@ struct Text {
     #[serde(default)]
     use_sliding_window: bool,
     hidden_act: Option<String>,
-    tie_word_embeddings: Option<bool>,
 }
 
 /// Defaults of transformers' configuration class of one decoder.
@@ -76,11 +75,12 @@ const KNOWN: [(&str, Defaults); 3] = [
     ),
 ];
 
-/// Reads the section `text_config` of `value`, the contents of a `config.json`.
+/// Reads the section `text_config` of `value`, the contents of a `config.json`. `tied` says whether the embedding table is
+/// also the output head, because families differ in where they state it.
 ///
 /// # Errors
 /// When the decoder is of another type, or a value is malformed or not supported.
-pub(crate) fn read(value: &Value) -> Result<DecoderConfig, ConfigError> {
+pub(crate) fn read(value: &Value, tied: bool) -> Result<DecoderConfig, ConfigError> {
     let text: Text = section(value, "text_config")?;
     let kind = text.model_type.as_deref().unwrap_or("llama");
     let known = KNOWN.iter().find(|(name, _)| *name == kind);
@@ -104,7 +104,6 @@ pub(crate) fn read(value: &Value) -> Result<DecoderConfig, ConfigError> {
     let heads = text.num_attention_heads.unwrap_or(32);
     size_of("text_config.num_attention_heads", heads)?;
     let hidden_size = text.hidden_size.unwrap_or(4096);
-    let tied = value.get("tie_word_embeddings").and_then(Value::as_bool).or(text.tie_word_embeddings);
     Ok(DecoderConfig {
         module: "model.language_model",
         hidden_size,
@@ -119,7 +118,7 @@ pub(crate) fn read(value: &Value) -> Result<DecoderConfig, ConfigError> {
         qkv_bias: kind == "qwen2",
         qk_norm: false,
         rope: Rope { theta, factor: 1.0, axes: RopeAxes::One },
-        tie_word_embeddings: tied.unwrap_or(false),
+        tie_word_embeddings: tied,
         switches: Switches::default(),
     })
 }
@@ -146,7 +145,7 @@ mod tests {
     use super::*;
 
     fn of(text: Value) -> Result<DecoderConfig, String> {
-        read(&json!({ "text_config": text })).map_err(|error| error.to_string())
+        read(&json!({ "text_config": text }), false).map_err(|error| error.to_string())
     }
 
     #[test]

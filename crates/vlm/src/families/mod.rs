@@ -22,8 +22,9 @@ use serde_json::Value;
 
 use crate::decoder::config::DecoderConfig;
 use crate::encoder::{Encoder, EncoderPlan, EncoderShape, TileSizes};
+use crate::images::shared::OfConfig;
 use crate::json_file;
-use crate::model_config::ConfigError;
+use crate::model_config::{CommonConfig, ConfigError, three_channels};
 use crate::nn::checkpointing::Block;
 use crate::nn::layers::Linear;
 use crate::nn::parameter::{ParameterVisitor, Pass};
@@ -41,6 +42,8 @@ pub struct ModelConfig {
     pub text: DecoderConfig,
     /// Id of the token that stands for one image feature.
     pub image_token_id: u32,
+    /// Values that the files of the processor state as well.
+    pub(crate) shared: Vec<OfConfig>,
     own: OwnConfig,
     pub(crate) family: &'static FamilyFacts,
 }
@@ -67,8 +70,8 @@ macro_rules! families {
         static FAMILIES: &[(FamilyFacts, ReadConfig)] = &[$(
             ($module::FACTS, |value, family| {
                 let (common, own) = $module::read_config(value)?;
-                let (vision, text, image_token_id) = (common.vision, common.text, common.image_token_id);
-                Ok(ModelConfig { vision, text, image_token_id, own: OwnConfig::$family(own), family })
+                let CommonConfig { vision, text, image_token_id, shared } = common;
+                Ok(ModelConfig { vision, text, image_token_id, shared, own: OwnConfig::$family(own), family })
             }),
         )+];
 
@@ -102,6 +105,10 @@ macro_rules! families {
 
             fn connect(&self, encoded: Tensor<2>, plan: &EncoderPlan, pass: &Pass) -> Tensor<2> {
                 match self { $(Self::$family(encoder) => encoder.connect(encoded, plan, pass),)+ }
+            }
+
+            fn is_behind_features(&self, name: &str) -> bool {
+                match self { $(Self::$family(encoder) => encoder.is_behind_features(name),)+ }
             }
 
             fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
@@ -146,7 +153,10 @@ impl ModelConfig {
         let stated = value.get("model_type").and_then(Value::as_str);
         let found = FAMILIES.iter().find(|(facts, _)| stated.is_some_and(|stated| facts.model_types.contains(&stated)));
         match found {
-            Some((facts, read)) => read(&value, facts),
+            Some((facts, read)) => {
+                three_channels(&value)?;
+                read(&value, facts)
+            }
             None => Err(unsupported(&value, all(), &names())),
         }
     }

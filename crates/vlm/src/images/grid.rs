@@ -111,14 +111,11 @@ pub enum PixelError {
 }
 
 impl PixelError {
-    /// Largest ratio of the sides of an image, as in the image processors of Qwen's models.
-    const LONGEST_RATIO: u32 = 200;
-
-    /// Refuses an image with one side much longer than the other one. Neither may be 0.
-    pub(crate) fn of_ratio(picture: &RgbImage) -> Result<(), Self> {
+    /// Refuses an image with one side more than `most` times as long as the other one. Neither may be 0.
+    pub(crate) fn of_ratio(picture: &RgbImage, most: u32) -> Result<(), Self> {
         let (width, height) = picture.dimensions();
-        match width.max(height) > width.min(height).saturating_mul(Self::LONGEST_RATIO) {
-            true => Err(Self::Elongated { width, height, most: Self::LONGEST_RATIO }),
+        match width.max(height) > width.min(height).saturating_mul(most) {
+            true => Err(Self::Elongated { width, height, most }),
             false => Ok(()),
         }
     }

@@ -4,4 +4,5 @@ pub mod grid;
 pub mod processor;
 pub mod resize;
 pub(crate) mod settings;
+pub mod shared;
 pub mod values;

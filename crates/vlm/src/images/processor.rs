@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use stepwise_data::box_format::BoxFormat;
 
 use super::grid::{ImageGrid, PixelError, Tiles};
+use super::shared::SharedSetting;
 use super::values::PixelValues;
 
 /// Settings of a recipe that replace settings of the model folder. `None` keeps the folder's.
@@ -136,6 +137,9 @@ pub trait ImageProcessor: Debug + Send + Sync {
     fn resized(&self, grid: ImageGrid) -> Option<[u32; 2]> {
         self.has_axes().then_some([grid.width as u32, grid.height as u32])
     }
+
+    /// Returns the settings of the folder that `config.json` states as well.
+    fn shared_settings(&self) -> Vec<SharedSetting>;
 
     /// Returns all settings that determine tokens and pixels, under `options`.
     fn settings(&self, options: &ImageOptions) -> Map<String, Value>;

@@ -6,6 +6,7 @@ mod hidden_states;
 mod part;
 mod save;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -14,11 +15,11 @@ use stepwise_ops::Precision;
 
 use crate::decoder::{Decoder, DecoderInput, DecoderPlan, Deepstack};
 use crate::encoder::{Encoder, EncoderPlan};
-use crate::families::{self, AnyEncoder};
+use crate::families::AnyEncoder;
 use crate::fault::Fault;
 use crate::misplaced::{Wanted, misplaced};
 use crate::nn::layers::Linear;
-use crate::nn::parameter::{ParameterVisitor, Pass};
+use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError, computes_in_bf16};
 use crate::packed_sequences::PackedSequences;
 use crate::weights::SafetensorsSource;
@@ -38,7 +39,7 @@ pub enum LoadError {
     #[error(transparent)]
     Folder(#[from] Fault),
     /// `config.json` is malformed or describes an unsupported model.
-    #[error("{path}: {error} -> name the complete folder of a model of these families: {}", families::names())]
+    #[error("{path}: {error} -> {}", error.advice())]
     Config {
         /// Path of the file.
         path: String,
@@ -330,12 +331,48 @@ impl Vlm {
         self.decoder.visit(visitor);
     }
 
+    /// Freezes the parameters behind the last layer of the image encoder whose output becomes features, adapters and trained
+    /// copies included: no gradient reaches them, and PyTorch leaves parameters without a gradient as they are. Returns how
+    /// many of them were trainable.
+    pub fn freeze_behind_features(&mut self) -> usize {
+        let mut names = Trainable(Vec::new());
+        self.visit(&mut names);
+        names.0.retain(|name| self.encoder.is_behind_features(name));
+        let count = names.0.len();
+        if count > 0 {
+            self.visit(&mut Frozen(names.0.into_iter().collect()));
+        }
+        count
+    }
+
     /// Returns every linear layer that can have an adapter, in the order image encoder, connector, decoder. The output
     /// head is not among them.
     pub fn linears(&mut self) -> Vec<&mut Linear> {
         let mut linears = self.encoder.linears();
         linears.extend(self.decoder.linears());
         linears
+    }
+}
+
+/// Collects the names of trainable parameters.
+struct Trainable(Vec<String>);
+
+impl ParameterVisitor for Trainable {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        if parameter.learns() {
+            self.0.push(name.to_owned());
+        }
+    }
+}
+
+/// Freezes the parameters with these names.
+struct Frozen(BTreeSet<String>);
+
+impl ParameterVisitor for Frozen {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        if self.0.contains(name) {
+            parameter.set_learning(false);
+        }
     }
 }
 

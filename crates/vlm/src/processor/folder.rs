@@ -13,7 +13,7 @@ use super::ProcessorError;
 use super::template::ChatTemplate;
 use super::tokens::Tokens;
 use crate::families::{self, FamilyFacts, ProcessorSettingError};
-use crate::fault::Fault;
+use crate::fault::{Fault, git_lfs_pointer};
 use crate::images::processor::{ImageOptions, ImageProcessor};
 use crate::json_file::parse;
 use crate::misplaced::{Wanted, misplaced};
@@ -21,7 +21,7 @@ use crate::misplaced::{Wanted, misplaced};
 /// File of the image preprocessing settings.
 const PREPROCESSOR: &str = "preprocessor_config.json";
 /// File of the processor. Newer folders keep the image preprocessing settings in its object [`NESTED`].
-const PROCESSOR: &str = "processor_config.json";
+pub const PROCESSOR: &str = "processor_config.json";
 const NESTED: &str = "image_processor";
 
 /// File of the model's architecture.
@@ -39,6 +39,8 @@ pub struct Read {
     pub family: &'static FamilyFacts,
     /// Image preprocessing.
     pub images: Arc<dyn ImageProcessor>,
+    /// Name of the file with the image preprocessing settings.
+    pub images_file: &'static str,
     /// Unit of boxes that the image preprocessing settings state, or else the family's.
     pub box_format: BoxFormat,
     /// Ids of the tokens that end an answer, sorted; empty if the folder names none.
@@ -48,9 +50,7 @@ pub struct Read {
 /// Advice for a file that is malformed.
 const AGAIN: &str = "copy or download the model folder again";
 /// Advice for a setting that is not supported.
-fn complete() -> String {
-    format!("name the complete folder of a model of these families: {}", families::names())
-}
+const SUPPORTED: &str = "use the unchanged file of a supported model";
 
 /// Reads and checks the processor files of a Hugging Face folder.
 ///
@@ -67,8 +67,8 @@ pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
     };
     let family = family(folder, processor.as_ref(), &settings, file)?;
     let images = (family.read_processor)(&settings, processor.as_ref()).map_err(|error| match error {
-        ProcessorSettingError::Images(error) => problem(folder, file, error, complete()),
-        ProcessorSettingError::Processor(error) => problem(folder, PROCESSOR, error, complete()),
+        ProcessorSettingError::Images(error) => problem(folder, file, error, SUPPORTED),
+        ProcessorSettingError::Processor(error) => problem(folder, PROCESSOR, error, SUPPORTED),
     })?;
     let box_format = box_format(folder, (&settings, file), processor.as_ref(), family)?;
     let tokenizer_bytes = text(folder, "tokenizer.json")?.into_bytes();
@@ -79,11 +79,11 @@ pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
     let tokens = tokens
         .map_err(|error| problem(folder, "tokenizer.json", error, "use the tokenizer of the model's own folder"))?;
     let words = optional_json(folder, "tokenizer_config.json")?;
-    let (source, file) = template(folder, processor.as_ref(), words.as_ref())?;
+    let (source, template_file) = template(folder, processor.as_ref(), words.as_ref())?;
     let special = named_special_tokens(words.as_ref());
-    let template = ChatTemplate::new(&folder.join(file), &source, special)?;
+    let template = ChatTemplate::new(&folder.join(template_file), &source, special)?;
     let ends = ends(folder, &tokens, family)?;
-    Ok(Read { tokens, tokenizer_bytes, template, family, images, box_format, ends })
+    Ok(Read { tokens, tokenizer_bytes, template, family, images, images_file: file, box_format, ends })
 }
 
 /// Returns the names of the processor's files that `folder` lacks; empty if none is missing.
@@ -121,8 +121,8 @@ fn family(
         let known: Vec<&str> = families.iter().flat_map(|family| classes(family)).copied().collect();
         families.retain(|family| classes(family).contains(&class));
         if families.is_empty() {
-            let wrong = format!("{field}: is {stated}: {} are supported", known.join(" and "));
-            return Err(problem(folder, file, wrong, complete()));
+            let wrong = format!("{field}: is {stated}: {} is expected", known.join(" or "));
+            return Err(problem(folder, file, wrong, SUPPORTED));
         }
     }
     if families.len() > 1
@@ -132,7 +132,7 @@ fn family(
     {
         return Ok(family);
     }
-    families.first().copied().ok_or_else(|| problem(folder, file, "no model family is known", complete()))
+    families.first().copied().ok_or_else(|| problem(folder, file, "no model family is known", SUPPORTED))
 }
 
 /// Returns the unit of boxes: as the image preprocessing settings in `file` state it, which exported models do, or else as
@@ -166,7 +166,11 @@ fn text(folder: &Path, file: &str) -> Result<String, ProcessorError> {
     if !path.is_file() {
         return Err(problem(folder, file, "there is no such file", "name a complete Hugging Face folder"));
     }
-    bounded::text(&path).map_err(|error| problem(folder, file, error, AGAIN))
+    let text = bounded::text(&path).map_err(|error| problem(folder, file, error, AGAIN))?;
+    match git_lfs_pointer(text.as_bytes()) {
+        Some(pointer) => Err(problem(folder, file, pointer, AGAIN)),
+        None => Ok(text),
+    }
 }
 
 fn json(folder: &Path, file: &str) -> Result<Value, ProcessorError> {
@@ -255,9 +259,15 @@ fn ends(folder: &Path, tokens: &Tokens, family: &FamilyFacts) -> Result<Vec<u32>
         Some(id) => vec![id],
         None => Vec::new(),
     };
+    // Tables over the vocabulary can have more rows than the tokenizer has tokens.
+    let rows = optional_json(folder, CONFIG)?.map_or(0, |config| {
+        let places = [config.pointer("/text_config/vocab_size"), config.get("vocab_size")];
+        places.into_iter().flatten().find_map(Value::as_u64).unwrap_or(0)
+    });
     let mut ends = Vec::new();
     for stated in listed {
-        let id = stated.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| tokens.knows(*id));
+        let is_known = |id: &u32| tokens.knows(*id) || u64::from(*id) < rows;
+        let id = stated.as_u64().and_then(|id| u32::try_from(id).ok()).filter(is_known);
         let unknown = || format!("eos_token_id: {stated} is not a token of tokenizer.json");
         ends.push(id.ok_or_else(|| problem(folder, "generation_config.json", unknown(), AGAIN))?);
     }

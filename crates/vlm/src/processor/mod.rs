@@ -27,6 +27,7 @@ use crate::families::ModelConfig;
 use crate::fault::Fault;
 use crate::images::grid::{ImageGrid, PixelError, Tiles};
 use crate::images::processor::{ImageOptions, ImageProcessor};
+use crate::images::shared::{SettingsFile, SharedSetting};
 use crate::images::values::PixelValues;
 use template::{ChatTemplate, TemplateError};
 use tokens::Tokens;
@@ -71,6 +72,8 @@ pub struct Processor {
     template: ChatTemplate,
     family: &'static FamilyFacts,
     images: Arc<dyn ImageProcessor>,
+    /// Name of the file with the image preprocessing settings.
+    images_file: &'static str,
     options: ImageOptions,
     /// Unit of boxes that the folder states, or else the family's.
     folder_box_format: BoxFormat,
@@ -96,6 +99,7 @@ impl Processor {
             template: read.template,
             family: read.family,
             images: read.images,
+            images_file: read.images_file,
             options: ImageOptions::default(),
             folder_box_format: read.box_format,
             ends: read.ends,
@@ -144,21 +148,16 @@ impl Processor {
             let (own, other) = (self.family.name, config.family.name);
             return Err(format!("the processor is one of {own}, but the model is one of {other}"));
         }
-        let grid = self.grid(1, 1);
-        if let Some(side) = config.vision.image_size.filter(|side| [grid.height, grid.width] != [*side; 2]) {
-            return Err(format!(
-                "the processor makes tiles of {} pixels a side, but vision_config.image_size of the model is {side}",
-                grid.width
-            ));
-        }
-        let tokens = self.feature_grid(grid).iter().product::<usize>();
-        let features = config.vision.features(grid.height, grid.width);
-        if tokens != features {
-            return Err(format!(
-                "the processor writes {tokens} image tokens for a tile of {} x {} pixels, but the model gives {features} \
-                 features",
-                grid.width, grid.height
-            ));
+        for SharedSetting { file, key, value, in_config } in self.images.shared_settings() {
+            let of_model = config.shared.iter().find(|(name, _)| *name == in_config).map(|(_, value)| value);
+            if of_model != Some(&value) {
+                let file = match file {
+                    SettingsFile::Images => self.images_file,
+                    SettingsFile::Processor => folder::PROCESSOR,
+                };
+                let found = of_model.map_or("missing".to_owned(), ToString::to_string);
+                return Err(format!("{key} of {file} is {value}, but {in_config} of config.json is {found}"));
+            }
         }
         let (largest, rows) = (self.largest_token_id(), config.text.vocab_size);
         if largest as usize >= rows {

@@ -31,7 +31,8 @@ impl Processor {
         if let Some((name, _)) = options.stated().into_iter().find(|(name, _)| is_foreign(name)) {
             let keys: Vec<String> = own.iter().map(|name| format!("`{}`", recipe_key(name))).collect();
             let have = if keys.is_empty() { "no such setting".to_owned() } else { keys.join(" and ") };
-            let problem = format!("`{}` has no effect on {}, which have {have}", recipe_key(name), self.family.name);
+            let problem =
+                format!("`{}` has no effect on models of {}, which have {have}", recipe_key(name), self.family.name);
             return Err(ProcessorError::Conversation { problem, advice: "remove the setting" });
         }
         if options.box_format == Some(BoxFormat::Pixels) && self.images.resized(self.grid(1, 1)).is_none() {

@@ -1,6 +1,6 @@
 use serde_json::Value;
 use stepwise_data::conversation::Conversation;
-use stepwise_testing::files::{copy_of, edit_json, parity, tiny};
+use stepwise_testing::files::{copy_of, edit_json, family_fixture, family_fixtures, json, parity, tiny};
 
 use super::*;
 
@@ -156,4 +156,75 @@ fn an_image_processor_of_several_families_belongs_to_the_family_of_the_model() {
         });
         assert!(of_model().contains(&"qwen2_5_vl"));
     }
+}
+
+/// Every setting that `config.json` states as well is compared, whatever the family.
+#[test]
+fn a_setting_that_differs_from_the_configuration_is_named_with_both_values() {
+    for fixture in family_fixtures() {
+        let model = family_fixture(&fixture).join("model");
+        let processor = Processor::from_folder(&model).expect(&fixture);
+        let config = ModelConfig::from_json(&json(&model.join("config.json")).to_string()).expect(&fixture);
+        assert_eq!(processor.fits(&config), Ok(()), "{fixture}");
+        let settings = processor.images.shared_settings();
+        assert!(settings.len() > 1 && settings.len() == config.shared.len(), "{fixture}: {settings:?}");
+        for (place, (key, value)) in config.shared.iter().enumerate() {
+            let mut other = config.clone();
+            other.shared[place].1 = 99.into();
+            let problem = processor.fits(&other).expect_err("refused");
+            let ending = format!(" is {value}, but {key} of config.json is 99");
+            assert!(problem.contains("processor_config.json") && problem.ends_with(&ending), "{fixture}: {problem}");
+        }
+    }
+}
+
+/// Patches of another size can give an image the same number of tokens, so the settings themselves are compared.
+#[test]
+fn sizes_of_patches_are_compared_and_not_only_numbers_of_tokens() {
+    let model = family_fixture("qwen2_5_vl").join("model");
+    let folder = copy_of(&model, &["model.safetensors"]);
+    let config = ModelConfig::from_json(&json(&model.join("config.json")).to_string()).expect("valid");
+    let refused = |key: &str, value: u64| {
+        let file = folder.path().join("preprocessor_config.json");
+        let before = json(&file)[key].clone();
+        edit_json(&file, |settings| settings[key] = value.into());
+        let problem = Processor::from_folder(folder.path()).expect("loads").fits(&config).expect_err("refused");
+        edit_json(&file, |settings| settings[key] = before);
+        problem
+    };
+    for (key, value, in_config, expected) in [
+        ("patch_size", 5, "patch_size", 4),
+        ("merge_size", 4, "spatial_merge_size", 2),
+        ("temporal_patch_size", 1, "temporal_patch_size", 2),
+    ] {
+        assert_eq!(
+            refused(key, value),
+            format!(
+                "{key} of preprocessor_config.json is {value}, but vision_config.{in_config} of config.json is {expected}"
+            )
+        );
+    }
+}
+
+#[test]
+fn pointers_of_git_lfs_are_named() {
+    for file in ["tokenizer.json", "preprocessor_config.json", "chat_template.json"] {
+        let folder = copied();
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n";
+        std::fs::write(folder.path().join(file), pointer).expect("written");
+        let error = Processor::from_folder(folder.path()).expect_err("refused").to_string();
+        assert!(error.contains(file) && error.contains("`git lfs pull`"), "{error}");
+    }
+}
+
+#[test]
+fn an_end_token_may_be_a_row_of_the_model_without_a_token() {
+    let folder = copied();
+    let processor = || Processor::from_folder(folder.path());
+    let row = processor().expect("loads").largest_token_id() + 1;
+    edit_json(&folder.path().join("generation_config.json"), |value| value["eos_token_id"] = row.into());
+    assert!(processor().is_err(), "no model says how many rows there are");
+    let config = serde_json::json!({ "text_config": { "vocab_size": row + 1 } });
+    std::fs::write(folder.path().join("config.json"), config.to_string()).expect("written");
+    assert!(processor().expect("loads").ends().contains(&row));
 }

@@ -11,7 +11,7 @@ use crate::families::{AnyEncoder, ModelConfig};
 use crate::nn::source::{Source, WeightError};
 
 /// Name of the output head.
-const HEAD: &str = "lm_head.weight";
+pub(super) const HEAD: &str = "lm_head.weight";
 
 /// Beginnings of the names of a model's tensors. Others, such as the value head of reinforcement learning, are not read.
 const OF_MODEL: [&str; 3] = ["model.", "lm_head.", "language_model."];
@@ -28,7 +28,7 @@ pub(super) fn agreement(source: &SafetensorsSource, config: &ModelConfig) -> Res
     AnyEncoder::read(&mut headers, config)?;
     Decoder::read(&mut headers, &config.text).map_err(|error| without_head(source, error))?;
     if config.text.tie_word_embeddings {
-        let table = format!("{}.embed_tokens.weight", config.text.module);
+        let table = config.text.table_name();
         for (head, table) in [(Some(HEAD), Some(table.as_str())), (source.split_off(HEAD), source.split_off(&table))] {
             let (Some(head), Some(table)) = (head, table) else { continue };
             if headers.shapes.contains_key(head) {

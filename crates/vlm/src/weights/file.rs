@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensorError};
 
-use crate::fault::Fault;
+use crate::fault::{Fault, git_lfs_pointer};
 use crate::nn::source::WeightError;
 
 /// Bytes of the header's length, at the beginning of a file.
@@ -50,6 +50,10 @@ impl SafetensorsFile {
         let length = <[u8; LENGTH as usize]>::try_from(&head[..]).map(u64::from_le_bytes);
         let length = length.map_err(|_| malformed(path, &SafeTensorError::HeaderTooSmall))?;
         if length > LARGEST_HEADER {
+            (&file).take(LENGTH * LENGTH).read_to_end(&mut head).map_err(unreadable)?;
+            if let Some(pointer) = git_lfs_pointer(&head) {
+                return Err(Fault::new(path, pointer, "fetch it, or download the folder again").into());
+            }
             return Err(malformed(path, &SafeTensorError::HeaderTooLarge));
         }
         if LENGTH + length > bytes {
@@ -227,5 +231,15 @@ mod tests {
             !problems.is_empty() && problems.iter().all(|problem| problem.contains("cannot be read")),
             "{problems:?}"
         );
+    }
+
+    #[test]
+    fn a_pointer_of_git_lfs_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("model.safetensors");
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n";
+        std::fs::write(&path, pointer).expect("written");
+        let error = SafetensorsFile::open(&path).err().expect("refused").to_string();
+        assert!(error.contains("`git lfs pull`"), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use safetensors::Dtype;
 use stepwise_ops::Precision;
 
-use super::agreement::agreement;
+use super::agreement::{HEAD, agreement};
 use super::file::{SafetensorsFile, StoredTensor};
 use super::files;
 use crate::families::ModelConfig;
@@ -30,14 +30,23 @@ pub struct SafetensorsSource {
 impl SafetensorsSource {
     /// Opens the weights of a model folder, the same files as transformers' `from_pretrained`: `model.safetensors`, or
     /// if it is absent the shards listed in `model.safetensors.index.json`. Other tensor names of the family of `config`
-    /// are translated to the module names of transformers. Tensors are made on `device`.
+    /// are translated to the module names of transformers. Where the embedding table is also the output head and only the head
+    /// is stored, the head becomes the embedding table, as in transformers. Tensors are made on `device`.
     ///
     /// # Errors
     /// When neither file exists, a file is absent, cannot be read or is malformed, the index lists a path outside the
     /// folder, or two shards hold the same tensor.
     pub fn open_model(folder: &Path, config: &ModelConfig, device: &Device) -> Result<Self, WeightError> {
         let names = config.family.names;
-        Ok(Self { names, ..Self::open_as(&files::of_model(folder)?, device, names.current)? })
+        let mut source = Self { names, ..Self::open_as(&files::of_model(folder)?, device, names.current)? };
+        let table = config.text.table_name();
+        if config.text.tie_word_embeddings
+            && !source.places.contains_key(&table)
+            && let Some(head) = source.places.remove(HEAD)
+        {
+            source.places.insert(table, head);
+        }
+        Ok(source)
     }
 
     /// Opens safetensors files; tensor names stay as they are in the files. Tensors are made on `device`.

@@ -14,7 +14,7 @@ use stepwise_vlm::Precision;
 use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::model::{ModelConfig, Vlm};
 use stepwise_vlm::nn::parameter::Pass;
-use stepwise_vlm::pipeline::VlmPipeline;
+use stepwise_vlm::pipeline::{PipelineError, VlmPipeline};
 use stepwise_vlm::processor::Processor;
 use stepwise_vlm::weights::StoredWeights;
 
@@ -61,7 +61,8 @@ impl Report {
         }
         let config = Vlm::load_config(folder).map_err(Failure::input)?;
         let processor = Processor::from_folder(folder).map_err(Failure::input)?;
-        processor.fits(&config).map_err(|problem| Failure::input(format!("{}: {problem}", folder.display())))?;
+        let differs = |problem| Failure::input(format!("{}: {}", folder.display(), PipelineError::Mismatch(problem)));
+        processor.fits(&config).map_err(differs)?;
         let weights = StoredWeights::of(folder, &config).map_err(Failure::input)?;
         let image = processor.prepare(&picture()).map_err(Failure::input)?;
         let image_tokens = processor.image_tokens(image.grid);

@@ -4,8 +4,12 @@ use serde_json::Value;
 
 use super::text;
 use crate::encoder::EncoderShape;
+use crate::images::shared::IMAGE_SIZE;
 use crate::model_config::{CommonConfig, ConfigError, divides, token_id, unless};
 use crate::vit_config::{self, VitConfig};
+
+/// Key in `config.json` of the number of features of an image.
+pub(super) const MM_TOKENS: &str = "mm_tokens_per_image";
 
 /// What image encoder and connector need beside [`CommonConfig`].
 #[derive(Clone, Debug, PartialEq)]
@@ -21,10 +25,12 @@ pub struct Config {
 pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
     let (vision, tower) = vit_config::read(value, &[vit_config::SIGLIP])?;
     let merge_size = pooled_side(value, &vision)?;
+    let tokens = (vision.image_size.unwrap_or(0) / vision.patch_size / merge_size).pow(2);
     let common = CommonConfig {
         vision: EncoderShape { merge_size, ..vision },
         text: text::read(value)?,
         image_token_id: token_id(value, &["image_token_index", "image_token_id"], 262_144)?,
+        shared: vec![(IMAGE_SIZE, tower.image_size.into()), (MM_TOKENS, tokens.into())],
     };
     common.check("vision_config.", "text_config.")?;
     Ok((common, Config { tower }))
@@ -32,12 +38,11 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
 
 /// Side, in patches, of the squares of patches that are averaged to `mm_tokens_per_image` features.
 fn pooled_side(value: &Value, vision: &EncoderShape) -> Result<usize, ConfigError> {
-    let field = "mm_tokens_per_image";
-    let stated = value.get(field).filter(|stated| !stated.is_null());
+    let stated = value.get(MM_TOKENS).filter(|stated| !stated.is_null());
     let tokens = stated.map_or(Some(256), Value::as_u64).and_then(|tokens| usize::try_from(tokens).ok());
     let side = tokens.map(usize::isqrt).filter(|side| *side > 0 && tokens == side.checked_mul(*side));
     let found = stated.map_or_else(|| "256".to_owned(), Value::to_string);
-    unless(side.is_some(), field, &found, "a square number of image features is expected")?;
+    unless(side.is_some(), MM_TOKENS, &found, "a square number of image features is expected")?;
     let (side, patches) = (side.unwrap_or(1), vision.image_size.unwrap_or(0) / vision.patch_size);
     divides("the square root of mm_tokens_per_image", side, patches, "the number of patches per side")?;
     Ok(patches / side)

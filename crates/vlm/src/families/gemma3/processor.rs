@@ -9,11 +9,13 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::facts::ProcessorSettingError;
+use super::config::MM_TOKENS;
 use super::pan_and_scan::PanAndScan;
 use crate::images::grid::{ImageGrid, PixelError, Tiles, push_planes};
 use crate::images::processor::{Expansion, ImageOptions, ImageProcessor};
 use crate::images::resize::{Resample, resize};
 use crate::images::settings::{SettingError, only_true, resample, square, stated};
+use crate::images::shared::{IMAGE_SIZE, SettingsFile, SharedSetting};
 use crate::images::values::PixelValues;
 
 /// Placeholder of an image, and token before its features.
@@ -51,6 +53,8 @@ struct Processor {
     do_pan_and_scan: bool,
     /// Square root of the number of features of an image.
     features_per_side: usize,
+    /// File that states the number of features.
+    file: SettingsFile,
 }
 
 /// Reads the image preprocessing settings, and the number of image tokens of `processor_config.json`.
@@ -61,15 +65,17 @@ pub(super) fn read(
     settings: &Value,
     processor: Option<&Value>,
 ) -> Result<Arc<dyn ImageProcessor>, ProcessorSettingError> {
-    let stated = processor.and_then(|processor| stated(processor, "image_seq_length"));
-    let count = stated.or_else(|| settings.get("image_seq_length").filter(|count| !count.is_null()));
+    let of_processor = processor.and_then(|processor| stated(processor, "image_seq_length"));
+    let of_images = stated(settings, "image_seq_length").filter(|_| of_processor.is_none());
+    let file = if of_images.is_some() { SettingsFile::Images } else { SettingsFile::Processor };
+    let count = of_processor.or(of_images);
     let square = |count: u64| Some(count.isqrt()).filter(|side| side * side == count);
     let side = count.map_or(Some(256), Value::as_u64).filter(|count| (1..=MOST_FEATURES).contains(count));
     match side.and_then(square) {
         Some(side) => {
             let (do_pan_and_scan, crops) = (PanAndScan::is_on(settings)?, PanAndScan::from_json(settings)?);
             let settings = Settings::from_json(settings)?;
-            Ok(Arc::new(Processor { settings, crops, do_pan_and_scan, features_per_side: side as usize }))
+            Ok(Arc::new(Processor { settings, crops, do_pan_and_scan, features_per_side: side as usize, file }))
         }
         None => Err(ProcessorSettingError::Processor(format!(
             "image_seq_length: is {}: the square number of image tokens is expected, up to {MOST_FEATURES}",
@@ -168,6 +174,14 @@ impl ImageProcessor for Processor {
             }
             self.push_square(crop, text);
         }
+    }
+
+    fn shared_settings(&self) -> Vec<SharedSetting> {
+        let tokens = self.features_per_side.pow(2).into();
+        vec![
+            SharedSetting::of_images("size", self.settings.side, IMAGE_SIZE),
+            SharedSetting { file: self.file, key: "image_seq_length", value: tokens, in_config: MM_TOKENS },
+        ]
     }
 
     fn settings(&self, options: &ImageOptions) -> Map<String, Value> {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::decoder::config::{DecoderConfig, GateActivation, LocalLayers, Rope, RopeAxes, Switches};
-use crate::model_config::{ConfigError, layers, section, size_of, unless};
+use crate::model_config::{ConfigError, layers, section, size_of, tied_at_top, unless};
 
 /// Absent values are the defaults of `Gemma3TextConfig`.
 #[derive(Deserialize)]
@@ -33,7 +33,6 @@ struct Text {
     use_bidirectional_attention: Option<bool>,
     attn_logit_softcapping: Option<f64>,
     final_logit_softcapping: Option<f64>,
-    tie_word_embeddings: Option<bool>,
 }
 
 /// Kind of a layer in `layer_types` that attends to the whole sequence.
@@ -55,9 +54,10 @@ pub(super) fn read(value: &Value) -> Result<DecoderConfig, ConfigError> {
     let (rope, local_rope) = ropes(&text)?;
     let count = text.num_hidden_layers.unwrap_or(26);
     layers("text_config.num_hidden_layers", count)?;
+    let is_null = value.pointer("/text_config/sliding_window").is_some_and(Value::is_null);
+    unless(!is_null, "text_config.sliding_window", "null", "the window of the local layers is expected")?;
     let window = text.sliding_window.unwrap_or(4096);
     size_of("text_config.sliding_window", window)?;
-    let tied = value.get("tie_word_embeddings").and_then(Value::as_bool).or(text.tie_word_embeddings);
     Ok(DecoderConfig {
         module: "model.language_model",
         hidden_size,
@@ -72,7 +72,7 @@ pub(super) fn read(value: &Value) -> Result<DecoderConfig, ConfigError> {
         qkv_bias: false,
         qk_norm: true,
         rope,
-        tie_word_embeddings: tied.unwrap_or(true),
+        tie_word_embeddings: tied_at_top(value, true)?,
         switches: Switches {
             norm_offset: true,
             post_norms: true,
@@ -190,6 +190,7 @@ mod tests {
             ("use_bidirectional_attention", json!(true)),
             ("layer_types", json!(["full_attention"])),
             ("query_pre_attn_scalar", json!(0)),
+            ("sliding_window", json!(null)),
         ] {
             let error = of(json!({ field: value })).expect_err(field);
             assert!(error.starts_with(&format!("text_config.{field} is ")), "{error}");

@@ -5,12 +5,16 @@ use serde_json::Value;
 
 use crate::decoder::config::{DecoderConfig, Rope, RopeAxes, Switches};
 use crate::encoder::EncoderShape;
-use crate::model_config::{CommonConfig, ConfigError, divides, size_of, typed, unless};
+use crate::images::shared::IMAGE_SIZE;
+use crate::model_config::{CommonConfig, ConfigError, divides, epsilon, size_of, tied_at_top, typed, unless, within};
+
+/// Number of features of a tile by the keys of `config.json`.
+pub(super) const TILE_FEATURES: &str = "(vision_config.image_size / vision_config.patch_size / scale_factor)^2";
 
 /// What the image encoder and the connector of Idefics3 need beside [`CommonConfig`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Side of a tile in pixels; a multiple of the patch size.
+    /// Side of a tile in pixels, at least the side of a patch.
     pub image_size: usize,
     /// Epsilon that layer normalisation adds to the variance.
     pub layer_norm_eps: f32,
@@ -25,8 +29,6 @@ struct Vision {
     num_attention_heads: usize,
     image_size: usize,
     patch_size: usize,
-    #[serde(default = "three")]
-    num_channels: usize,
     #[serde(default = "layer_norm_eps")]
     layer_norm_eps: f64,
     #[serde(default = "gelu_tanh")]
@@ -54,7 +56,6 @@ struct Text {
     mlp_bias: bool,
     #[serde(default = "silu")]
     hidden_act: String,
-    tie_word_embeddings: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -63,7 +64,6 @@ struct Raw {
     text_config: Text,
     image_token_id: u32,
     scale_factor: usize,
-    tie_word_embeddings: Option<bool>,
 }
 
 /// Reads and checks the contents of a `config.json`.
@@ -72,8 +72,7 @@ struct Raw {
 /// When a field is missing, or a value is invalid or not supported.
 pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
     check_decoder(value)?;
-    let Raw { vision_config: vision, text_config: text, image_token_id, scale_factor, tie_word_embeddings } =
-        typed(value, "")?;
+    let Raw { vision_config: vision, text_config: text, image_token_id, scale_factor } = typed(value, "")?;
     let gelu = vision.hidden_act == "gelu_pytorch_tanh";
     unless(gelu, "vision_config.hidden_act", &vision.hidden_act, "only gelu_pytorch_tanh is supported")?;
     unless(text.hidden_act == "silu", "text_config.hidden_act", &text.hidden_act, "only silu is supported")?;
@@ -111,17 +110,21 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
             qkv_bias: false,
             qk_norm: false,
             rope: Rope { theta: newer.or(text.rope_theta).unwrap_or(10_000.0), factor: 1.0, axes: RopeAxes::One },
-            tie_word_embeddings: tie_word_embeddings.or(text.tie_word_embeddings).unwrap_or(false),
+            tie_word_embeddings: tied_at_top(value, false)?,
             switches: Switches::default(),
         },
         image_token_id,
+        shared: Vec::new(),
     };
     common.check("vision_config.", "text_config.")?;
     size_of("scale_factor", scale_factor)?;
-    unless(vision.num_channels == 3, "vision_config.num_channels", vision.num_channels, "only 3 is supported")?;
-    divides("vision_config.patch_size", vision.patch_size, vision.image_size, "image_size")?;
+    epsilon("vision_config.layer_norm_eps", vision.layer_norm_eps)?;
+    within("vision_config.patch_size", vision.patch_size, vision.image_size, "image_size")?;
     let side = vision.image_size / vision.patch_size;
     divides("scale_factor", scale_factor, side, "the number of patches per side (image_size / patch_size)")?;
+    let features = (side / scale_factor).pow(2);
+    let shared = vec![(IMAGE_SIZE, vision.image_size.into()), (TILE_FEATURES, features.into())];
+    let common = CommonConfig { shared, ..common };
     Ok((common, Config { image_size: vision.image_size, layer_norm_eps: vision.layer_norm_eps as f32 }))
 }
 
@@ -133,10 +136,6 @@ fn check_decoder(config: &Value) -> Result<(), ConfigError> {
     let found = stated.map_or_else(String::new, Value::to_string);
     let holds = stated.is_none() || llama;
     unless(holds, "text_config.model_type", found, "only a Llama decoder is supported, \"llama\"")
-}
-
-fn three() -> usize {
-    3
 }
 
 fn layer_norm_eps() -> f64 {

@@ -3,9 +3,11 @@
 use image::RgbImage;
 use serde_json::{Map, Value, json};
 
+use super::config::TILE_FEATURES;
 use super::pixel_config::PixelConfig;
 use crate::images::grid::{ImageGrid, PixelError, Tiles};
 use crate::images::processor::{Expansion, ImageOptions, ImageProcessor};
+use crate::images::shared::{IMAGE_SIZE, SharedSetting};
 use crate::images::values::PixelValues;
 
 /// Placeholder of an image, and token that stands for one feature.
@@ -74,6 +76,14 @@ impl ImageProcessor for Processor {
         }
         push_tile(text, GLOBAL);
         text.text.push_str(FAKE);
+    }
+
+    fn shared_settings(&self) -> Vec<SharedSetting> {
+        let side = self.pixels.max_image_size.longest_edge;
+        vec![
+            SharedSetting::of_images("max_image_size.longest_edge", side, IMAGE_SIZE),
+            SharedSetting::of_processor("image_seq_len", self.image_seq_len, TILE_FEATURES),
+        ]
     }
 
     fn settings(&self, options: &ImageOptions) -> Map<String, Value> {

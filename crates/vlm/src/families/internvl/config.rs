@@ -5,13 +5,19 @@ use serde_json::Value;
 
 use crate::decoder;
 use crate::encoder::EncoderShape;
-use crate::model_config::{CommonConfig, ConfigError, divides, section, token_id, unless};
+use crate::images::shared::IMAGE_SIZE;
+use crate::model_config::{
+    CommonConfig, ConfigError, divides, epsilon, section, tied_at_top, token_id, unless, within,
+};
 use crate::vit::Activation;
+
+/// Number of features of a tile by the keys of `config.json`.
+pub(super) const TILE_FEATURES: &str = "(vision_config.image_size / vision_config.patch_size * downsample_ratio)^2";
 
 /// What image encoder and connector need beside [`CommonConfig`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Side of a tile in pixels; a multiple of the patch size.
+    /// Side of a tile in pixels, at least the side of a patch.
     pub image_size: usize,
     /// Activation of the encoder's layers.
     pub activation: Activation,
@@ -42,7 +48,6 @@ struct Vision {
     num_attention_heads: Option<usize>,
     image_size: Option<Value>,
     patch_size: Option<Value>,
-    num_channels: Option<usize>,
     hidden_act: Option<String>,
     norm_type: Option<String>,
     layer_norm_eps: Option<f32>,
@@ -71,8 +76,6 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
     let norm = vision.norm_type.as_deref().unwrap_or("layer_norm");
     let expected = "layer_norm and rms_norm are supported";
     unless(["layer_norm", "rms_norm"].contains(&norm), "vision_config.norm_type", norm, expected)?;
-    let channels = vision.num_channels.unwrap_or(3);
-    unless(channels == 3, "vision_config.num_channels", channels, "only 3 is supported")?;
     unless(!vision.use_mask_token, "vision_config.use_mask_token", "true", "only false is supported")?;
     let of_projector = value.get("projector_hidden_act").and_then(Value::as_str).unwrap_or("gelu");
     unless(of_projector == "gelu", "projector_hidden_act", of_projector, "only gelu is supported")?;
@@ -91,21 +94,25 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
         image_size: Some(side("vision_config.image_size", vision.image_size.as_ref(), 448)?),
         deepstack: 0,
     };
-    let mut text = decoder::plain::read(value)?;
-    let tied = [value.get("tie_word_embeddings"), value.pointer("/text_config/tie_word_embeddings")];
-    text.tie_word_embeddings = tied.into_iter().flatten().find_map(Value::as_bool).unwrap_or(true);
-    let common = CommonConfig { vision: shape, text, image_token_id: token_id(value, &["image_token_id"], 151_667)? };
+    let text = decoder::plain::read(value, tied_at_top(value, true)?)?;
+    let image_token_id = token_id(value, &["image_token_id"], 151_667)?;
+    let common = CommonConfig { vision: shape, text, image_token_id, shared: Vec::new() };
     common.check("vision_config.", "text_config.")?;
     let image_size = shape.image_size.unwrap_or_default();
-    divides("vision_config.patch_size", shape.patch_size, image_size, "image_size")?;
+    within("vision_config.patch_size", shape.patch_size, image_size, "image_size")?;
     let patches = image_size / shape.patch_size;
     divides("1 / downsample_ratio", shape.merge_size, patches, "the number of patches per side")?;
+    let norm_eps = vision.layer_norm_eps.unwrap_or(1e-6);
+    epsilon("vision_config.layer_norm_eps", norm_eps.into())?;
     let has_last_norm = !vision.use_mean_pooling.unwrap_or(true);
     let (feature_layers, is_last) = feature_layers(value, shape.num_hidden_layers)?;
+    let features = (patches / shape.merge_size).pow(2);
+    let shared = vec![(IMAGE_SIZE, image_size.into()), (TILE_FEATURES, features.into())];
+    let common = CommonConfig { shared, ..common };
     let config = Config {
         image_size,
         activation: activation.unwrap_or(Activation::Gelu),
-        norm_eps: vision.layer_norm_eps.unwrap_or(1e-6),
+        norm_eps,
         rms_norm: norm == "rms_norm",
         attention_bias: vision.attention_bias,
         qk_norm: vision.use_qk_norm,

@@ -70,6 +70,10 @@ impl encoder::Encoder for Encoder {
         second.forward(gelu(first.forward(self.norm.forward(joined, pass), pass)), pass)
     }
 
+    fn is_behind_features(&self, name: &str) -> bool {
+        self.tower.is_behind_features(name)
+    }
+
     fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         self.tower.visit(visitor);
         self.norm.visit(visitor);

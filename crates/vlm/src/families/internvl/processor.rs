@@ -8,10 +8,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::facts::ProcessorSettingError;
+use super::config::TILE_FEATURES;
 use crate::images::grid::{ImageGrid, PixelError, Tiles, push_planes};
 use crate::images::processor::{Expansion, ImageOptions, ImageProcessor};
 use crate::images::resize::{Resample, resize};
 use crate::images::settings::{SettingError, flag, only_true, resample, square, stated, whole, wrong};
+use crate::images::shared::{IMAGE_SIZE, SharedSetting};
 use crate::images::values::{CLIP_MEAN, CLIP_STD, PixelValues};
 
 /// Placeholder of an image, and token that stands for one feature.
@@ -160,6 +162,13 @@ impl ImageProcessor for Processor {
         text.text.push_str(START);
         (0..grid.tiles()).for_each(|_| text.push_features(FEATURE, self.image_seq_length));
         text.text.push_str(END);
+    }
+
+    fn shared_settings(&self) -> Vec<SharedSetting> {
+        vec![
+            SharedSetting::of_images("size", self.settings.side, IMAGE_SIZE),
+            SharedSetting::of_processor("image_seq_length", self.image_seq_length, TILE_FEATURES),
+        ]
     }
 
     fn settings(&self, options: &ImageOptions) -> Map<String, Value> {

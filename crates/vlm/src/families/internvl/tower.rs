@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::config::Config;
 use super::layer::Layer;
-use crate::encoder::{EncoderPlan, EncoderShape, TileSizes};
+use crate::encoder::{EncoderPlan, EncoderShape, TileSizes, is_in_layer_from};
 use crate::nn::checkpointing::Block;
 use crate::nn::layers::{LayerNorm, Linear};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
@@ -97,6 +97,13 @@ impl Tower {
         let layers = layers.map(|layer| -> Block<'a> { Box::new(move |x, pass| layer.forward(x, &plan.whole, pass)) });
         let last = self.last_norm.iter().filter(|_| self.config.uses_last_norm);
         layers.chain(last.map(|norm| -> Block<'a> { Box::new(move |x, pass| norm.forward(x, pass)) })).collect()
+    }
+
+    /// Returns whether the parameter `name` lies behind the feature layer.
+    pub fn is_behind_features(&self, name: &str) -> bool {
+        let is_last_norm = name.strip_prefix(TOWER).is_some_and(|name| name.starts_with(".layernorm."));
+        is_in_layer_from(self.config.feature_layers, &format!("{TOWER}.encoder.layer"), name)
+            || (is_last_norm && !self.config.uses_last_norm)
     }
 
     /// Calls `visitor` for every parameter, in a fixed order.

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::decoder;
-use crate::model_config::{CommonConfig, ConfigError, token_id, unless};
+use crate::images::shared::{IMAGE_SIZE, PATCH_SIZE};
+use crate::model_config::{CommonConfig, ConfigError, tied_anywhere, token_id, unless};
 use crate::vit_config::{self, VitConfig};
 
 /// What image encoder and connector need beside [`CommonConfig`].
@@ -29,7 +30,9 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
     let of_projector = value.get("projector_hidden_act").and_then(Value::as_str).unwrap_or("gelu");
     unless(of_projector == "gelu", "projector_hidden_act", of_projector, "only gelu is supported")?;
     let image_token_id = token_id(value, &["image_token_index", "image_token_id"], 32_000)?;
-    let common = CommonConfig { vision, text: decoder::plain::read(value)?, image_token_id };
+    let text = decoder::plain::read(value, tied_anywhere(value)?)?;
+    let shared = vec![(IMAGE_SIZE, tower.image_size.into()), (PATCH_SIZE, vision.patch_size.into())];
+    let common = CommonConfig { vision, text, image_token_id, shared };
     common.check("vision_config.", "text_config.")?;
     check_strategy(value, tower.clip)?;
     let config = Config {

@@ -119,6 +119,10 @@ impl encoder::Encoder for Encoder {
         }
     }
 
+    fn is_behind_features(&self, name: &str) -> bool {
+        self.tower.is_behind(self.last(), name)
+    }
+
     fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         self.tower.visit(visitor);
         self.projector.iter_mut().for_each(|linear| linear.visit(visitor));

@@ -17,7 +17,7 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
     name: "LLaVA-1.5",
     model_types: &["llava"],
     processors: &["LlavaProcessor"],
-    image_processors: &["CLIPImageProcessor", "SiglipImageProcessor"],
+    image_processors: &["CLIPImageProcessor", "SiglipImageProcessor", "LlavaImageProcessor"],
     read_processor: processor::read,
     image_options: &[],
     box_format: |_| BoxFormat::Percent,

@@ -13,10 +13,15 @@ use crate::images::grid::{ImageGrid, PixelError, Tiles, push_planes};
 use crate::images::processor::{ImageOptions, ImageProcessor};
 use crate::images::resize::{Resample, resize};
 use crate::images::settings::{LARGEST_SIDE, SettingError, only_true, resample, square, stated, wrong};
+use crate::images::shared::{IMAGE_SIZE, PATCH_SIZE, SharedSetting};
 use crate::images::values::{CLIP_MEAN, CLIP_STD, PixelValues};
 
 /// Placeholder of an image, and token that stands for one feature.
 pub(in super::super) const IMAGE: &str = "<image>";
+
+/// Most pixels of an image whose shorter side is scaled to the side of the square, before the middle is cut out. transformers
+/// has no bound, and an image of one row would fill the memory.
+const MOST_PIXELS: u32 = 1 << 28;
 
 /// Image preprocessing settings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -78,9 +83,13 @@ pub(in super::super) fn patch_size(processor: Option<&Value>) -> Result<u32, Pro
 impl Settings {
     fn from_json(value: &Value, patch_size: u32) -> Result<Self, SettingError> {
         only_true(value, &["do_resize"])?;
-        let is_siglip = stated(value, "image_processor_type")
-            .and_then(Value::as_str)
-            .is_some_and(|class| class.starts_with("Siglip"));
+        let class = stated(value, "image_processor_type").and_then(Value::as_str).unwrap_or_default();
+        let is_siglip = class.starts_with("Siglip");
+        // `LlavaImageProcessor` is CLIP's processor, and can also pad images to squares first.
+        let pads = stated(value, "do_pad").is_some_and(|pad| *pad != Value::Bool(false));
+        if class.starts_with("Llava") && pads {
+            return Err(wrong("do_pad", "only false is supported".to_owned()));
+        }
         let crop = stated(value, "do_center_crop").map_or(Some(!is_siglip), Value::as_bool);
         let center_crop = crop.ok_or_else(|| wrong("do_center_crop", "true or false is expected".to_owned()))?;
         let side = match center_crop {
@@ -129,7 +138,7 @@ impl ImageProcessor for Processor {
     fn tiles(&self, picture: &RgbImage, options: &ImageOptions) -> Result<Tiles, PixelError> {
         PixelError::of(picture)?;
         if self.settings.center_crop {
-            PixelError::of_ratio(picture)?;
+            PixelError::of_ratio(picture, MOST_PIXELS / self.settings.side.pow(2))?;
         }
         let grid = self.grid(picture.width(), picture.height(), options);
         let mut bytes = Vec::with_capacity(grid.values());
@@ -147,6 +156,14 @@ impl ImageProcessor for Processor {
 
     fn placeholder(&self) -> &'static str {
         IMAGE
+    }
+
+    fn shared_settings(&self) -> Vec<SharedSetting> {
+        let Settings { side, center_crop, patch_size, .. } = self.settings;
+        vec![
+            SharedSetting::of_images(if center_crop { "crop_size" } else { "size" }, side, IMAGE_SIZE),
+            SharedSetting::of_processor("patch_size", patch_size, PATCH_SIZE),
+        ]
     }
 
     fn settings(&self, _: &ImageOptions) -> Map<String, Value> {
@@ -173,6 +190,19 @@ mod tests {
     }
 
     #[test]
+    fn long_images_are_accepted_as_far_as_memory_allows() {
+        let processor = |side: u32| {
+            let value = json!({ "crop_size": side, "size": { "shortest_edge": side } });
+            Processor { settings: Settings::from_json(&value, 2).expect("valid") }
+        };
+        let long = RgbImage::new(1, 1000);
+        let tiles = processor(4).tiles(&long, &ImageOptions::default()).expect("tiles");
+        assert_eq!(tiles.bytes.len(), 3 * 4 * 4);
+        let error = processor(1024).tiles(&long, &ImageOptions::default()).expect_err("refused").to_string();
+        assert!(error.contains("at most 256 times"), "{error}");
+    }
+
+    #[test]
     fn folders_that_do_not_say_the_number_of_tokens_are_refused() {
         let missing = read(&clip(), Some(&json!({ "num_additional_image_tokens": 1 })));
         assert!(
@@ -180,6 +210,9 @@ mod tests {
         );
         let apart = read(&clip(), Some(&json!({ "patch_size": 2 })));
         assert!(matches!(apart, Err(ProcessorSettingError::Processor(problem)) if problem.contains("is 0 with")));
+        let mut padded = clip();
+        (padded["do_pad"], padded["image_processor_type"]) = (true.into(), "LlavaImageProcessor".into());
+        assert!(matches!(Settings::from_json(&padded, 2), Err(error) if error.field == "do_pad"));
         let other = json!({ "crop_size": 4, "size": { "shortest_edge": 5 } });
         assert!(matches!(Settings::from_json(&other, 2), Err(error) if error.field == "size.shortest_edge"));
     }

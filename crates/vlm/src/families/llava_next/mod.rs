@@ -4,7 +4,7 @@
 mod layout;
 mod processor;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use stepwise_data::box_format::BoxFormat;
 
@@ -12,8 +12,9 @@ use super::facts::FamilyFacts;
 use super::llava;
 use super::llava::processor::IMAGE;
 use super::tower_names::{ENCODER, NAMES};
-use crate::model_config::{CommonConfig, ConfigError};
+use crate::model_config::{CommonConfig, ConfigError, tied_at_top};
 pub(super) use llava::{Config, Encoder};
+use processor::{DEFAULT_PINPOINTS, PINPOINTS};
 
 /// Facts of the family.
 pub(super) const FACTS: FamilyFacts = FamilyFacts {
@@ -37,6 +38,9 @@ pub(super) const FACTS: FamilyFacts = FamilyFacts {
 /// # Errors
 /// When a value is malformed, invalid or not supported.
 pub(super) fn read_config(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
-    let (common, config) = llava::read_config(value)?;
+    let (mut common, config) = llava::read_config(value)?;
+    common.text.tie_word_embeddings = tied_at_top(value, false)?;
+    let pinpoints = value.get(PINPOINTS).filter(|stated| !stated.is_null()).cloned();
+    common.shared.push((PINPOINTS, pinpoints.unwrap_or_else(|| json!(DEFAULT_PINPOINTS))));
     Ok((common, Config { newline: true, ..config }))
 }

@@ -14,13 +14,17 @@ use crate::images::grid::{ImageGrid, PixelError, Tiles, push_planes};
 use crate::images::processor::{Expansion, ImageOptions, ImageProcessor};
 use crate::images::resize::{Resample, resize};
 use crate::images::settings::{SettingError, only_true, resample, square, stated, wrong};
+use crate::images::shared::{IMAGE_SIZE, PATCH_SIZE, SharedSetting};
 use crate::images::values::{CLIP_MEAN, CLIP_STD, PixelValues};
 
 /// Most tiles along a side of an image.
 const TILES_A_SIDE: u32 = 32;
 
+/// Key of the resolutions of images that are cut into tiles, in `config.json` and in the image preprocessing settings.
+pub(super) const PINPOINTS: &str = "image_grid_pinpoints";
+
 /// Resolutions of a folder that states none, height and width in pixels.
-const PINPOINTS: [Size; 5] = [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]];
+pub(super) const DEFAULT_PINPOINTS: [Size; 5] = [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]];
 
 /// Image preprocessing settings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -80,7 +84,6 @@ impl Settings {
 
 /// Reads the resolutions `image_grid_pinpoints`, which must be multiples of `side`.
 fn pinpoints(value: &Value, side: u32) -> Result<Vec<Size>, SettingError> {
-    let field = "image_grid_pinpoints";
     let allowed = |length: u64| {
         u32::try_from(length).ok().filter(|length| *length > 0 && length % side == 0 && length / side <= TILES_A_SIDE)
     };
@@ -88,13 +91,13 @@ fn pinpoints(value: &Value, side: u32) -> Result<Vec<Size>, SettingError> {
         let [height, width] = <&[Value; 2]>::try_from(stated.as_array()?.as_slice()).ok()?;
         Some([allowed(height.as_u64()?)?, allowed(width.as_u64()?)?])
     };
-    let default = json!(PINPOINTS);
-    let stated = stated(value, field).unwrap_or(&default);
+    let default = json!(DEFAULT_PINPOINTS);
+    let stated = stated(value, PINPOINTS).unwrap_or(&default);
     let sizes: Option<Vec<Size>> = stated.as_array().and_then(|sizes| sizes.iter().map(size).collect());
     sizes.filter(|sizes| !sizes.is_empty()).ok_or_else(|| {
         let expected =
             format!("pairs of height and width are expected, multiples of {side} up to {TILES_A_SIDE} tiles");
-        wrong(field, format!("is {stated}: {expected}"))
+        wrong(PINPOINTS, format!("is {stated}: {expected}"))
     })
 }
 
@@ -170,6 +173,15 @@ impl ImageProcessor for Processor {
             }
             text.push_run(IMAGE, whole, side * side..side * side + 1);
         }
+    }
+
+    fn shared_settings(&self) -> Vec<SharedSetting> {
+        let Settings { side, patch_size, image_grid_pinpoints, .. } = &self.settings;
+        vec![
+            SharedSetting::of_images("crop_size", *side, IMAGE_SIZE),
+            SharedSetting::of_processor("patch_size", *patch_size, PATCH_SIZE),
+            SharedSetting::of_images(PINPOINTS, json!(image_grid_pinpoints), PINPOINTS),
+        ]
     }
 
     fn settings(&self, _: &ImageOptions) -> Map<String, Value> {

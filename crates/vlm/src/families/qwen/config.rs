@@ -4,7 +4,24 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::decoder::config::{Rope, RopeAxes};
+use crate::encoder::EncoderShape;
+use crate::images::shared::{OfConfig, PATCH_SIZE};
 use crate::model_config::{CommonConfig, ConfigError, size_of, unless};
+
+/// Key in `config.json` of the side of the square of patches that becomes one feature.
+pub(super) const MERGE_SIZE: &str = "vision_config.spatial_merge_size";
+/// Key in `config.json` of the number of frames that a patch covers.
+pub(super) const TEMPORAL_PATCH_SIZE: &str = "vision_config.temporal_patch_size";
+
+/// Returns the values that the image preprocessing settings state as well. `frames` is the number of frames that a patch
+/// covers.
+pub(crate) fn shared(vision: &EncoderShape, frames: usize) -> Vec<OfConfig> {
+    vec![
+        (PATCH_SIZE, vision.patch_size.into()),
+        (MERGE_SIZE, vision.merge_size.into()),
+        (TEMPORAL_PATCH_SIZE, frames.into()),
+    ]
+}
 
 /// Fields of the rotary positions, next to the other fields of the decoder.
 #[derive(Deserialize)]
@@ -82,8 +99,8 @@ pub(crate) fn check_sizes(
 ) -> Result<(), ConfigError> {
     common.check("vision_config.", at)?;
     let vision = &common.vision;
-    size_of("vision_config.spatial_merge_size", vision.merge_size)?;
-    size_of("vision_config.temporal_patch_size", frames)?;
+    size_of(MERGE_SIZE, vision.merge_size)?;
+    size_of(TEMPORAL_PATCH_SIZE, frames)?;
     let four = (vision.hidden_size / vision.num_attention_heads).is_multiple_of(4);
     let expected = "hidden_size / num_heads must be a multiple of 4 for rotary positions in two dimensions";
     unless(four, "vision_config.num_heads", vision.num_attention_heads, expected)?;

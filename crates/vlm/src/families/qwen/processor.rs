@@ -7,10 +7,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::facts::ProcessorSettingError;
+use super::config::{MERGE_SIZE, TEMPORAL_PATCH_SIZE};
 use crate::images::grid::{ImageGrid, PixelError, Tiles, push_planes};
 use crate::images::processor::{ImageOptions, ImageProcessor};
 use crate::images::resize::{Resample, resize};
 use crate::images::settings::{SettingError, only_true, resample, stated, whole, wrong};
+use crate::images::shared::{PATCH_SIZE, SharedSetting};
 use crate::images::values::{CLIP_MEAN, CLIP_STD, PixelValues};
 
 /// Placeholder of an image, and token that stands for one feature.
@@ -22,6 +24,9 @@ pub(crate) const END: &str = "<|vision_end|>";
 
 /// Largest accepted number of pixels of a resized image.
 const MOST_PIXELS: u64 = 1 << 26;
+
+/// Largest ratio of the sides of an image, as in `smart_resize` of transformers.
+const LONGEST_RATIO: u32 = 200;
 
 /// Returns whether the models use the token to structure turns and images, even if it is not marked as special.
 pub(crate) fn is_structural(token: &str) -> bool {
@@ -35,6 +40,9 @@ struct Settings {
     max_pixels: u64,
     patch_size: u64,
     merge_size: u64,
+    /// Frames that a patch covers. The frames of a still image are equal, so the number changes neither tokens nor pixels.
+    #[serde(skip)]
+    temporal_patch_size: u64,
     resample: Resample,
     #[serde(flatten)]
     values: PixelValues,
@@ -67,6 +75,7 @@ impl Settings {
             max_pixels: pixels("max_pixels", "longest_edge", 28 * 28 * 1280)?,
             patch_size: whole(value, "patch_size", 1 << 7)?.unwrap_or(14),
             merge_size: whole(value, "merge_size", 1 << 3)?.unwrap_or(2),
+            temporal_patch_size: whole(value, "temporal_patch_size", 1 << 3)?.unwrap_or(2),
             resample: resample(value, Resample::Bicubic)?,
             values: PixelValues::from_json(value, CLIP_MEAN, CLIP_STD)?,
         };
@@ -120,7 +129,7 @@ impl ImageProcessor for Processor {
 
     fn tiles(&self, picture: &RgbImage, options: &ImageOptions) -> Result<Tiles, PixelError> {
         PixelError::of(picture)?;
-        PixelError::of_ratio(picture)?;
+        PixelError::of_ratio(picture, LONGEST_RATIO)?;
         let (width, height) = picture.dimensions();
         let grid = self.grid(width, height, options);
         let resized = resize(picture, grid.width as u32, grid.height as u32, self.settings.resample);
@@ -143,6 +152,15 @@ impl ImageProcessor for Processor {
 
     fn placeholder(&self) -> &'static str {
         IMAGE
+    }
+
+    fn shared_settings(&self) -> Vec<SharedSetting> {
+        let Settings { patch_size, merge_size, temporal_patch_size, .. } = self.settings;
+        vec![
+            SharedSetting::of_images("patch_size", patch_size, PATCH_SIZE),
+            SharedSetting::of_images("merge_size", merge_size, MERGE_SIZE),
+            SharedSetting::of_images("temporal_patch_size", temporal_patch_size, TEMPORAL_PATCH_SIZE),
+        ]
     }
 
     fn settings(&self, options: &ImageOptions) -> Map<String, Value> {

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::qwen::config::{RopeDefaults, RopeFields, check_sizes};
+use super::super::qwen::config::{RopeDefaults, RopeFields, check_sizes, shared};
 use crate::decoder::config::{DecoderConfig, RopeAxes, Switches};
 use crate::encoder::EncoderShape;
-use crate::model_config::{CommonConfig, ConfigError, section, size_of, token_id, unless};
+use crate::model_config::{CommonConfig, ConfigError, section, size_of, tied_at_top, token_id, unless};
 
 /// What image encoder and connector need beside [`CommonConfig`].
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +69,6 @@ struct Text {
     rms_norm_eps: f32,
     attention_bias: bool,
     hidden_act: String,
-    tie_word_embeddings: Option<bool>,
 }
 
 impl Default for Text {
@@ -86,7 +85,6 @@ impl Default for Text {
             rms_norm_eps: 1e-6,
             attention_bias: false,
             hidden_act: "silu".to_owned(),
-            tie_word_embeddings: None,
         }
     }
 }
@@ -108,24 +106,24 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
     unless(text.hidden_act == "silu", "text_config.hidden_act", &text.hidden_act, "only silu is supported")?;
     unless(!text.attention_bias, "text_config.attention_bias", "true", "only false is supported")?;
     rope.check_interleaved("text_config.", true)?;
-    let tied = value.get("tie_word_embeddings").and_then(Value::as_bool).or(text.tie_word_embeddings);
     let config = Config {
         temporal_patch_size: vision.temporal_patch_size,
         positions: table_side(vision.num_position_embeddings)?,
         deepstack: deepstack(&vision)?,
     };
+    let shape = EncoderShape {
+        hidden_size: vision.hidden_size,
+        intermediate_size: vision.intermediate_size,
+        num_hidden_layers: vision.depth,
+        num_attention_heads: vision.num_heads,
+        patch_size: vision.patch_size,
+        merge_size: vision.spatial_merge_size,
+        gated: false,
+        image_size: None,
+        deepstack: config.deepstack.len(),
+    };
     let common = CommonConfig {
-        vision: EncoderShape {
-            hidden_size: vision.hidden_size,
-            intermediate_size: vision.intermediate_size,
-            num_hidden_layers: vision.depth,
-            num_attention_heads: vision.num_heads,
-            patch_size: vision.patch_size,
-            merge_size: vision.spatial_merge_size,
-            gated: false,
-            image_size: None,
-            deepstack: config.deepstack.len(),
-        },
+        vision: shape,
         text: DecoderConfig {
             module: "model.language_model",
             hidden_size: text.hidden_size,
@@ -140,10 +138,11 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
             qkv_bias: false,
             qk_norm: true,
             rope: rope.read("text_config.", text.head_dim, &ROPE)?,
-            tie_word_embeddings: tied.unwrap_or(false),
+            tie_word_embeddings: tied_at_top(value, false)?,
             switches: Switches::default(),
         },
         image_token_id: token_id(value, &["image_token_id"], 151_655)?,
+        shared: shared(&shape, vision.temporal_patch_size),
     };
     let out = ("out_hidden_size", vision.out_hidden_size);
     check_sizes(&common, "text_config.", vision.temporal_patch_size, out)?;

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::qwen::config::{RopeDefaults, RopeFields, check_sizes};
+use super::super::qwen::config::{RopeDefaults, RopeFields, check_sizes, shared};
 use crate::decoder::config::{DecoderConfig, RopeAxes, Switches};
 use crate::encoder::EncoderShape;
-use crate::model_config::{CommonConfig, ConfigError, section, size_of, token_id, typed, unless};
+use crate::model_config::{CommonConfig, ConfigError, section, size_of, tied_anywhere, token_id, typed, unless};
 
 /// What image encoder and connector need beside [`CommonConfig`].
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +72,6 @@ struct Text {
     layer_types: Option<Vec<String>>,
     #[serde(default = "silu")]
     hidden_act: String,
-    tie_word_embeddings: Option<bool>,
 }
 
 /// Rotary positions where the file does not state them.
@@ -109,19 +108,19 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
             (width, (width as f64 * vision.mlp_ratio.unwrap_or(4.0)) as usize)
         }
     };
-    let tied = value.get("tie_word_embeddings").and_then(Value::as_bool);
+    let shape = EncoderShape {
+        hidden_size: hidden,
+        intermediate_size: inner,
+        num_hidden_layers: vision.depth,
+        num_attention_heads: vision.num_heads,
+        patch_size: vision.patch_size,
+        merge_size: vision.spatial_merge_size,
+        gated: is_newer,
+        image_size: None,
+        deepstack: 0,
+    };
     let common = CommonConfig {
-        vision: EncoderShape {
-            hidden_size: hidden,
-            intermediate_size: inner,
-            num_hidden_layers: vision.depth,
-            num_attention_heads: vision.num_heads,
-            patch_size: vision.patch_size,
-            merge_size: vision.spatial_merge_size,
-            gated: is_newer,
-            image_size: None,
-            deepstack: 0,
-        },
+        vision: shape,
         text: DecoderConfig {
             module: "model.language_model",
             hidden_size: text.hidden_size,
@@ -136,10 +135,11 @@ pub fn read(value: &Value) -> Result<(CommonConfig, Config), ConfigError> {
             qkv_bias: true,
             qk_norm: false,
             rope: rope.read(at, head_dim, &ROPE)?,
-            tie_word_embeddings: tied.or(text.tie_word_embeddings).unwrap_or(false),
+            tie_word_embeddings: tied_anywhere(value)?,
             switches: Switches::default(),
         },
         image_token_id: token_id(value, &["image_token_id"], 151_655)?,
+        shared: shared(&shape, vision.temporal_patch_size),
     };
     let out = match is_newer {
         true => ("out_hidden_size", vision.out_hidden_size),
@@ -155,7 +155,11 @@ fn windows(vision: &Vision) -> Result<Windows, ConfigError> {
     let size = vision.window_size.unwrap_or(112);
     let expected = "at least patch_size * spatial_merge_size is needed";
     unless(size >= cell, "vision_config.window_size", size, expected)?;
-    let whole = vision.fullatt_block_indexes.clone().unwrap_or_else(|| vec![7, 15, 23, 31]);
+    let stated = vision.fullatt_block_indexes.as_ref();
+    let exist = stated.is_none_or(|layers| layers.iter().all(|layer| *layer < vision.depth));
+    let expected = format!("numbers of encoder layers from 0 to {} are expected", vision.depth.saturating_sub(1));
+    unless(exist, "vision_config.fullatt_block_indexes", format!("{:?}", stated.unwrap_or(&Vec::new())), &expected)?;
+    let whole = stated.cloned().unwrap_or_else(|| vec![7, 15, 23, 31]);
     Ok(Windows { side: size / cell, whole })
 }
 

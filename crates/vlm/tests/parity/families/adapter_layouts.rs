@@ -120,6 +120,21 @@ fn targets_may_be_older_names() {
     }
 }
 
+/// Qwen3-VL never had names without `language_model`: such keys are those of an adapter of a text-only Qwen3.
+#[test]
+fn keys_of_a_text_only_model_are_named_beside_those_of_the_decoder() {
+    let fixture = fixtures().into_iter().find(|fixture| fixture.name == "qwen3_vl").expect("a fixture");
+    let copy = older(&fixture.folder.join("adapter"), QWEN);
+    let problem = load_adapter(&mut fixture.pipeline().model, copy.path()).expect_err("refused").to_string();
+    for part in [
+        "tensor base_model.model.model.layers.0.",
+        "it has the name of a text-only model",
+        "base_model.model.model.language_model.layers.*",
+    ] {
+        assert!(problem.contains(part), "{problem}");
+    }
+}
+
 /// Keys of the image encoder are written with `vision_model` where versions from 4.52 to 4.57 have it, which newer versions
 /// load as well. All other keys are those that PEFT writes today.
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde_json::Value;
 use stepwise_testing::files::{copy_of, edit_json, family_fixture, fixture_of_each_family, json};
+use stepwise_testing::model::parameters::parameters;
 use stepwise_vlm::model::{ModelPart, Vlm};
 use stepwise_vlm::weights::{NamedTensor, SafetensorsSource, StoredWeights, write_safetensors};
 use tempfile::TempDir;
@@ -175,6 +176,28 @@ fn a_stored_head_is_refused_where_the_config_ties_it_to_another_table() {
         let parts = ["tensor lm_head.weight differs from model.", "(`tie_word_embeddings`) -> set the key to false"];
         assert!(parts.iter().all(|part| problem.contains(part)), "{family}: {problem}");
         assert_loads(tied(true).path(), family);
+    }
+}
+
+/// Transformers makes the stored one of two tied tensors the other one as well.
+#[test]
+fn a_stored_head_alone_is_the_embedding_table_where_both_are_tied() {
+    for family in &fixture_of_each_family() {
+        let folder = model(family);
+        edit_json(&folder.path().join("config.json"), |config| config["tie_word_embeddings"] = true.into());
+        let mut table = Vec::new();
+        edit_tensors(folder.path(), |tensors| {
+            tensors.retain(|tensor| !tensor.name.ends_with("lm_head.weight"));
+            let place =
+                tensors.iter().position(|tensor| tensor.name.ends_with("embed_tokens.weight")).expect("a table");
+            tensors[place].name = "lm_head.weight".to_owned();
+            table.clone_from(&tensors[place].values);
+        });
+        assert_loads(folder.path(), family);
+        let mut model = Vlm::load(folder.path(), &Device::flex()).expect(family);
+        let parameters = parameters(&mut model);
+        let read = parameters.iter().find(|(name, _)| name.ends_with("embed_tokens.weight")).expect("a table");
+        assert!(*read.1 == table, "{family}");
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use image::RgbImage;
 use stepwise_data::conversation::Part;
-use stepwise_testing::model::parameters::{Values, gradients_of, read, set_trainable};
+use stepwise_testing::model::parameters::{Values, gradients_of, read, set_trainable, trainable_parameters};
 use stepwise_vlm::adapter::{load_adapter, merge};
 use stepwise_vlm::batch::{Batch, EncodableExample};
 use stepwise_vlm::generate::generate;
@@ -227,10 +227,15 @@ fn gradients_of_all_parameters_and_pixels_equal_the_recorded_ones() {
     for fixture in fixtures() {
         let mut pipeline = fixture.pipeline();
         set_trainable(&mut pipeline.model, true, |_| true);
+        let frozen = pipeline.model.freeze_behind_features();
+        let is_llava = pipeline.model.config().family_name().starts_with("LLaVA");
+        assert!(frozen > 0 || !is_llava, "{}: the norm after the last layer lies behind the features", fixture.name);
         let example = fixture.example(&pipeline, FIRST, true);
         let input = Input::new(&pipeline, &example, false);
         let loss = input.loss(&pipeline.model, &GRADIENTS);
         let gradients = gradients_of(&mut pipeline.model, &loss.backward());
+        let trainable = trainable_parameters(&mut pipeline.model);
+        assert!(gradients.keys().eq(trainable.keys()), "{}: all others have a gradient", fixture.name);
         compare_gradients(&fixture, "full.", "", &gradients);
 
         let unit: Vec<Tensor<4>> = example.images.iter().map(|image| pixels::unit(&pipeline, image)).collect();
