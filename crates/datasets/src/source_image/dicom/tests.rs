@@ -144,6 +144,28 @@ fn without_a_window_values_must_fill_their_bits() {
 }
 
 #[test]
+fn a_window_without_a_width_is_counted_and_keeps_its_number() {
+    let file = |widths: &str| {
+        grey("MONOCHROME2")
+            .text(0x0028_1050, "DS", "1000\\2048")
+            .text(0x0028_1051, "DS", widths)
+            .element(0x7FE0_0010, "OW", &words(VALUES))
+            .file(EXPLICIT)
+    };
+    let found = read(&file("0\\4096"), &PixelOptions::default()).expect("sound");
+    let has = |remark: &str| found.remarks.iter().any(|found| found.contains(remark));
+    assert!(has("a window without a width, which is not used"), "{:?}", found.remarks);
+    assert!(has("1 (1000/0), 2 (2048/4096)"), "{:?}", found.remarks);
+    assert_eq!(found.pixels.expect("converted").window, Some([2048.0, 4096.0]));
+    let numbered =
+        |number: &str| PixelOptions { window: Some(number.parse().expect("a window")), ..PixelOptions::default() };
+    assert_eq!(levels(&file("0\\4096"), &numbered("2")), levels(&file("0\\4096"), &PixelOptions::default()));
+    assert_refused(&file("0\\4096"), &numbered("1"), "window 1 of the DICOM file has the width 0");
+    let sound = read(&file("400\\4096"), &PixelOptions::default()).expect("sound");
+    assert!(sound.remarks.iter().all(|remark| !remark.contains("without a width")), "{:?}", sound.remarks);
+}
+
+#[test]
 fn run_lengths_are_decoded_from_the_highest_byte_on() {
     let mut frame = vec![0; 64];
     frame[0] = 2;
