@@ -32,11 +32,11 @@ pub(super) struct Sheet {
 /// Returns the sheets of a folder: the file with a usual name, else all YAML files with `names`, sorted.
 pub(super) fn sheets(source: &Path) -> Vec<PathBuf> {
     let usual = USUAL.iter().map(|name| source.join(name)).find(|path| path.is_file());
-    let has_names =
+    let is_named =
         |path: &PathBuf| bounded::text(path).is_ok_and(|text| first(&text).is_some_and(|sheet| has_names(&sheet)));
     match usual {
         Some(path) => vec![path],
-        None if source.is_dir() => records::files(source, &["yaml", "yml"]).into_iter().filter(is_sheet).collect(),
+        None if source.is_dir() => records::files(source, &["yaml", "yml"]).into_iter().filter(is_named).collect(),
         None => Vec::new(),
     }
 }
