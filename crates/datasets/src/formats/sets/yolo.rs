@@ -31,6 +31,9 @@ const CLASSES: &str = "classes.txt";
 /// Annotation of an image, as reports name it.
 const LABEL_FILE: &str = "a label file";
 
+/// Corners of a polygon, x and y as fractions of the image.
+type Points = Vec<[f64; 2]>;
+
 /// YOLO.
 pub(super) struct Yolo;
 
@@ -176,7 +179,7 @@ fn class_box(
     values: &[&str],
     classes: usize,
     advice: &str,
-) -> Result<(ClassBox, Option<Vec<[f64; 2]>>), Problems> {
+) -> Result<(ClassBox, Option<Points>), Problems> {
     let class = values[0].parse().ok().filter(|class| *class < classes).ok_or_else(|| {
         let what = format!("there is no class {:?}; the YAML file names {classes}", values[0]);
         place.problem("class", what, "correct the number, or the names")
@@ -190,7 +193,7 @@ fn class_box(
     let (bounds, points) = match numbers[..] {
         [x, y, width, height] => ([x - width / 2.0, y - height / 2.0, x + width / 2.0, y + height / 2.0], None),
         ref numbers if numbers.len() >= 6 && numbers.len().is_multiple_of(2) => {
-            let points: Vec<[f64; 2]> = numbers.chunks_exact(2).map(|point| [point[0], point[1]]).collect();
+            let points: Points = numbers.chunks_exact(2).map(|point| [point[0], point[1]]).collect();
             (Shape::Polygon { points: points.clone() }.bounds(), Some(points))
         }
         ref other => {
