@@ -90,7 +90,7 @@ mod tests {
         }
     }
 
-    fn numbered(count: usize) -> Vec<Case> {
+    fn numbered(count: u64) -> Vec<Case> {
         let mut cases = synthetic(count);
         cases.iter_mut().enumerate().for_each(|(number, case)| case.case_id = format!("case-{number}"));
         cases

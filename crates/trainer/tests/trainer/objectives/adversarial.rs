@@ -42,7 +42,8 @@ fn loss(pipeline: &VlmPipeline, micro: &MicroBatch) -> f64 {
         found = weighing.losses;
         weighing.weights
     };
-    pipeline.reweighted_gradients(&micro.batch, &mut weigh, false, &Pass::training(0));
+    let (_, gradients) = pipeline.reweighted_gradients(&micro.batch, &mut weigh, false, &Pass::training(0));
+    assert!(!gradients.is_empty());
     let [(name, loss)] = found[..] else { panic!("one loss: {found:?}") };
     assert_eq!(name, "consistency");
     loss
