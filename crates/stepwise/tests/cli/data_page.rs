@@ -88,7 +88,7 @@ fn both_cases_of_a_leaking_pair_are_shown_with_problems() {
     place.done("data show cases --html page.html --problems");
     let mut pair = [train, test];
     pair.sort_unstable();
-    assert_eq!(shown(&place.read("page.html")), ids(&pair));
+    assert_eq!(shown(&place.read("page.html")), ids(&pair.map(|place| place as u64)));
 }
 
 #[test]
