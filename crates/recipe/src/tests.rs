@@ -559,7 +559,7 @@ fn the_partner_of_pairs_is_read_written_and_part_of_the_digest() {
     let again = parse(&nearest.to_toml(), &[]).expect("valid");
     assert_eq!(again.curriculum, nearest.curriculum);
     let refused = message(&text(", partner = \"nearest\""), &[]);
-    assert!(refused.contains("did you mean \"nearest_thumbnail\"?"), "{refused}");
+    assert!(refused.contains("`partner` is \"random\" or \"nearest_thumbnail\""), "{refused}");
 }
 
 #[test]

@@ -230,7 +230,7 @@ fn images_may_be_limited_where_the_family_takes_any_size() {
     let (all, few) = (tokens(""), tokens("--set image_max_pixels=1024"));
     assert!(few > 0 && few < all, "{few} image tokens of {all}");
     let refused = place.refused("train recipe.toml --set do_image_splitting=true");
-    assert!(refused.contains("`do_image_splitting` has no effect on Qwen2-VL and Qwen2.5-VL"), "{refused}");
+    assert!(refused.contains("`do_image_splitting` has no effect on models of Qwen2-VL and Qwen2.5-VL"), "{refused}");
     let refused = place.refused("train recipe.toml --set image_max_pixels=5 --set image_min_pixels=6");
     assert!(refused.contains("`image_min_pixels` is more than `image_max_pixels`"), "{refused}");
 }
@@ -259,7 +259,7 @@ fn crops_are_shown_where_the_recipe_or_the_folder_says_so() {
     place.write("model/preprocessor_config.json", of_folder);
     assert_eq!((images(""), images("--set do_pan_and_scan=false")), (all, one));
     let refused = self::place("qwen2_5_vl").refused("train recipe.toml --set do_pan_and_scan=true");
-    assert!(refused.contains("`do_pan_and_scan` has no effect on Qwen2-VL and Qwen2.5-VL"), "{refused}");
+    assert!(refused.contains("`do_pan_and_scan` has no effect on models of Qwen2-VL and Qwen2.5-VL"), "{refused}");
 }
 
 /// A run with crops is evaluated, continued and exported with crops.

@@ -202,6 +202,24 @@ fn a_picture_that_changed_before_a_run_or_an_evaluation_is_refused() {
     insta::assert_snapshot!(said);
 }
 
+/// Sets elements of the tensor `model.text_model.NAME.weight` of the model: those whose flat indices `places` returns for the
+/// width of the tensor.
+fn set_weights(place: &Workplace, name: &str, places: &dyn Fn(usize) -> Vec<usize>, value: f32) {
+    let path = place.path("model/model.safetensors");
+    let mut bytes = std::fs::read(&path).expect("weights");
+    let header = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+    let tensors: Value = serde_json::from_slice(&bytes[8..8 + header]).expect("JSON");
+    let tensor = &tensors[format!("model.text_model.{name}.weight")];
+    assert_eq!(tensor["dtype"], "F32");
+    let shape = tensor["shape"].as_array().expect("a shape");
+    let width = shape.last().and_then(Value::as_u64).expect("a width") as usize;
+    let start = 8 + header + tensor["data_offsets"][0].as_u64().expect("an offset") as usize;
+    for index in places(width) {
+        bytes[start + index * 4..start + index * 4 + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    std::fs::write(path, bytes).expect("written");
+}
+
 /// Workplace with cases in files, where one question of a training case has a token on which the first layer computes
 /// NaN from finite weights. Returns the name of that question, too.
 ///
@@ -223,26 +241,12 @@ fn with_a_poisoned_case() -> (Workplace, String) {
     // The character's two bytes are two tokens, because no token of the vocabulary contains the character.
     let tokenizer: Value = serde_json::from_str(&place.read("model/tokenizer.json")).expect("JSON");
     let token = tokenizer["model"]["vocab"]["\u{a4}"].as_u64().expect("every byte has its token") as usize;
-    let path = place.path("model/model.safetensors");
-    let mut bytes = std::fs::read(&path).expect("weights");
-    let header = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
-    let tensors: Value = serde_json::from_slice(&bytes[8..8 + header]).expect("JSON");
-    let mut set = |name: &str, place: &dyn Fn(usize) -> Vec<usize>, value: f32| {
-        let tensor = &tensors[format!("model.text_model.{name}.weight")];
-        assert_eq!(tensor["dtype"], "F32");
-        let shape = tensor["shape"].as_array().expect("a shape");
-        let width = shape.last().and_then(Value::as_u64).expect("a width") as usize;
-        let start = 8 + header + tensor["data_offsets"][0].as_u64().expect("an offset") as usize;
-        for index in place(width) {
-            bytes[start + index * 4..start + index * 4 + 4].copy_from_slice(&value.to_le_bytes());
-        }
-    };
+    let set = |name: &str, places: &dyn Fn(usize) -> Vec<usize>, value: f32| set_weights(&place, name, places, value);
     set("embed_tokens", &|width| vec![token * width], 1e18);
     set("layers.0.input_layernorm", &|_| vec![0], f32::MAX / 5.0);
     for (name, outputs) in [("q_proj", 32), ("k_proj", 16), ("v_proj", 16)] {
         set(&format!("layers.0.self_attn.{name}"), &|width| (0..outputs).map(|row| row * width).collect(), 0.0);
     }
-    std::fs::write(path, bytes).expect("written");
     place.edit(
         "recipe.toml",
         "recipe.toml",
@@ -367,9 +371,8 @@ fn a_run_whose_every_step_is_lost_ends_although_it_may_skip() {
 #[test]
 fn outputs_that_are_not_numbers_are_no_answers() {
     let place = Workplace::new();
-    let mut broken: Value = serde_json::from_str(&place.read("model/config.json")).expect("JSON");
-    broken["text_config"]["rms_norm_eps"] = (-1.0).into();
-    place.write("model/config.json", broken.to_string());
+    // Infinite features of both signs, from finite weights.
+    set_weights(&place, "norm", &|width| (0..width).collect(), f32::MAX);
     for line in [
         "ask --model_name_or_path model --question Why?",
         "ask --model_name_or_path model --question Why? --options yes no",

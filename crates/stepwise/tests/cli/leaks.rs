@@ -217,6 +217,11 @@ fn all_leaks_are_named_at_once() {
     let place = furnished();
     let (bytes, picture) = trained(&place);
     put(&place, "b", "copy.png", &bytes, true);
+    // The copy has a question of the original, so that no answers contradict each other.
+    let own = cases(&place, "a");
+    let mut question = own[of(&own, "train")]["chain"][0].clone();
+    question["evidence"] = json!([]);
+    change(&place, "b", |case| case["chain"] = json!([question]));
     put_of(&place, ("b", "test"), "mirrored.jpg", &jpeg(&flip_vertical(&picture)), false);
     is_refused(&place, "a near-duplicate image, mirrored top to bottom, is in train (a/cases.jsonl:");
     let said = place.refused("check both.toml");

@@ -36,7 +36,8 @@ pub struct Fgsm {
     pub targeted: bool,
     /// Whether the attack starts at a random point of the L-infinity ball of size `eps` instead of at the image, takes a step
     /// of 1.25 `eps`, and is projected to the ball (fast FGSM, Wong, Rice and Kolter, 2020); false by default.
-    #[serde(default)]
+    // Not written where it is false: digests of suites stay those of before this parameter.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub random_start: bool,
 }
 

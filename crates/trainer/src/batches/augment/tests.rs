@@ -493,7 +493,7 @@ fn the_nearest_partner_has_the_most_similar_image_in_every_epoch() {
         assert_eq!(nearest, Some(&other), "{id} {place}");
         yes_no += 1;
     }
-    assert!(nearer > 2 * found.len() && yes_no > 10, "{nearer} draws of {} were farther, {yes_no}", 8 * found.len());
+    assert!(nearer > found.len() && yes_no > 10, "{nearer} draws of {} were farther, {yes_no}", 8 * found.len());
 }
 
 #[test]
