@@ -39,7 +39,6 @@ fn sizes_that_make_no_model_are_refused_and_leave_nothing() {
         "hidden_size = 30",
         "num_attention_heads = 0",
         "patch_size = 0",
-        "patch_size = 7",
         "scale_factor = 3",
         "num_key_value_heads = 3",
         "vision_intermediate_size = 0",

@@ -1,7 +1,8 @@
 //! Images of the sides of a YOLO data set: those in a folder, and those in a list.
 //!
 //! Sheets and lists often name paths of another machine or of a folder above the data set, such as `../train/images` and
-//! `/data/set/images/1.png`. Paths are therefore compared at their ends.
+//! `/data/set/images/1.png`. Paths are therefore compared at their ends: a folder of the data set ends with the whole relative path
+//! of a side, and an absolute path may also end with the folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,9 +15,17 @@ use super::super::record::Place;
 /// Folders and lists of the sides.
 #[derive(Default)]
 pub(super) struct Sides {
-    folders: Vec<(Split, Vec<String>)>,
+    folders: Vec<Folder>,
     /// Listed images by their file names.
     listed: BTreeMap<String, Vec<Listed>>,
+}
+
+/// A folder of a side.
+struct Folder {
+    split: Split,
+    parts: Vec<String>,
+    /// Whether the path begins at a root, so that folders above the data set are part of it.
+    is_absolute: bool,
 }
 
 /// An image in a list.
@@ -42,8 +51,10 @@ impl Sides {
     /// Adds the images of a folder.
     pub(super) fn add_folder(&mut self, split: Split, path: &str) {
         let parts = parts(path);
+        let path = path.trim();
+        let is_absolute = path.starts_with(['/', '\\']) || path.get(1..2) == Some(":");
         if !parts.is_empty() {
-            self.folders.push((split, parts));
+            self.folders.push(Folder { split, parts, is_absolute });
         }
     }
 
@@ -70,8 +81,13 @@ impl Sides {
         let Some((name, folder)) = image.split_last() else { return BTreeSet::new() };
         let same_name = self.listed.get(name).into_iter().flatten();
         let listed = same_name.filter(|listed| fit(&listed.parts, &image)).map(|listed| listed.split);
-        let holds = |wanted: &Vec<String>| (1..=folder.len()).any(|length| fit(&folder[..length], wanted));
-        listed.chain(self.folders.iter().filter(|(_, wanted)| holds(wanted)).map(|(split, _)| *split)).collect()
+        let holds = |wanted: &&Folder| {
+            (1..=folder.len()).any(|length| {
+                let above = &folder[..length];
+                above.ends_with(&wanted.parts) || (wanted.is_absolute && wanted.parts.ends_with(above))
+            })
+        };
+        listed.chain(self.folders.iter().filter(holds).map(|folder| folder.split)).collect()
     }
 
     /// Returns the lines of lists whose image is not among `images`, in the order of the lists.

@@ -94,7 +94,8 @@ fn parquet_files_of_kvasir_vqa_x1_name_their_side() {
     let published = place.source().join("data/train-00000-of-00001.parquet");
     place.write("data/test-00000-of-00001.parquet", fs::read(published).expect("there"));
     let (report, _) = place.import("kvasir-vqa", &rest("25"));
-    assert_eq!((report.split.kind, report.split.train, report.split.test), ("published", 0, 3));
+    let split = (report.split.kind, report.split.train, report.split.test);
+    assert_eq!(split, ("published", 0, 3), "{:?}", report.rows);
     assert_eq!(counted(&report.rows.left_out, "the same image is on a later side"), 4);
 }
 

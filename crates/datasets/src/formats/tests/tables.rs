@@ -372,9 +372,9 @@ fn a_list_where_one_text_is_needed_is_named() {
     let place = Place::new();
     place.picture("x.png", 1);
     for (field, row) in [
-        ("q", json!({"file": "x.png", "q": ["What?"], "a": "CT"})),
-        ("a", json!({"file": "x.png", "q": "What?", "a": ["CT"]})),
-        ("o1", json!({"file": "x.png", "q": "What?", "a": "CT", "o1": ["CT"], "o2": "MRI"})),
+        ("q", json!({"file": "x.png", "patient": "p1", "q": ["What?"], "a": "CT"})),
+        ("a", json!({"file": "x.png", "patient": "p1", "q": "What?", "a": ["CT"]})),
+        ("o1", json!({"file": "x.png", "patient": "p1", "q": "What?", "a": "CT", "o1": ["CT"], "o2": "MRI"})),
     ] {
         let asked = if field == "o1" { columns(&["o1", "o2"]) } else { columns(&[]) };
         place.write("t.jsonl", row.to_string());
