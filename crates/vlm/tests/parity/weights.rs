@@ -295,7 +295,7 @@ fn other_models_are_refused_by_their_type() {
         std::fs::write(folder.path().join("config.json"), config.to_string()).expect("written");
         let problem = refusal(folder.path());
         let expected = format!("config.json: model_type is \"{model_type}\" ({class}): ");
-        let parts = [&expected, "the types \"idefics3\", \"smolvlm\", ", " -> name the complete folder"];
+        let parts = [&expected, "the types \"idefics3\", \"smolvlm\", ", " -> name the folder of such a model"];
         assert!(parts.iter().all(|part| problem.contains(part)), "{problem}");
     }
     let folder = copy_of(&tiny(), &[]);
