@@ -1,6 +1,7 @@
 //! `fgsm`, the fast gradient sign method: one step of size eps along the sign of the loss's pixel gradient (Goodfellow,
 //! Shlens and Szegedy, 2015). With a random start it is the attack of fast adversarial training (Wong, Rice and Kolter, 2020).
 
+use std::fmt;
 use std::sync::Arc;
 
 use rand::Rng;
@@ -24,7 +25,7 @@ const STEP: f64 = 1.25;
 
 /// Perturbation and attack `fgsm`: the fast gradient sign method, one step along the sign of the pixel gradient
 /// (Goodfellow, Shlens and Szegedy, 2015).
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fgsm {
     /// Change of a pixel value before clipping, in 255ths of the full scale, above 0 and at most 255.
@@ -36,9 +37,21 @@ pub struct Fgsm {
     pub targeted: bool,
     /// Whether the attack starts at a random point of the L-infinity ball of size `eps` instead of at the image, takes a step
     /// of 1.25 `eps`, and is projected to the ball (fast FGSM, Wong, Rice and Kolter, 2020); false by default.
-    // Not written where it is false: digests of suites stay those of before this parameter.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub random_start: bool,
+}
+
+/// The digest of a suite has this text. `random_start` is in it only where it is true, so that suites without it keep the
+/// digests that they had before the parameter existed.
+impl fmt::Debug for Fgsm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Fgsm");
+        text.field("eps", &self.eps).field("targeted", &self.targeted);
+        if self.random_start {
+            text.field("random_start", &true);
+        }
+        text.finish()
+    }
 }
 
 impl Perturbation for Fgsm {
