@@ -15,6 +15,8 @@ use stepwise_vlm::adapter::load_adapter;
 use stepwise_vlm::model::Vlm;
 use stepwise_vlm::pipeline::VlmPipeline;
 
+use crate::OPTIONS;
+
 /// Prefix of parameter names in PEFT's files.
 const PREFIX: &str = "base_model.model.";
 
@@ -45,14 +47,6 @@ fn micro_batch(pipeline: &VlmPipeline, examples: &[TrainingExample]) -> MicroBat
 fn optimizer() -> AdamW {
     AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 })
 }
-
-const OPTIONS: StepOptions = StepOptions {
-    rates: Rates::same(1e-3),
-    max_grad_norm: 0.0,
-    dropout_key: 0,
-    gradient_checkpointing: false,
-    objective_progress: 0.0,
-};
 
 fn near(what: &str, mine: f64, recorded: &Value, tolerance: f64) {
     let recorded = recorded.as_f64().expect("a number");

@@ -11,7 +11,8 @@ use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 
-use super::{OPTIONS, TrainingExample, adamw, examples, options, packed};
+use super::{TrainingExample, adamw, examples, options, packed};
+use crate::OPTIONS;
 
 const BETA: f64 = 0.5;
 

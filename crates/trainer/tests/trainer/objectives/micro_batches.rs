@@ -13,7 +13,8 @@ use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;
 use stepwise_vlm::pipeline::VlmPipeline;
 
-use super::{OPTIONS, adamw, all, all_with, examples, options, packed};
+use super::{adamw, all, all_with, examples, options, packed};
+use crate::OPTIONS;
 
 /// Takes a step; the trainable parameters after it come last.
 fn after(

@@ -19,19 +19,8 @@ use stepwise_trainer::batches::adversarial::PendingBatch;
 use stepwise_trainer::batches::examples::{MicroBatch, TrainingExample};
 use stepwise_trainer::objective::{OptionsToScore, Partner, ReferenceScores, Scoring};
 use stepwise_trainer::optim::adamw::{AdamW, AdamWConfig};
-use stepwise_trainer::optim::part_rates::Rates;
-use stepwise_trainer::optim::step::StepOptions;
 use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::pipeline::VlmPipeline;
-
-/// Steps without limit of the gradient's norm, without dropout and without checkpointing.
-const OPTIONS: StepOptions = StepOptions {
-    rates: Rates::same(1e-3),
-    max_grad_norm: 0.0,
-    dropout_key: 0,
-    gradient_checkpointing: false,
-    objective_progress: 0.0,
-};
 
 /// AdamW without weight decay.
 fn adamw() -> AdamW {
