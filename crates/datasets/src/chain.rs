@@ -237,20 +237,6 @@ mod tests {
     }
 
     #[test]
-    fn both_neighbours_of_a_step_are_easily_confused() {
-        let scale = ["none", "mild", "moderate", "severe"];
-        for (step, near) in [(0, vec!["mild"]), (1, vec!["none", "moderate"]), (3, vec!["moderate"])] {
-            let mut chain = Chain::new(1, "a", 10, 10);
-            chain.ordinal(Ask::new("17", "How large?"), &scale, step);
-            let item = chain.finish().remove(0);
-            let Answer::Choice { options, gold, .. } = &item.answer else { panic!("a choice") };
-            let mut confusable: Vec<&str> = item.confusable.iter().map(|place| options[*place].as_str()).collect();
-            confusable.sort_by_key(|text| scale.iter().position(|step| step == text));
-            assert_eq!((options[gold[0]].as_str(), confusable), (scale[step], near));
-        }
-    }
-
-    #[test]
     fn twins_name_each_other_and_disagree() {
         for case in ["a", "b", "c", "d"] {
             let mut chain = Chain::new(1, case, 10, 10);
