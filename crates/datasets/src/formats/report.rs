@@ -59,6 +59,9 @@ pub struct FormatReport {
     pub warnings: Vec<String>,
 }
 
+/// Largest number of notes, and of warnings, that are printed; the report's file has all of them.
+const PRINTED_REMARKS: usize = 20;
+
 /// What became of rows or questions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Flow {
@@ -147,8 +150,8 @@ impl FormatReport {
         let SplitReport { kind, train, validation, test, crossed } = &self.split;
         lines.push(format!("split ({kind}): train {train}, validation {validation}, test {test} cases"));
         lines.extend(crossed.lines());
-        lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
-        lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
+        lines.extend(remarks("note", &self.notes));
+        lines.extend(remarks("warning", &self.warnings));
         // Questions and names of the source may hold line breaks.
         let printable = |letter: char| if letter.is_control() { ' ' } else { letter };
         lines.into_iter().map(|line| line.chars().map(printable).collect()).collect()
@@ -183,6 +186,15 @@ impl FormatReport {
         let listed = if reasons.is_empty() { String::new() } else { format!("\n{}\n", reasons.join("\n")) };
         Problem::new(source, format!("gives no case; rows read: {read}{listed}"), advice)
     }
+}
+
+/// Returns the lines of the first remarks of a kind and, where there are more, a line with their number.
+fn remarks(kind: &str, all: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = all.iter().take(PRINTED_REMARKS).map(|one| format!("{kind}: {one}")).collect();
+    if all.len() > PRINTED_REMARKS {
+        lines.push(format!("{kind}: {} more in {REPORT_FILE}", all.len() - PRINTED_REMARKS));
+    }
+    lines
 }
 
 /// Writes the report to `import.json` in the folder `out`.

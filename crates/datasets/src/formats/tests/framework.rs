@@ -333,6 +333,16 @@ fn the_report_has_one_line_for_each_reason() {
 }
 
 #[test]
+fn many_notes_and_warnings_are_cut_and_counted() {
+    let remarks = |count: usize| (0..count).map(|place| format!("image {place}")).collect::<Vec<_>>();
+    let report = FormatReport { notes: remarks(20), warnings: remarks(23), ..FormatReport::default() };
+    let lines = report.lines();
+    let count = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();
+    assert_eq!((count("note: image"), count("note: "), count("warning: image")), (20, 20, 20));
+    assert_eq!(lines.last().map(String::as_str), Some("warning: 3 more in import.json"));
+}
+
+#[test]
 fn a_folder_with_other_files_is_not_written_to() {
     let place = Place::new();
     let options = table(&place, "x.png,What?,CT\n");
