@@ -60,7 +60,9 @@ const NAMED: usize = 4;
 
 /// Notes on scoring, tests, left-out questions with reasons, caps, and checks against fake robustness.
 fn footnotes(summary: &Summary) -> Vec<String> {
-    let mut notes = vec![String::new(), judged(summary)];
+    let mut notes = vec![String::new()];
+    notes.extend(use_of_the_image(summary));
+    notes.push(judged(summary));
     notes.extend(tests(summary));
     notes.extend(sentences(summary));
     let mut reasons: IndexMap<&str, (usize, Vec<String>)> = IndexMap::new();
@@ -95,6 +97,21 @@ fn footnotes(summary: &Summary) -> Vec<String> {
 /// Returns whether the summary compares the model with a base.
 fn is_paired(summary: &Summary) -> bool {
     summary.conditions.iter().any(|condition| condition.gain_vs_base.is_some())
+}
+
+/// Note that says whether the model uses the image more than the base; None where no image was exchanged, or without a
+/// base.
+fn use_of_the_image(summary: &Summary) -> Option<String> {
+    let metric = summary.metrics.get("image_score")?;
+    let (gain, base) = metric.gain_vs_base.as_ref().zip(metric.base)?;
+    let more = match gain.value? {
+        value if gain.is_clear() && value > 0.0 => "more than the base",
+        _ if gain.is_clear() => "less than the base",
+        _ => "neither surely more nor surely less than the base",
+    };
+    let [now, then] = [metric.estimate.value, base.value].map(number);
+    let gain = with_interval(gain);
+    Some(format!("the model uses the image {more}: paired image score {now}, base {then}, {gain}; 0.5 is no use of the image"))
 }
 
 /// Note on the scoring rule, the parser and unparsed responses.
