@@ -7,6 +7,7 @@ use crate::case_schema::SHA256;
 use crate::dhash::parse_phash;
 use crate::image::MAX_DIMENSION;
 use crate::io::contained::is_inside;
+use crate::io::digest::is_sha256;
 
 const ORIENTATIONS: [&str; 2] = ["radiological", "neurological"];
 
@@ -48,7 +49,7 @@ fn check_image(image: &Image, at: &str, faults: &mut Faults) {
             faults.add(format!("{at}.{key}"), format!("is {side}"), format!("use 1 to {MAX_DIMENSION} pixels"));
         }
     }
-    if image.sha256.len() != 64 || !image.sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+    if !is_sha256(&image.sha256) {
         faults.add(format!("{at}.sha256"), "is not 64 lower-case hexadecimal digits", format!("write {SHA256}"));
     }
     if image.phash.as_deref().is_some_and(|phash| parse_phash(phash).is_none()) {

@@ -32,6 +32,12 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Returns whether `text` is a SHA-256 as this project writes it: 64 lower-case hexadecimal digits.
+#[must_use]
+pub fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +49,9 @@ mod tests {
         std::fs::write(&path, "abc").expect("writable");
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256_file(&path).expect("there"), (expected.into(), 3));
+        assert!(is_sha256(expected));
+        for other in [&expected[1..], &expected.to_uppercase(), &expected.replace('b', "g"), ""] {
+            assert!(!is_sha256(other), "{other}");
+        }
     }
 }

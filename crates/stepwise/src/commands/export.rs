@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use stepwise_data::conversation::{Conversation, Part, Role};
 use stepwise_trainer::checkpoint::source::ModelSource;
+use stepwise_trainer::trained::images::{IMAGES_FILE, TrainedImages};
 use stepwise_vlm::adapter::{load_adapter, merge, save_adapter};
 use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::images::processor::ImageOptions;
@@ -44,14 +45,15 @@ type Answers = Vec<Vec<f64>>;
 const TOLERANCE: [(&str, f64); 2] = [("float32", 1e-3), ("bfloat16", 0.5)];
 
 /// Writes the adapter, or the model with the adapter merged into its weights, and a model card to the new folder
-/// `args.out`, on the CPU. Then loads the result and compares its answers with those of the original.
+/// `args.out`, on the CPU; with a merged model also the list of the images that it was trained on, where they are known.
+/// Then loads the result and compares its answers with those of the original.
 ///
 /// # Errors
 ///
 /// [`Failure::Input`] when the output folder exists or cannot be created, there is no model at the path, the path has
-/// no adapter for `peft`, or the model or the adapter cannot be loaded. [`Failure::Run`] when a question cannot be
-/// answered, a file cannot be written, or the result cannot be loaded or gives other answers. A created output folder
-/// and its files stay after an error.
+/// no adapter for `peft`, or the model, the adapter or the trained images cannot be read. [`Failure::Run`] when a
+/// question cannot be answered, a file cannot be written, or the result cannot be loaded or gives other answers. A
+/// created output folder and its files stay after an error.
 pub fn run(args: &Args) -> CommandResult {
     folder::must_be_new(&args.out)?;
     let _heartbeat = Heartbeat::start(format!("exporting {} and checking the result", args.path.display()));
@@ -63,6 +65,10 @@ pub fn run(args: &Args) -> CommandResult {
         );
         return Err(Failure::input(problem));
     }
+    let images = match args.format.as_str() {
+        "merged" => TrainedImages::of_model(&args.path, args.base.as_deref()).map_err(Failure::input)?,
+        _ => None,
+    };
     let chosen = device::choose(Some("cpu"))?;
     let mut pipeline = source.load(&chosen.device, ImageOptions::default()).map_err(Failure::input)?;
     let before = answers(&pipeline)?;
@@ -85,6 +91,10 @@ pub fn run(args: &Args) -> CommandResult {
     // A merged folder is complete; the processor of a PEFT folder is loaded from the base.
     let note = (own_options && args.format == "peft").then(|| options_note(&options));
     write_card(&args.out, &args.format, &source.model, note.as_deref())?;
+    if let Some(images) = &images {
+        folder::write(&args.out.join(IMAGES_FILE), &images.text())?;
+        tell!("{IMAGES_FILE}: sha256 of the {} images that the model was trained on", images.count());
+    }
     let after = answers(&again.load(&chosen.device, ImageOptions::default()).map_err(Failure::run)?)?;
     let difference = largest_difference(&before, &after);
     if difference > tolerance {

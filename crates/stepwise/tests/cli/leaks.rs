@@ -1,6 +1,8 @@
 //! Patients and images on both sides of the split: every command that uses cases refuses them, in one folder and across
 //! folders, unless `--allow-leaks` is given, and reports then say so.
 
+mod base;
+
 use std::fs;
 use std::io::Cursor;
 

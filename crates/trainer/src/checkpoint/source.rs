@@ -130,6 +130,13 @@ impl ModelSource {
         Err(misplaced(path, Wanted::Source).into())
     }
 
+    /// Returns the folder of the untouched base: [`ModelSource::base`], or with an adapter [`ModelSource::model`]. None
+    /// where no base is known.
+    #[must_use]
+    pub fn untouched(&self) -> Option<&Path> {
+        self.base.as_ref().or(self.adapter.as_ref().map(|_| &self.model)).map(PathBuf::as_path)
+    }
+
     /// Returns the image settings that replace settings of the model folder: those of the run's recipe, or else those that
     /// an adapter folder states.
     ///

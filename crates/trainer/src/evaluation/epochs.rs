@@ -52,7 +52,8 @@ pub struct EpochEvaluator {
     questions: u64,
     /// Facts in the head of the report, as name and value.
     facts: Vec<(String, String)>,
-    /// Sentence about evaluation cases that the training contains in part; None where there are none.
+    /// Sentences about evaluation cases that the training, or an earlier one of the base, contains in part; None where
+    /// there are none.
     leaks: Option<String>,
     base: Option<(Vec<Outcome>, Summary)>,
     /// Summaries of the epochs evaluated so far, with the number of the epoch.
@@ -316,9 +317,10 @@ impl EpochEvaluator {
         .write(self.render, &run.join("report.html"), &self.folder.join("tables"))
     }
 
-    /// Sets a sentence for the report about evaluation cases that the training contains in part; None for none.
-    pub fn set_leaks(&mut self, sentence: Option<String>) {
-        self.leaks = sentence;
+    /// Sets sentences for the report about evaluation cases that the training, or an earlier training of the base,
+    /// contains in part; None for none.
+    pub fn set_leaks(&mut self, sentences: Option<String>) {
+        self.leaks = sentences;
     }
 
     /// Returns all epochs evaluated so far next to the base; None without a suite. `delivered` is the delivered epoch;

@@ -6,9 +6,13 @@ use stepwise_data::io::digest::sha256_file;
 
 use crate::learner::OPTIMIZER_FILE;
 use crate::progress::Progress;
+use crate::trained::images::IMAGES_FILE;
 
 /// Ends of the names of the files in a folder of a model or an adapter that loading may read.
 const ENDS: [&str; 6] = ["json", "safetensors", "bin", "jinja", "txt", "model"];
+
+/// Files with such an end that loading does not read.
+const NOT_READ: [&str; 2] = [OPTIMIZER_FILE, IMAGES_FILE];
 
 /// Weights in the format of PyTorch, which are read in a folder without safetensors only.
 const PICKLED: &str = "bin";
@@ -24,7 +28,8 @@ pub(super) fn read_files(folder: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
         let is_read = path.extension().is_some_and(|end| ENDS.iter().any(|other| end == *other));
-        if is_read && path.file_name().is_some_and(|name| name != OPTIMIZER_FILE) && path.is_file() {
+        let is_other = path.file_name().is_some_and(|name| NOT_READ.iter().any(|other| name == *other));
+        if is_read && !is_other && path.is_file() {
             paths.push(path);
         }
     }
@@ -90,7 +95,8 @@ mod tests {
                 .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
                 .collect::<Vec<_>>()
         };
-        let first = names(&["config.json", "README.md", "adapter_model.bin", OPTIMIZER_FILE, "merges.txt"]);
+        let others = ["config.json", "README.md", "adapter_model.bin", OPTIMIZER_FILE, IMAGES_FILE, "merges.txt"];
+        let first = names(&others);
         assert_eq!(first, ["adapter_model.bin", "config.json", "merges.txt"]);
         assert_eq!(names(&["model.safetensors"]), ["config.json", "merges.txt", "model.safetensors"]);
     }

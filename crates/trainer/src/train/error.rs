@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use stepwise_benchmark::suite_file::SuiteError;
 use stepwise_curriculum::PlanError;
+use stepwise_data::problem::Problems;
 
 use crate::batches::examples::ExampleError;
 use crate::cases::CasesError;
@@ -21,6 +22,9 @@ pub enum TrainError {
     /// The cases cannot be loaded.
     #[error(transparent)]
     Cases(#[from] CasesError),
+    /// The images that the base was trained on cannot be read.
+    #[error(transparent)]
+    TrainedImages(#[from] Problems),
     /// The model cannot be prepared, saved or restored.
     #[error(transparent)]
     Learner(#[from] LearnerError),

@@ -21,6 +21,7 @@ use crate::preflight::images::{self, LookedAt};
 use crate::preflight::token_stats::LargestBatch;
 use crate::progress::Progress;
 use crate::trained::Trained;
+use crate::trained::known::known_to_base;
 
 /// A run that is ready to train: inputs are read and checked, and a resumed run is restored.
 pub struct PreparedRun<'a> {
@@ -37,8 +38,8 @@ impl<'a> PreparedRun<'a> {
     /// # Errors
     /// When the cases or the model cannot be loaded, an image is damaged or refused, a patient or an image is on two
     /// sides of the split (unless [`TrainOptions::leaks`] allows it), a phase has no questions, a training example cannot
-    /// be encoded or is longer than `cutoff_len`, the folder is occupied, or the checkpoint belongs to another recipe or
-    /// other inputs.
+    /// be encoded or is longer than `cutoff_len`, the list of images that the base was trained on cannot be read, the
+    /// folder is occupied, or the checkpoint belongs to another recipe or other inputs.
     pub fn new(options: &TrainOptions<'a>, progress: &mut dyn Progress) -> Result<Self, TrainError> {
         let recipe = options.recipe;
         // What was trained so far is compared first: other data or another model may not even load.
@@ -52,11 +53,14 @@ impl<'a> PreparedRun<'a> {
         let run_plan = RunPlan::new(recipe, &cases.train)?;
         let LookedAt { fingerprints, leaks } = images::check(&cases, options.leaks, progress)?;
         let mut trained = Trained::of(&cases, fingerprints);
+        let mut sentences = Vec::new();
         if !leaks.problems.is_empty() {
             Problems(leaks.problems).to_string().lines().for_each(|line| progress.warning(line));
-            trained.leaks = trained.seen_in_run(&cases, &leaks.near).map(|seen| seen.sentence());
-            trained.leaks.iter().for_each(|sentence| progress.warning(sentence));
+            sentences.extend(trained.seen_in_run(&cases, &leaks.near).map(|seen| seen.sentence()));
         }
+        sentences.extend(known_to_base(&recipe.model_name_or_path, &cases)?);
+        sentences.iter().for_each(|sentence| progress.warning(sentence));
+        trained.leaks = (!sentences.is_empty()).then(|| sentences.join(". "));
         let mut learner = Learner::new(recipe, &options.device, progress)?;
         cases.set_box_grids(&learner.pipeline.processor).iter().for_each(|line| progress.warning(line));
         if recipe.compares_thumbnails() {

@@ -1,14 +1,48 @@
-//! Comparison of the evaluated cases with what the run was trained on.
+//! Comparison of the evaluated cases with what the run, its base and the model were trained on.
 
 use std::path::Path;
 
 use stepwise_data::case::Split;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::cases::Cases;
+use stepwise_trainer::checkpoint::source::ModelSource;
+use stepwise_trainer::trained::known::{known_to_base, known_to_model};
 use stepwise_trainer::trained::{SeenCases, Trained};
 
 use super::Args;
 use crate::exit::Failure;
+
+/// Looks for evaluated cases that show images of a training: the training of the run, an earlier one of its base, or the
+/// training of a model without a run. `recipe` is the recipe of the run. Returns sentences for the report where there are
+/// such cases.
+///
+/// # Errors
+///
+/// [`Failure::Input`] where the run was trained on such cases, and `--allow-leaks` is not given, or where a list of trained
+/// images cannot be read.
+pub fn check(
+    args: &Args,
+    source: &ModelSource,
+    recipe: Option<&Recipe>,
+    cases: &Cases,
+) -> Result<Option<String>, Failure> {
+    let of_run = match (recipe, &source.recipe) {
+        (Some(recipe), Some(path)) => seen_in_run(args, (recipe, path), cases)?,
+        _ => None,
+    };
+    let of_base = match source.untouched() {
+        Some(base) => known_to_base(base, cases).map_err(Failure::input)?,
+        None => None,
+    };
+    let of_model = match source {
+        ModelSource { adapter: None, recipe: None, model, .. } => {
+            known_to_model(model, cases).map_err(Failure::input)?
+        }
+        _ => None,
+    };
+    of_base.iter().chain(&of_model).for_each(|sentence| tell!("warning: {sentence}"));
+    Ok([of_run, of_base, of_model].into_iter().flatten().reduce(|first, next| format!("{first}. {next}")))
+}
 
 /// Looks for evaluated cases that show images of the run's training data, or belong to its patients. `recipe` is the
 /// recipe in the folder of the run, and its path. Returns a sentence for the report where there are any and
@@ -17,7 +51,7 @@ use crate::exit::Failure;
 /// # Errors
 ///
 /// [`Failure::Input`] where there are such cases, and `--allow-leaks` is not given.
-pub fn check(args: &Args, (recipe, path): (&Recipe, &Path), cases: &Cases) -> Result<Option<String>, Failure> {
+fn seen_in_run(args: &Args, (recipe, path): (&Recipe, &Path), cases: &Cases) -> Result<Option<String>, Failure> {
     if args.data.is_none() && args.split.map(Split::from) == Some(Split::Train) {
         return Ok(None);
     }

@@ -142,10 +142,7 @@ pub fn run(args: &Args) -> CommandResult {
     };
     let (data, mut cases) = inputs::cases(args, recipe.as_ref())?;
     cases.identify_pictures().map_err(Failure::input)?;
-    let leaks = match (&recipe, &source.recipe) {
-        (Some(recipe), Some(path)) => leaks::check(args, (recipe, path), &cases)?,
-        _ => None,
-    };
+    let leaks = leaks::check(args, &source, recipe.as_ref(), &cases)?;
     let suite = inputs::suite(args, recipe.as_ref())?;
     let images = recipe.as_ref().map(of_recipe).unwrap_or_default();
     // Made before the evaluation, so that no results are lost because the folder cannot be written.

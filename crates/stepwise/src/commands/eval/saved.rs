@@ -30,7 +30,7 @@ pub struct SavedResults<'a> {
     pub plan: &'a Plan<'a>,
     /// Images of the cases.
     pub images: &'a CaseImages,
-    /// Sentence about cases that the training contains in part; None where there are none.
+    /// Sentences about cases that the training, or an earlier one of the base, contains in part; None where there are none.
     pub leaks: Option<&'a str>,
 }
 
@@ -86,11 +86,10 @@ impl SavedResults<'_> {
 
     /// Facts for the head of the report, as pairs of name and value.
     fn facts(&self) -> Vec<(String, String)> {
-        let base = self.source.base.as_ref().or(self.source.adapter.as_ref().map(|_| &self.source.model));
         let facts = [
             ("Model", Some(self.path.display().to_string())),
             ("Checkpoint", self.source.delivered.as_ref().map(Delivered::label)),
-            ("Base", base.map(|base| base.display().to_string())),
+            ("Base", self.source.untouched().map(|base| base.display().to_string())),
             ("Cases", Some(self.data.source.to_string())),
             ("Suite", Some(self.plan.suite.name.clone())),
             ("Device", Some(self.device.to_owned())),

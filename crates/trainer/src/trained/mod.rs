@@ -1,7 +1,10 @@
 //! What a run was trained on: patients and images, recorded in its folder, so that later evaluations can tell whether
 //! cases were trained on, also when the training data is gone.
 
-use std::collections::{BTreeMap, HashMap};
+pub mod images;
+pub mod known;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 
@@ -24,7 +27,8 @@ const SCHEMA: &str = "trained/1";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trained {
     cases: Vec<TrainedCase>,
-    /// Sentence about evaluation cases of the run itself that the training contains in part; None where there are none.
+    /// Sentences about evaluation cases of the run itself that the training, or an earlier training of its base, contains
+    /// in part; None where there are none.
     pub leaks: Option<String>,
 }
 
@@ -105,15 +109,10 @@ impl Trained {
     /// # Errors
     /// When the file cannot be read or is not one of this version.
     pub fn read(run: &Path) -> io::Result<Option<Self>> {
-        let file = match std::fs::File::open(run.join(TRAINED_FILE)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file?,
-        };
-        let mut lines = BufReader::new(file).lines();
-        let Head { leaks, .. } = Head::read(lines.next())?;
+        let Some((Head { leaks, .. }, lines)) = open(run)? else { return Ok(None) };
         let mut cases = Vec::new();
         for line in lines {
-            let Line { place, group_id, images } = serde_json::from_str(&line?)?;
+            let Line { place, group_id, images } = line?;
             let image = |ImageLine { sha256, fingerprint }| {
                 let bytes = fingerprint.and_then(|text| STANDARD.decode(text).ok());
                 (sha256, bytes.and_then(|bytes| Fingerprint::from_bytes(&bytes)))
@@ -222,12 +221,34 @@ impl Trained {
     }
 }
 
-/// Returns the sentence of [`Trained::leaks`] that the run in the folder `run` recorded. None without a record, or where
+/// Opens the record in the folder of a run: its first line, and its lines about cases, which are read one by one. None
+/// where the run has none.
+fn open(run: &Path) -> io::Result<Option<(Head, impl Iterator<Item = io::Result<Line>>)>> {
+    let file = match std::fs::File::open(run.join(TRAINED_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut lines = BufReader::new(file).lines();
+    let head = Head::read(lines.next())?;
+    Ok(Some((head, lines.map(|line| -> io::Result<Line> { Ok(serde_json::from_str(&line?)?) }))))
+}
+
+/// Returns the sentences of [`Trained::leaks`] that the run in the folder `run` recorded. None without a record, or where
 /// it cannot be read.
 #[must_use]
 pub fn recorded_leaks(run: &Path) -> Option<String> {
-    let file = std::fs::File::open(run.join(TRAINED_FILE)).ok()?;
-    Head::read(BufReader::new(file).lines().next()).ok()?.leaks
+    let (head, _) = open(run).ok()??;
+    head.leaks
+}
+
+/// Returns the digests of the images that the run in the folder `run` recorded; empty without a record.
+fn recorded_images(run: &Path) -> io::Result<BTreeSet<String>> {
+    let Some((_, lines)) = open(run)? else { return Ok(BTreeSet::new()) };
+    let mut digests = BTreeSet::new();
+    for line in lines {
+        digests.extend(line?.images.into_iter().map(|image| image.sha256));
+    }
+    Ok(digests)
 }
 
 /// Group and image digests of a case.
