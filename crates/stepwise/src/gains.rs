@@ -111,7 +111,9 @@ fn use_of_the_image(summary: &Summary) -> Option<String> {
     };
     let [now, then] = [metric.estimate.value, base.value].map(number);
     let gain = with_interval(gain);
-    Some(format!("the model uses the image {more}: paired image score {now}, base {then}, {gain}; 0.5 is no use of the image"))
+    Some(format!(
+        "the model uses the image {more}: paired image score {now}, base {then}, {gain}; 0.5 is no use of the image"
+    ))
 }
 
 /// Note on the scoring rule, the parser and unparsed responses.
