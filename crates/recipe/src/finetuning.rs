@@ -152,7 +152,8 @@ const FOREIGN_TYPES: Words<&str> = &[
     ("sft", "\"lora\" or \"full\": the training is always supervised fine-tuning"),
 ];
 
-const VISION: &str = "Freezes the vision tower. Image features are cached if the connector is frozen too.";
+const VISION: &str = "Freezes the vision tower. Image features are cached if the connector is frozen too, else the outputs of \
+                      the tower.";
 const CONNECTOR: &str = "Freezes the connector between vision tower and decoder.";
 
 /// Reads `finetuning_type` and its table, `[lora]` or `[full]`. Wrong values are reported, as is the table of the other

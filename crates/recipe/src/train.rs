@@ -81,7 +81,8 @@ pub struct Train {
     pub answer_form: AnswerForm,
     /// Whether the prefix that questions of a micro-batch share, such as their image, is computed only once.
     pub share_prefix: bool,
-    /// Memory for cached image features in GiB, at least 0. Used only while vision tower and connector are frozen.
+    /// Memory in GiB, at least 0, for cached image features while vision tower and connector are frozen, and for cached inputs of
+    /// the first trained block of the tower otherwise.
     pub feature_cache_gb: f64,
     /// Folder in which cached image features are kept after the run; None keeps them in memory only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -242,7 +243,12 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
             "Computes the prefix that questions of a micro-batch share, such as their image, only once. The result is the same up to \
              rounding.",
         ),
-        feature_cache_gb: section.float("feature_cache_gb", 1.0, 0.0.., "Memory for cached image features, in GiB."),
+        feature_cache_gb: section.float(
+            "feature_cache_gb",
+            1.0,
+            0.0..,
+            "Memory for cached image features, or for the cached inputs of the first trained block of the vision tower, in GiB.",
+        ),
         feature_cache_dir: section.path("feature_cache_dir", None, "Folder in which cached image features are kept after the run."),
         feature_cache_disk_gb: section.float("feature_cache_disk_gb", 16.0, 0.0.., "Largest size of that folder, in GiB."),
         early_stopping: best_epoch::read_early_stopping(&mut section),

@@ -151,8 +151,8 @@ impl Learner {
     }
 
     /// Freezes the parts `freeze`, in place of those of the earlier call and in addition to what the recipe never
-    /// trains, and empties the feature cache. Returns whether anything changed. Frozen parameters take no optimiser
-    /// step, and their moments stay unchanged.
+    /// trains, and empties the cache of image features and states. Returns whether anything changed. Frozen parameters take no
+    /// optimiser step, and their moments stay unchanged.
     pub fn freeze(&mut self, freeze: Freeze) -> bool {
         if freeze == self.freeze {
             return false;
@@ -161,7 +161,7 @@ impl Learner {
         let trained = &self.trained;
         let learns = |name: &str| trained.contains(name) && !is_frozen(freeze, ModelPart::of(name));
         self.pipeline.model.visit(&mut SetLearning(learns));
-        // Empties the feature cache: its features may come from earlier weights.
+        // Empties the cache: what it holds may come from earlier weights, and other blocks may be trained now.
         self.pipeline.remember(&self.limits);
         true
     }
@@ -233,6 +233,8 @@ impl Learner {
         }
         let moments = self.saved_moments(&folder.join(OPTIMIZER_FILE), &device)?;
         self.optimizer.restore(steps, moments, &device);
+        // Empties the cache: what it holds may come from earlier weights.
+        self.pipeline.remember(&self.limits);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::recipe_to_model::is_frozen;
 use indexmap::IndexMap;
 use stepwise_recipe::Freeze;
-use stepwise_vlm::model::{ModelPart, Vlm};
+use stepwise_vlm::model::{EncoderBlocks, ModelPart, Vlm};
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 
 /// Trainable layers of one model part with the same adapter rank.
@@ -32,14 +32,17 @@ pub struct TrainableParameters {
     pub frozen: BTreeMap<ModelPart, usize>,
     /// Number of values that are frozen in this phase but trained in another one.
     pub resting: usize,
+    /// Blocks of the image encoder that are trained or have adapters.
+    pub blocks: EncoderBlocks,
 }
 
 impl TrainableParameters {
     /// Counts the trainable and frozen parameters of `model`, which is not changed.
     pub fn of(model: &mut Vlm) -> Self {
+        let blocks = model.encoder_blocks();
         let mut count = Count {
             ranks: BTreeMap::new(),
-            trainable: Self { groups: Vec::new(), frozen: BTreeMap::new(), resting: 0 },
+            trainable: Self { groups: Vec::new(), frozen: BTreeMap::new(), resting: 0, blocks },
         };
         model.visit(&mut count);
         count.trainable
@@ -52,7 +55,8 @@ impl TrainableParameters {
         let (resting, groups): (Vec<Group>, Vec<Group>) =
             self.groups.iter().cloned().partition(|group| is_frozen(freeze, group.part));
         let resting = self.resting + resting.iter().map(|group| group.parameters).sum::<usize>();
-        Self { groups, resting, frozen: self.frozen.clone() }
+        let trained = self.blocks.trained.filter(|_| !is_frozen(freeze, ModelPart::Vision));
+        Self { groups, resting, frozen: self.frozen.clone(), blocks: EncoderBlocks { trained, ..self.blocks } }
     }
 
     /// Returns the total number of trainable values.

@@ -57,6 +57,8 @@ pub(crate) type TileSizes = [usize; 3];
 pub(crate) struct EncoderPlan {
     /// Sizes of the tiles in order.
     pub sizes: Vec<TileSizes>,
+    /// Number of hidden states of each tile, in order.
+    pub rows: Vec<usize>,
     /// Attention of every patch to all patches of its tile.
     pub whole: Arc<AttentionPlan>,
     /// Attention within windows, for families that have layers with windows.
@@ -75,9 +77,9 @@ impl EncoderPlan {
     /// some height and width in pixels.
     pub fn of_tiles(sizes: Vec<TileSizes>, rows: impl Fn(usize, usize) -> usize) -> Self {
         let of_size = |[tiles, height, width]: &TileSizes| std::iter::repeat_n(rows(*height, *width), *tiles);
-        let lengths: Vec<usize> = sizes.iter().flat_map(of_size).collect();
-        let whole = Arc::new(AttentionPlan::sequences(&lengths, false));
-        Self { sizes, whole, windows: None, angles: None, order: None, restore: None }
+        let rows: Vec<usize> = sizes.iter().flat_map(of_size).collect();
+        let whole = Arc::new(AttentionPlan::sequences(&rows, false));
+        Self { sizes, rows, whole, windows: None, angles: None, order: None, restore: None }
     }
 
     /// Returns the rows of `patches`, `[patches of all tiles, width]`, each tile row by row, in the order of the layers.
@@ -89,12 +91,10 @@ impl EncoderPlan {
     }
 }
 
-/// Returns whether `name` is a parameter of one of the layers `list.COUNT`, `list.COUNT + 1` and so on, where `list` is the
-/// module name of all layers, and layers count from 0.
-pub(crate) fn is_in_layer_from(count: usize, list: &str, name: &str) -> bool {
-    let rest = name.strip_prefix(list).and_then(|rest| rest.strip_prefix('.'));
-    let index = rest.and_then(|rest| rest.split('.').next()).and_then(|index| index.parse::<usize>().ok());
-    index.is_some_and(|index| index >= count)
+/// Returns the index of the layer to which the parameter `name` belongs: N for the module `list.N`, where `list` is the module
+/// name of all layers. None for parameters outside these layers.
+pub(crate) fn layer_of(list: &str, name: &str) -> Option<usize> {
+    name.strip_prefix(list)?.strip_prefix('.')?.split('.').next()?.parse().ok()
 }
 
 /// Image encoder with its connector. `Tensor<4>` are normalised pixels of tiles of one size,
@@ -114,10 +114,18 @@ pub(crate) trait Encoder: Clone + Debug {
     /// The first columns are the decoder's input; further sets are added after its first layers, one after each.
     fn connect(&self, encoded: Tensor<2>, plan: &EncoderPlan, pass: &Pass) -> Tensor<2>;
 
+    /// Returns the number of functions that [`Encoder::blocks`] returns.
+    fn block_count(&self) -> usize;
+
+    /// Returns the index, in [`Encoder::blocks`], of the block to which the parameter `name` of the image encoder belongs; None
+    /// for a parameter of [`Encoder::embed`]. Layers and a norm that no block computes have indices from
+    /// [`Encoder::block_count`] on.
+    fn block_of(&self, name: &str) -> Option<usize>;
+
     /// Returns whether the parameter `name` lies behind the last layer whose output becomes features. No computation uses
     /// such a parameter, so it has no gradient. False for families whose connector takes the output of the last layer.
-    fn is_behind_features(&self, _name: &str) -> bool {
-        false
+    fn is_behind_features(&self, name: &str) -> bool {
+        self.block_of(name).is_some_and(|block| block >= self.block_count())
     }
 
     /// Calls `visitor` for every parameter, in a fixed order.

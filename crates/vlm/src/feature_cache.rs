@@ -1,4 +1,5 @@
-//! Cache of image features by the digest of their tile: in memory, and optionally on disk for later runs.
+//! Cache of image features, or of states of the image encoder, by the digest of their tile: in memory, and optionally on disk for
+//! later runs.
 //!
 //! Once memory or disk is full, new entries are not stored and old ones stay. Training visits all images in rounds, and
 //! in that order a least-recently-used cache would drop each entry just before its next use.
@@ -12,12 +13,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 use stepwise_data::io::digest::hex;
 
-/// Size limits and folder of the image-feature cache.
+/// Size limits and folder of the cache of image features, or of states of the image encoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeatureLimits {
     /// Limit of the cache in memory, in bytes; 1 GiB by default.
     pub memory_bytes: u64,
-    /// Folder of the cache on disk, which later runs reuse; `None` caches in memory only.
+    /// Folder of the cache on disk, which later runs reuse; `None` caches in memory only. States of the image encoder are never on
+    /// disk.
     pub folder: Option<PathBuf>,
     /// Limit of the cache on disk, in bytes, for the features of all models in the folder together. Writing stops once
     /// it is reached; 0, the default, writes nothing.
@@ -56,7 +58,7 @@ fn kind(device: &Device) -> Option<String> {
 /// SHA-256 of a tile's pixels.
 pub(crate) type TileDigest = [u8; 32];
 
-/// Cache of image features by the digest of their tile, for one model.
+/// Cache of the rows of tiles, by the digest of the tile and for one model: image features, or states of the image encoder.
 pub(crate) struct FeatureCache {
     known: HashMap<TileDigest, Tensor<2>>,
     bytes: u64,
@@ -73,7 +75,7 @@ impl FeatureCache {
         Self { known: HashMap::new(), bytes: 0, most: limits.memory_bytes, disk }
     }
 
-    /// Returns the features of a tile, `[features_per_tile, width]`, from memory or else from disk. Returns None
+    /// Returns the rows of a tile, `[rows of the tile, width]`, from memory or else from disk. Returns None
     /// if the tile is in neither, or its file is damaged.
     pub fn get(&mut self, digest: &TileDigest, device: &Device) -> Option<Tensor<2>> {
         if let Some(features) = self.known.get(digest) {
@@ -85,7 +87,7 @@ impl FeatureCache {
         Some(features)
     }
 
-    /// Stores the features of a tile, `[features_per_tile, width]`, in memory and on disk, each while it has room.
+    /// Stores the rows of a tile, `[rows of the tile, width]`, in memory and on disk, each while it has room.
     /// A failure to write is not reported.
     pub fn insert(&mut self, digest: TileDigest, features: &Tensor<2>) {
         self.keep(digest, features.clone());

@@ -1,20 +1,19 @@
 //! A model with its processor: computes losses, gradients, option scores and generated answers for conversations
 //! with images.
 
-use std::path::Path;
-use std::sync::Mutex;
+mod sight;
 
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use sha2::{Digest, Sha256};
-use stepwise_data::io::digest::hex;
+use std::path::Path;
+
+use burn::tensor::{Device, Gradients, Tensor};
 use stepwise_ops::Precision;
 
-use crate::batch::{Batch, EncodableExample, TileRef, TileSet};
-use crate::feature_cache::{FeatureCache, FeatureLimits, folder_name};
+use crate::batch::{Batch, EncodableExample, TileSet};
 use crate::generate::{Generated, generate};
-use crate::model::{LoadError, ModelPart, Seen, Vlm, Weights};
-use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
-use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError};
+use crate::model::{LoadError, Vlm, Weights};
+use crate::nn::parameter::Pass;
+use crate::processor::{Encoded, Processor, ProcessorError};
+use sight::Sight;
 
 /// Rows (tokens or patches) of one forward pass in inference: enough to use all cores, small enough for any memory.
 pub(crate) const ROWS_AT_ONCE: usize = 4096;
@@ -23,7 +22,7 @@ pub(crate) const ROWS_AT_ONCE: usize = 4096;
 /// several questions share counts for each of them and takes one set of decoder rows.
 pub const SCORED_TOKENS: usize = 4 * ROWS_AT_ONCE;
 
-/// Patches of the tiles that are encoded together for the cache of image features on devices other than the CPU, at most.
+/// Patches of the tiles that are encoded together for the cache on devices other than the CPU, at most.
 /// A tile with more patches is encoded alone.
 pub const TILE_ROWS: usize = 4 * ROWS_AT_ONCE;
 
@@ -62,26 +61,12 @@ pub enum PipelineError {
 
 /// Model and the processor of the same folder.
 pub struct VlmPipeline {
-    /// Model with its adapters. Call [`VlmPipeline::refresh`] after changing it, because image features are cached.
+    /// Model with its adapters. Call [`VlmPipeline::refresh`] after changing it, because image features or states of the image
+    /// encoder are cached.
     pub model: Vlm,
     /// Processor: tokenizer, chat template and image preprocessing.
     pub processor: Processor,
     sight: Sight,
-}
-
-/// How image features are obtained.
-enum Sight {
-    /// Image encoder and connector are frozen, so features are cached.
-    Remembered {
-        cache: Mutex<FeatureCache>,
-        /// Whether adapters or trained copies affect the features. Then only features with adapters on are cached.
-        adapted: bool,
-    },
-    /// Features may change from step to step, so they are computed each time.
-    Anew {
-        /// Whether the image encoder is trainable, and not only the connector.
-        encoder_learns: bool,
-    },
 }
 
 impl VlmPipeline {
@@ -110,7 +95,7 @@ impl VlmPipeline {
     /// ids beyond the model's vocabulary.
     pub fn new(model: Vlm, processor: Processor) -> Result<Self, PipelineError> {
         processor.fits(model.config()).map_err(PipelineError::Mismatch)?;
-        let mut pipeline = Self { model, processor, sight: Sight::Anew { encoder_learns: false } };
+        let mut pipeline = Self { model, processor, sight: Sight::Anew { below: None, trained: 0 } };
         pipeline.refresh();
         Ok(pipeline)
     }
@@ -148,7 +133,7 @@ impl VlmPipeline {
             let gradients = loss.is_tracked().then(|| (loss * share).backward());
             return (terms, gradients.into_iter().collect());
         }
-        self.checkpointed(batch, Weights::Share(share), pass)
+        self.model.checkpointed(&batch.layout, self.seen(&batch.tiles, pass), Weights::Share(share), pass)
     }
 
     /// Returns what [`VlmPipeline::gradients`] returns, for the loss with the weights that `weigh` makes. `weigh` is called
@@ -167,22 +152,12 @@ impl VlmPipeline {
         pass: &Pass,
     ) -> (Vec<f32>, Vec<Gradients>) {
         if gradient_checkpointing {
-            return self.checkpointed(batch, Weights::Made(weigh), pass);
+            return self.model.checkpointed(&batch.layout, self.seen(&batch.tiles, pass), Weights::Made(weigh), pass);
         }
         let features = self.features(&batch.tiles, pass);
         let (loss, terms) = self.model.reweighted_losses(&batch.layout, features, pass, weigh);
         let gradients = loss.is_tracked().then(|| loss.backward());
         (terms, gradients.into_iter().collect())
-    }
-
-    fn checkpointed(&self, batch: &Batch, weights: Weights<'_>, pass: &Pass) -> (Vec<f32>, Vec<Gradients>) {
-        let seen = match (&self.sight, batch.tiles()) {
-            (Sight::Remembered { .. }, _) | (_, 0) => Seen::Features(self.features(&batch.tiles, pass)),
-            (Sight::Anew { encoder_learns }, _) => {
-                Seen::Pixels { pixels: self.pixels(&batch.tiles.tiles), encoder_learns: *encoder_learns }
-            }
-        };
-        self.model.checkpointed(&batch.layout, seen, weights, pass)
     }
 
     /// Checks that the model has positions for `tokens` tokens.
@@ -216,138 +191,6 @@ impl VlmPipeline {
         match generated.logprobs.iter().all(|logprob| logprob.is_finite()) {
             true => Ok(generated),
             false => Err(PipelineError::NotANumber),
-        }
-    }
-
-    /// Returns the features of all tiles of a set, as of [`Vlm::image_features`]; `None` for no tiles. If image encoder and connector are frozen, each tile is encoded once and cached. Attacked pixels are never cached.
-    pub(crate) fn features(&self, set: &TileSet, pass: &Pass) -> Option<Tensor<2>> {
-        if set.tiles.is_empty() {
-            return None;
-        }
-        let cache = match &self.sight {
-            Sight::Remembered { cache, adapted } if pass.adapters || !adapted => cache,
-            _ => return Some(self.encode_tiles(&set.tiles, pass)),
-        };
-        let quiet = Pass { gradients: false, dropout: None, ..*pass };
-        let mut cache = cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut found: Vec<Option<Tensor<2>>> =
-            set.tiles.iter().map(|tile| cache.get(&tile.digest(), self.model.device())).collect();
-        let missing: Vec<usize> = (0..found.len()).filter(|place| found[*place].is_none()).collect();
-        for places in self.encoded_together(&set.tiles, &missing) {
-            let tiles: Vec<TileRef> = places.iter().map(|place| set.tiles[*place].clone()).collect();
-            let features = self.encode_tiles(&tiles, &quiet);
-            let mut start = 0;
-            for (tile, place) in tiles.iter().zip(places) {
-                let count = self.processor.tile_features(tile.prepared.grid);
-                let features = features.clone().narrow(0, start, count);
-                start += count;
-                if matches!(tile.prepared.pixels, PreparedPixels::Cut(_)) {
-                    cache.insert(tile.digest(), &features);
-                }
-                found[place] = Some(features);
-            }
-        }
-        Some(Tensor::cat(found.into_iter().flatten().collect(), 0))
-    }
-
-    /// Divides `missing`, places in `tiles`, into runs that are encoded together. On the CPU each tile is encoded alone,
-    /// because rounding depends on the sizes of matrix products: its features must not depend on which other tiles were
-    /// missing. On other devices a run has at most [`TILE_ROWS`] patches, or one tile.
-    fn encoded_together(&self, tiles: &[TileRef], missing: &[usize]) -> Vec<Vec<usize>> {
-        let most = if *self.model.device() == Device::flex() { 0 } else { TILE_ROWS };
-        let patches = |place: usize| {
-            let [height, width] = tiles[place].size();
-            self.model.config().vision.patches(height, width)
-        };
-        let mut runs: Vec<Vec<usize>> = Vec::new();
-        let mut rows = 0;
-        for place in missing {
-            rows += patches(*place);
-            match runs.last_mut() {
-                Some(run) if rows <= most => run.push(*place),
-                _ => {
-                    rows = patches(*place);
-                    runs.push(vec![*place]);
-                }
-            }
-        }
-        runs
-    }
-
-    fn encode_tiles(&self, tiles: &[TileRef], pass: &Pass) -> Tensor<2> {
-        self.model.image_features(&self.pixels(tiles), pass)
-    }
-
-    /// Returns normalised pixels, one tensor `[tiles, 3, height, width]` for neighbouring tiles of one size.
-    fn pixels(&self, tiles: &[TileRef]) -> Vec<Tensor<4>> {
-        let of_one_size = tiles.chunk_by(|one, other| one.size() == other.size());
-        of_one_size
-            .map(|tiles| {
-                let [height, width] = tiles[0].size();
-                let size = 3 * height * width;
-                let mut values = Vec::with_capacity(tiles.len() * size);
-                for TileRef { prepared, tile } in tiles {
-                    let range = tile * size..(tile + 1) * size;
-                    match &prepared.pixels {
-                        PreparedPixels::Cut(tiles) => values.extend(self.processor.values().unit(&tiles.bytes[range])),
-                        PreparedPixels::Unit(unit) => values.extend_from_slice(&unit[range]),
-                    }
-                }
-                let unit = TensorData::new(values, [tiles.len(), 3, height, width]);
-                self.processor.values().normalise(Tensor::from_data(unit, self.model.device()))
-            })
-            .collect()
-    }
-
-    /// Decides again whether image features can be cached, and clears the cache. Call it whenever adapters are
-    /// attached, weights change, or parameters become trainable or frozen. Features are cached in up to 1 GiB of memory
-    /// and not on disk.
-    pub fn refresh(&mut self) {
-        self.remember(&FeatureLimits::default());
-    }
-
-    /// Does the same as [`VlmPipeline::refresh`], with other limits of the cache. Nothing is cached if the image
-    /// encoder or the connector is trainable. Features that depend on adapters are cached in memory only, and only for
-    /// passes with adapters on.
-    pub fn remember(&mut self, limits: &FeatureLimits) {
-        let digest = limits.folder.is_some().then(|| Sha256::new_with_prefix(self.processor.digest()));
-        let mut seeing = Seeing { encoder_learns: false, connector_learns: false, adapted: false, digest };
-        self.model.visit(&mut seeing);
-        let Seeing { encoder_learns, connector_learns, adapted, digest } = seeing;
-        self.sight = if encoder_learns || connector_learns {
-            Sight::Anew { encoder_learns }
-        } else {
-            // Another run will not have the same trained weights, so a cache on disk would be useless.
-            let folder = limits.folder.clone().filter(|_| !adapted);
-            let digest = digest.map_or_else(String::new, |digest| hex(&digest.finalize()));
-            let model = folder_name(&digest, self.model.device());
-            let cache = FeatureCache::new(&FeatureLimits { folder, ..limits.clone() }, &model);
-            Sight::Remembered { cache: Mutex::new(cache), adapted }
-        };
-    }
-}
-
-/// Collects facts about image encoder and connector: whether they are trainable or adapted, and a digest of
-/// their weights.
-struct Seeing {
-    encoder_learns: bool,
-    connector_learns: bool,
-    /// Whether there are adapters, or trained copies of modules (`modules_to_save`).
-    adapted: bool,
-    digest: Option<Sha256>,
-}
-
-impl ParameterVisitor for Seeing {
-    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-        match ModelPart::of(name) {
-            ModelPart::Vision => self.encoder_learns |= parameter.learns(),
-            ModelPart::Connector => self.connector_learns |= parameter.learns(),
-            ModelPart::Decoder => return,
-        }
-        self.adapted |= name.contains(".lora_") || parameter.is_beside();
-        if let Some(digest) = &mut self.digest {
-            digest.update(name);
-            digest.update(parameter.values().into_data().as_bytes());
         }
     }
 }

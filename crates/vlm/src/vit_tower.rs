@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use crate::encoder::{EncoderPlan, EncoderShape, TileSizes, is_in_layer_from};
+use crate::encoder::{EncoderPlan, EncoderShape, TileSizes, layer_of};
 use crate::nn::checkpointing::Block;
 use crate::nn::layers::{LayerNorm, Linear, Table};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
@@ -148,11 +148,16 @@ impl VitTower {
         blocks
     }
 
-    /// Returns whether the parameter `name` belongs to a layer after the first `count` ones or to the norm after the last
-    /// layer.
-    pub fn is_behind(&self, count: usize, name: &str) -> bool {
-        is_in_layer_from(count, &format!("{TOWER}.encoder.layers"), name)
-            || name.strip_prefix(TOWER).is_some_and(|name| name.starts_with(".post_layernorm."))
+    /// Returns the number of functions that [`VitTower::blocks`] returns.
+    pub fn block_count(&self) -> usize {
+        self.layers.len() + 1
+    }
+
+    /// Returns the index, in [`VitTower::blocks`], of the block to which the parameter `name` belongs; None for a parameter of
+    /// the embedding.
+    pub fn block_of(&self, name: &str) -> Option<usize> {
+        let is_norm = name.strip_prefix(TOWER).is_some_and(|name| name.starts_with(".post_layernorm."));
+        layer_of(&format!("{TOWER}.encoder.layers"), name).or(is_norm.then_some(self.layers.len()))
     }
 
     /// Calls `visitor` for every parameter, in a fixed order.

@@ -242,7 +242,7 @@ fn steady(text: &str) -> String {
             (regex(r"[+-]?\b\d\.\d{3}\b"), "#.###"),
             (
                 regex(
-                    r"(?m)^(in use now: program, cases, weights|moments of the optimiser|gradients|cached image features|prefetched images|kept .+?|temporary tensors|the benchmark|decoded images|together) +\d+$",
+                    r"(?m)^(in use now: program, cases, weights|moments of the optimiser|gradients|cached .+?|prefetched images|kept .+?|temporary tensors|the benchmark|decoded images|together) +\d+$",
                 ),
                 "${1}  MEMORY",
             ),

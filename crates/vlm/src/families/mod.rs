@@ -107,8 +107,12 @@ macro_rules! families {
                 match self { $(Self::$family(encoder) => encoder.connect(encoded, plan, pass),)+ }
             }
 
-            fn is_behind_features(&self, name: &str) -> bool {
-                match self { $(Self::$family(encoder) => encoder.is_behind_features(name),)+ }
+            fn block_count(&self) -> usize {
+                match self { $(Self::$family(encoder) => encoder.block_count(),)+ }
+            }
+
+            fn block_of(&self, name: &str) -> Option<usize> {
+                match self { $(Self::$family(encoder) => encoder.block_of(name),)+ }
             }
 
             fn visit(&mut self, visitor: &mut impl ParameterVisitor) {

@@ -4,7 +4,7 @@
 use burn::tensor::{Gradients, Tensor};
 use stepwise_ops::cross_entropy;
 
-use super::{Vlm, reweighted};
+use super::{EncoderInput, Vlm, reweighted};
 use crate::decoder::DecoderPlan;
 use crate::encoder::Encoder;
 use crate::nn::checkpointing::Blocks;
@@ -25,12 +25,13 @@ pub(crate) enum Weights<'a> {
 pub(crate) enum Seen {
     /// Image features as of [`Vlm::image_features`] if encoder and connector are frozen; None without tiles.
     Features(Option<Tensor<2>>),
-    /// Normalised pixels of the tiles, as in [`Vlm::encode`], if the connector is trained.
-    Pixels {
-        /// Pixels, one tensor for neighbouring tiles of one size.
-        pixels: Vec<Tensor<4>>,
-        /// Whether the image encoder is trained, too.
-        encoder_learns: bool,
+    /// Tiles, if encoder or connector is trained.
+    Tiles {
+        /// Pixels, or the input of a block at or before `trained`.
+        input: EncoderInput,
+        /// Index of the first trained block of the encoder, 0 if the embedding is trained; the number of blocks if only the
+        /// connector is trained. Blocks before it are computed without a gradient.
+        trained: usize,
     },
 }
 
@@ -45,27 +46,30 @@ impl Vlm {
         pass: &Pass,
     ) -> (Vec<f32>, Vec<Gradients>) {
         let mut found = Vec::new();
-        let (pixels, encoder_learns) = match seen {
+        let (input, trained) = match seen {
             Seen::Features(features) => {
                 let (terms, _) = self.checkpointed_decoder(layout, features, weights, pass, &mut found);
                 return (terms, found);
             }
-            Seen::Pixels { pixels, encoder_learns } => (pixels, encoder_learns),
+            Seen::Tiles { input, trained } => (input, trained),
         };
-        let (plan, quiet) = (self.encoder_plan(&pixels), pass.without_gradients());
-        let (mut blocks, seen) = match encoder_learns {
-            true => (self.encoder.blocks(&plan), self.encoder.embed(&pixels, &plan, &quiet)),
-            false => (Vec::new(), self.encoded(&pixels, &plan, &quiet)),
-        };
+        let quiet = pass.without_gradients();
+        let (entered, states, plan) = self.entered(&input, &quiet);
+        let mut frozen = self.encoder.blocks(&plan).split_off(entered);
+        let mut blocks = frozen.split_off(trained - entered);
+        let states = frozen.into_iter().fold(states, |x, block| block(x, &quiet));
         blocks.push(Box::new(|x, pass| self.encoder.connect(x, &plan, pass)));
-        let (encoder, features) = Blocks::run(blocks, seen, pass);
+        let (encoder, features) = Blocks::run(blocks, states, pass);
         let features = features.autodiff().require_grad();
         let (terms, d_features) = self.checkpointed_decoder(layout, Some(features), weights, pass, &mut found);
         if let Some(d_features) = d_features {
-            let d_seen = encoder.backward(d_features, &mut found);
-            let embedded = encoder_learns.then(|| self.encoder.embed(&pixels, &plan, pass));
+            let d_states = encoder.backward(d_features, &mut found);
+            let embedded = match &input {
+                EncoderInput::Pixels(pixels) if trained == 0 => Some(self.encoder.embed(pixels, &plan, pass)),
+                _ => None,
+            };
             if let Some(embedded) = embedded.filter(Tensor::is_tracked) {
-                found.push((embedded * d_seen).sum().backward());
+                found.push((embedded * d_states).sum().backward());
             }
         }
         (terms, found)

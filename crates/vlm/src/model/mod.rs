@@ -2,6 +2,8 @@
 
 mod checkpointed;
 mod decoding;
+mod encoder_blocks;
+mod encoding;
 mod hidden_states;
 mod part;
 mod save;
@@ -14,7 +16,7 @@ use stepwise_data::io::bounded;
 use stepwise_ops::Precision;
 
 use crate::decoder::{Decoder, DecoderInput, DecoderPlan, Deepstack};
-use crate::encoder::{Encoder, EncoderPlan};
+use crate::encoder::Encoder;
 use crate::families::AnyEncoder;
 use crate::fault::Fault;
 use crate::misplaced::{Wanted, misplaced};
@@ -29,6 +31,9 @@ pub use crate::encoder::EncoderShape;
 pub use crate::families::ModelConfig;
 pub use crate::model_config::ConfigError;
 pub(crate) use checkpointed::{Seen, Weights};
+pub use encoder_blocks::EncoderBlocks;
+pub(crate) use encoder_blocks::is_adapted;
+pub(crate) use encoding::{EncoderInput, by_tile};
 pub use part::ModelPart;
 pub use save::save_model;
 
@@ -140,35 +145,6 @@ impl Vlm {
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
-    }
-
-    /// Returns the outputs of the image encoder, `[patches of all tiles, vision width]`, for normalised pixels of tiles,
-    /// `[tiles, 3, height, width]`. Each tensor holds tiles of one size. The order of the patches is the family's.
-    #[must_use]
-    pub fn encode(&self, pixels: &[Tensor<4>], pass: &Pass) -> Tensor<2> {
-        leading(self.encoded(pixels, &self.encoder_plan(pixels), pass), self.config.vision.hidden_size)
-    }
-
-    /// Returns image features for the decoder, `[features of all tiles, text width * (1 + deepstack)]`, tile after tile.
-    /// Further columns are the sets of [`EncoderShape::deepstack`]. The arguments are those of [`Vlm::encode`].
-    #[must_use]
-    pub fn image_features(&self, pixels: &[Tensor<4>], pass: &Pass) -> Tensor<2> {
-        let plan = self.encoder_plan(pixels);
-        self.encoder.connect(self.encoded(pixels, &plan, pass), &plan, pass)
-    }
-
-    /// Output of the last block with the columns that only the connector needs.
-    fn encoded(&self, pixels: &[Tensor<4>], plan: &EncoderPlan, pass: &Pass) -> Tensor<2> {
-        let embedded = self.encoder.embed(pixels, plan, pass);
-        self.encoder.blocks(plan).into_iter().fold(embedded, |x, block| block(x, pass))
-    }
-
-    fn encoder_plan(&self, pixels: &[Tensor<4>]) -> EncoderPlan {
-        let size = |pixels: &Tensor<4>| {
-            let [tiles, _, height, width] = pixels.dims();
-            [tiles, height, width]
-        };
-        self.encoder.plan(pixels.iter().map(size).collect(), &self.device)
     }
 
     /// Input of the decoder's first layer for a layout, `[rows, text width]`: token embeddings, with image features in place

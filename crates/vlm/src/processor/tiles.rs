@@ -23,9 +23,9 @@ pub struct Prepared {
 /// Pixels of a prepared image, before normalisation.
 #[derive(Clone, Debug)]
 pub enum PreparedPixels {
-    /// Bytes, as cut from an image file. Their features may be cached.
+    /// Bytes, as cut from an image file. What is computed of them may be cached.
     Cut(Tiles),
-    /// Values in 0..1, `[tiles, 3, height, width]`, as an attack gives them; their features are never cached. Empty
+    /// Values in 0..1, `[tiles, 3, height, width]`, as an attack gives them; nothing of them is cached. Empty
     /// for [`Prepared::outline`].
     Unit(Arc<Vec<f32>>),
 }

@@ -44,7 +44,7 @@ pub fn random() -> LoraConfig {
 }
 
 /// Terms of the loss of `examples` and the sum of all gradient parts, by parameter name.
-fn step(pipeline: &mut VlmPipeline, examples: &[EncodableExample], checkpointing: bool) -> (Vec<f32>, Values) {
+pub fn step(pipeline: &mut VlmPipeline, examples: &[EncodableExample], checkpointing: bool) -> (Vec<f32>, Values) {
     let batch = Batch::new(&pipeline.processor, examples.iter(), true).expect("a batch");
     let (terms, parts) = pipeline.gradients(&batch, 0.125, checkpointing, &Pass::training(7));
     let mut sum = Values::new();
@@ -72,13 +72,18 @@ pub fn assert_same_of(what: &str, both: &mut Both, examples: impl Fn(&VlmPipelin
         assert_close(what, &there, &terms, TOLERANCE);
         assert_eq!(gradients.keys().collect::<Vec<_>>(), of_there.keys().collect::<Vec<_>>(), "{what}");
         assert!(!gradients.is_empty(), "{what}: something is trained");
-        let largest = gradients.values().flatten().fold(0.0_f32, |most, value| most.max(value.abs()));
-        for (name, values) in &gradients {
-            // Gradients that are zero in exact arithmetic are rounding errors of the large ones.
-            let most = values.iter().fold(largest * 1e-3, |most, value| most.max(value.abs()));
-            for (value, there) in values.iter().zip(&of_there[name]) {
-                assert!((value - there).abs() <= TOLERANCE * most, "{what}, {name}: {there} for {value}");
-            }
+        assert_same_gradients(what, &of_there, &gradients);
+    }
+}
+
+/// Asserts that the gradients `found` contain all `expected` ones.
+pub fn assert_same_gradients(what: &str, found: &Values, expected: &Values) {
+    let largest = expected.values().flatten().fold(0.0_f32, |most, value| most.max(value.abs()));
+    for (name, values) in expected {
+        // Gradients that are zero in exact arithmetic are rounding errors of the large ones.
+        let most = values.iter().fold(largest * 1e-3, |most, value| most.max(value.abs()));
+        for (value, found) in values.iter().zip(&found[name]) {
+            assert!((value - found).abs() <= TOLERANCE * most, "{what}, {name}: {found} for {value}");
         }
     }
 }

@@ -91,7 +91,7 @@ mod tests {
 
     use stepwise_testing::files::tiny;
     use stepwise_testing::recipe::recipe_on;
-    use stepwise_vlm::model::Vlm;
+    use stepwise_vlm::model::{EncoderBlocks, Vlm};
     use stepwise_vlm::{LOGITS_ON_DEVICE, attention_score_bytes};
 
     use super::*;
@@ -103,7 +103,12 @@ mod tests {
     /// Bytes of the uses with this name, for a run with many images whose largest micro-batch has `rows` rows.
     fn table(config: &ModelConfig, lines: &str, (what, rows): (&str, usize), score_bytes: u64) -> u64 {
         let recipe = recipe_on(12, &format!("{lines}\n[[curriculum.phase]]\nstages = [1]\n"));
-        let trainable = TrainableParameters { groups: Vec::new(), frozen: BTreeMap::new(), resting: 0 };
+        let trainable = TrainableParameters {
+            groups: Vec::new(),
+            frozen: BTreeMap::new(),
+            resting: 0,
+            blocks: EncoderBlocks::default(),
+        };
         let largest = LargestBatch { rows, predictions: rows, pixels: PIXELS as usize, ..LargestBatch::default() };
         let most = config.vision.image_size.map_or(1 << 10, |side| (side as u64).pow(2));
         let pictures = ImageStats { learned: PIXELS, tested: PIXELS, most, decoded: DecodedBytes::default() };

@@ -227,7 +227,7 @@ struct Needs {
     /// Tensors of a step at its peak: kept for the backward pass by the decoder and by the image encoder, gradients, and
     /// temporary ones.
     step: [MemoryUse; 4],
-    /// Cached image features.
+    /// Cached image features, or cached states of the image encoder.
     features: MemoryUse,
     /// Tensors of the benchmark in bytes; None without one.
     answering: Option<u64>,
@@ -242,7 +242,8 @@ impl Needs {
         pieces: &Pieces,
     ) -> Self {
         let ImageStats { learned, tested, most, .. } = pictures;
-        let Shapes { decoder, attending, read, patch, backward, encode } = Shapes::new(recipe, config, trainable);
+        let Shapes { decoder, attending, read, patch, trained, backward, encode } =
+            Shapes::new(recipe, config, trainable);
         let vision = &config.vision;
         let patches = |pixels: u64| pixels / (vision.patch_size as u64).pow(2);
         let rows = largest.rows as u64;
@@ -251,8 +252,16 @@ impl Needs {
         let seeing = trainable.learns(ModelPart::Vision) || trainable.learns(ModelPart::Connector);
         let feature = config.text.hidden_size as u64 * (1 + vision.deepstack as u64);
         let features = |pixels: u64| patches(pixels) / (vision.merge_size as u64).pow(2) * feature;
+        // States have at most all sets of deepstack features beside the hidden state.
+        let states = |pixels: u64| patches(pixels) * vision.hidden_size as u64 * (1 + vision.deepstack as u64);
+        let caches_states = seeing && trainable.blocks.untouched() > 0;
         // Pixels are kept as values in 0..1, normalised, and with a gradient.
-        let encoder = |pixels: u64| patches(pixels) * patch + 9 * pixels;
+        let shown = |pixels: u64| 9 * pixels;
+        let encoder = |pixels: u64| patches(pixels) * patch + shown(pixels);
+        let above = |pixels: u64| {
+            let entered = if caches_states { states(pixels) } else { shown(pixels) };
+            patches(pixels) * trained + entered
+        };
         let encoding = |pixels: u64| patches(pixels) * encode + 6 * pixels;
         let cache = (recipe.train.feature_cache_gb * f64::from(1 << 30)) as u64;
 
@@ -262,7 +271,7 @@ impl Needs {
         let logits = pieces.logit_rows.min(largest.predictions as u64) * config.text.vocab_size as u64;
         let stepping = StepBytes {
             decoder: (rows * decoder + largest.predictions as u64 * read) * VALUE,
-            encoder: if seeing { encoder(largest.pixels as u64) * VALUE } else { 0 },
+            encoder: if seeing { above(largest.pixels as u64) * VALUE } else { 0 },
             temporary: (passing + encoding(encoded(largest.pixels as u64)) + logits) * VALUE + pieces.temporary,
             gradients: GradientBytes::new(recipe, config, trainable),
         };
@@ -288,8 +297,12 @@ impl Needs {
             },
             step: stepping.peak([fewer_rows, smaller]),
             features: MemoryUse {
-                what: "cached image features",
-                bytes: if seeing { 0 } else { cache.min(features(learned + tested) * VALUE) },
+                what: if seeing { "cached states of the image encoder" } else { "cached image features" },
+                bytes: match (seeing, caches_states) {
+                    (false, _) => cache.min(features(learned + tested) * VALUE),
+                    (true, true) => cache.min(states(learned + tested) * VALUE),
+                    (true, false) => 0,
+                },
                 advice: Some("lower `train.feature_cache_gb`"),
             },
             answering: tests.then(|| scoring.max(attack) * VALUE),
@@ -312,9 +325,15 @@ fn held_smaller(recipe: &Recipe) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use indexmap::IndexMap;
+    use stepwise_testing::files::tiny;
     use stepwise_testing::recipe::recipe_on;
+    use stepwise_vlm::model::{EncoderBlocks, Vlm};
 
     use super::*;
+    use crate::parameters::Group;
 
     #[test]
     fn advice_starts_with_the_largest_use() {
@@ -333,6 +352,39 @@ mod tests {
         // Without `/proc`, no use stands for the memory in use now.
         let unknown = MemoryEstimate { uses: vec![one(30), one(40)], ..MemoryEstimate::default() };
         assert_eq!((unknown.peak(), unknown.to_come()), (70, 70));
+    }
+
+    #[test]
+    fn states_below_the_first_trained_block_are_cached_and_the_blocks_above_keep_tensors() {
+        let config = Vlm::load_config(&tiny()).expect("a configuration");
+        let recipe = recipe_on(12, "[[curriculum.phase]]\nstages = [1]\n[benchmark]\nsuite = \"none\"\n");
+        let pixels = 1 << 16;
+        // Use and bytes of the cache, and bytes kept by the image encoder.
+        let needs = |part, first| {
+            let modules = IndexMap::from([("fc1".to_owned(), 1)]);
+            let trainable = TrainableParameters {
+                groups: vec![Group { part, rank: Some(2), modules, parameters: 1, largest: 1 }],
+                frozen: BTreeMap::new(),
+                resting: 0,
+                blocks: EncoderBlocks { count: 3, trained: first, adapted: first },
+            };
+            let largest = LargestBatch { rows: 1, predictions: 1, pixels, ..LargestBatch::default() };
+            let pictures = ImageStats { learned: pixels as u64, tested: 0, most: 0, decoded: DecodedBytes::default() };
+            let pieces = Pieces { logit_rows: 0, patches: 0, scored_rows: 0, temporary: 0 };
+            let Needs { features, step, .. } = Needs::new(&recipe, &config, &trainable, (&largest, pictures), &pieces);
+            (features.what, features.bytes, step[1].bytes)
+        };
+        let patches = pixels / config.vision.patch_size.pow(2);
+        let states = (patches * config.vision.hidden_size) as u64 * VALUE;
+        let of_states = "cached states of the image encoder";
+        assert_eq!(needs(ModelPart::Connector, None), (of_states, states, states));
+        let (what, cached, last) = needs(ModelPart::Vision, Some(1));
+        assert_eq!((what, cached), (of_states, states));
+        let (_, cached, all) = needs(ModelPart::Vision, Some(0));
+        assert_eq!(cached, 0, "nothing lies below the first block");
+        assert!(states < last && last < all, "{states} {last} {all}");
+        let features = (patches / config.vision.merge_size.pow(2) * config.text.hidden_size) as u64 * VALUE;
+        assert_eq!(needs(ModelPart::Decoder, None), ("cached image features", features, 0));
     }
 
     #[test]

@@ -22,8 +22,10 @@ pub(super) struct Shapes {
     pub attending: u64,
     /// Additional values kept per predicting row, at the end of the last layer. Other rows do not reach it.
     pub read: u64,
-    /// Values kept for the backward pass per patch in the image encoder.
+    /// Values kept for the backward pass per patch in all layers of the image encoder.
     pub patch: u64,
+    /// Values of `patch` that belong to the layers from the first trained one on.
+    pub trained: u64,
     /// Temporary values per row in the backward pass of the widest layer.
     pub backward: u64,
     /// Temporary values per patch in the image encoder.
@@ -104,22 +106,23 @@ impl Shapes {
             + kept(&LAST, hidden)
             + joined * ranks(trainable, ModelPart::Vision);
         // With gradient checkpointing, the input of each block is kept, and the tensors of one block at a time.
-        let (decoder, tower) = match recipe.train.gradient_checkpointing {
-            true => (
-                width * text.num_hidden_layers + attending + feeding,
-                // The outputs of the layers of deepstack features, spread evenly, go on beside the hidden state.
-                seen * (vision.num_hidden_layers + 1) * (2 + vision.deepstack) / 2 + vision_layer,
-            ),
-            false => (
-                attending * text.num_hidden_layers + feeding * (text.num_hidden_layers - 1),
-                vision_layer * vision.num_hidden_layers,
-            ),
+        let decoder = match recipe.train.gradient_checkpointing {
+            true => width * text.num_hidden_layers + attending + feeding,
+            false => attending * text.num_hidden_layers + feeding * (text.num_hidden_layers - 1),
         };
+        let tower = |layers: usize| match (layers, recipe.train.gradient_checkpointing) {
+            (0, _) => 0,
+            // The outputs of the layers of deepstack features, spread evenly, go on beside the hidden state.
+            (_, true) => seen * (layers + 1) * (2 + vision.deepstack) / 2 + vision_layer,
+            (_, false) => vision_layer * layers,
+        };
+        let trained = trainable.blocks.trained.map_or(0, |first| vision.num_hidden_layers.saturating_sub(first));
         Self {
             decoder: decoder as u64,
             attending: attending as u64,
             read: (feeding + 3 * width) as u64,
-            patch: tower as u64,
+            patch: tower(vision.num_hidden_layers) as u64,
+            trained: tower(trained) as u64,
             backward: (3 * inner + 3 * width) as u64,
             encode: (2 * inner_values + 3 * seen) as u64,
         }

@@ -77,6 +77,14 @@ impl encoder::Encoder for Encoder {
         features.matmul(self.projection.read(pass))
     }
 
+    fn block_count(&self) -> usize {
+        self.tower.block_count()
+    }
+
+    fn block_of(&self, name: &str) -> Option<usize> {
+        self.tower.block_of(name)
+    }
+
     fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         self.tower.visit(visitor);
         self.norm.visit(visitor);

@@ -111,6 +111,14 @@ impl encoder::Encoder for Encoder {
         self.connector.forward(encoded, side, pass)
     }
 
+    fn block_count(&self) -> usize {
+        self.vision.block_count()
+    }
+
+    fn block_of(&self, name: &str) -> Option<usize> {
+        self.vision.block_of(name)
+    }
+
     fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         self.vision.visit(visitor);
         self.connector.visit(visitor);

@@ -6,13 +6,16 @@ use burn::tensor::{Int, Tensor, TensorData};
 use stepwise_ops::AttentionPlan;
 
 use super::config::Config;
-use crate::encoder::EncoderShape;
+use crate::encoder::{EncoderShape, layer_of};
 use crate::nn::checkpointing::Block;
 use crate::nn::layers::{LayerNorm, Table};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
 use crate::patches::embedded_patches;
 use crate::vit::{Activation, VitLayer};
+
+/// Module name of the image encoder.
+const TOWER: &str = "model.vision_model";
 
 /// Image encoder: one output feature per patch.
 #[derive(Clone, Debug)]
@@ -36,22 +39,15 @@ impl VisionTower {
     /// # Errors
     /// When a tensor is missing, cannot be read, or has another shape than `config` requires.
     pub fn read(source: &mut dyn Source, shape: &EncoderShape, config: &Config) -> Result<Self, WeightError> {
-        let prefix = "model.vision_model";
         let (width, patch, epsilon) = (shape.hidden_size, shape.patch_size, config.layer_norm_eps);
-        let patch_name = format!("{prefix}.embeddings.patch_embedding");
+        let patch_name = format!("{TOWER}.embeddings.patch_embedding");
         let patch_weight = source.kernel(&format!("{patch_name}.weight"), [width, 3, patch, patch])?;
         let patch_bias = source.vector(&format!("{patch_name}.bias"), width)?;
         let side = config.image_size / patch;
-        let positions = Table::read(source, format!("{prefix}.embeddings.position_embedding"), [side * side, width])?;
+        let positions = Table::read(source, format!("{TOWER}.embeddings.position_embedding"), [side * side, width])?;
         let layers = (0..shape.num_hidden_layers)
             .map(|layer| {
-                VitLayer::read(
-                    source,
-                    &format!("{prefix}.encoder.layers.{layer}"),
-                    shape,
-                    Activation::GeluTanh,
-                    epsilon,
-                )
+                VitLayer::read(source, &format!("{TOWER}.encoder.layers.{layer}"), shape, Activation::GeluTanh, epsilon)
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
@@ -62,7 +58,7 @@ impl VisionTower {
             patch_bias: Parameter::frozen(patch_bias),
             positions,
             layers,
-            final_norm: LayerNorm::read(source, format!("{prefix}.post_layernorm"), width, epsilon)?,
+            final_norm: LayerNorm::read(source, format!("{TOWER}.post_layernorm"), width, epsilon)?,
         })
     }
 
@@ -72,6 +68,18 @@ impl VisionTower {
         let layers = layers.map(|layer| -> Block<'a> { Box::new(move |x, pass| layer.forward(x, plan, pass)) });
         let last: Block<'a> = Box::new(move |x, pass| self.final_norm.forward(x, pass));
         layers.chain([last]).collect()
+    }
+
+    /// Returns the number of functions that [`VisionTower::blocks`] returns.
+    pub fn block_count(&self) -> usize {
+        self.layers.len() + 1
+    }
+
+    /// Returns the index, in [`VisionTower::blocks`], of the block to which the parameter `name` belongs; None for a parameter of
+    /// the embedding.
+    pub fn block_of(&self, name: &str) -> Option<usize> {
+        let is_norm = name.strip_prefix(TOWER).is_some_and(|name| name.starts_with(".post_layernorm."));
+        layer_of(&format!("{TOWER}.encoder.layers"), name).or(is_norm.then_some(self.layers.len()))
     }
 
     /// Returns patch plus position embeddings, `[tiles * patches, hidden]`, patches row by row, for normalised pixels

@@ -70,8 +70,12 @@ impl encoder::Encoder for Encoder {
         second.forward(gelu(first.forward(self.norm.forward(joined, pass), pass)), pass)
     }
 
-    fn is_behind_features(&self, name: &str) -> bool {
-        self.tower.is_behind_features(name)
+    fn block_count(&self) -> usize {
+        self.tower.block_count()
+    }
+
+    fn block_of(&self, name: &str) -> Option<usize> {
+        self.tower.block_of(name)
     }
 
     fn visit(&mut self, visitor: &mut impl ParameterVisitor) {

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::config::Config;
 use super::layer::Layer;
-use crate::encoder::{EncoderPlan, EncoderShape, TileSizes, is_in_layer_from};
+use crate::encoder::{EncoderPlan, EncoderShape, TileSizes, layer_of};
 use crate::nn::checkpointing::Block;
 use crate::nn::layers::{LayerNorm, Linear};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
@@ -99,11 +99,16 @@ impl Tower {
         layers.chain(last.map(|norm| -> Block<'a> { Box::new(move |x, pass| norm.forward(x, pass)) })).collect()
     }
 
-    /// Returns whether the parameter `name` lies behind the feature layer.
-    pub fn is_behind_features(&self, name: &str) -> bool {
+    /// Returns the number of functions that [`Tower::blocks`] returns.
+    pub fn block_count(&self) -> usize {
+        self.config.feature_layers + usize::from(self.config.uses_last_norm)
+    }
+
+    /// Returns the index, in [`Tower::blocks`], of the block to which the parameter `name` belongs; None for a parameter of the
+    /// embedding. Features pass the last norm only after all layers.
+    pub fn block_of(&self, name: &str) -> Option<usize> {
         let is_last_norm = name.strip_prefix(TOWER).is_some_and(|name| name.starts_with(".layernorm."));
-        is_in_layer_from(self.config.feature_layers, &format!("{TOWER}.encoder.layer"), name)
-            || (is_last_norm && !self.config.uses_last_norm)
+        layer_of(&format!("{TOWER}.encoder.layer"), name).or(is_last_norm.then_some(self.layers.len()))
     }
 
     /// Calls `visitor` for every parameter, in a fixed order.

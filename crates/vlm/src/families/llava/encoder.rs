@@ -119,8 +119,12 @@ impl encoder::Encoder for Encoder {
         }
     }
 
-    fn is_behind_features(&self, name: &str) -> bool {
-        self.tower.is_behind(self.last(), name)
+    fn block_count(&self) -> usize {
+        self.last()
+    }
+
+    fn block_of(&self, name: &str) -> Option<usize> {
+        self.tower.block_of(name)
     }
 
     fn visit(&mut self, visitor: &mut impl ParameterVisitor) {

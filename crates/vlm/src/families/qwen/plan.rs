@@ -17,7 +17,7 @@ const THETA: f64 = 10_000.0;
 pub(crate) fn plan(shape: &EncoderShape, sizes: Vec<TileSizes>, side: Option<usize>, device: &Device) -> EncoderPlan {
     let EncoderShape { patch_size, merge_size, .. } = *shape;
     let (mut places, mut order, mut restore) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut whole, mut windows) = (Vec::new(), Vec::new());
+    let (mut lengths, mut windows) = (Vec::new(), Vec::new());
     for [tiles, height, width] in &sizes {
         let [rows, columns] = [height, width].map(|length| length / (patch_size * merge_size));
         let tile = PatchOrder::new(rows, columns, merge_size, side);
@@ -27,7 +27,7 @@ pub(crate) fn plan(shape: &EncoderShape, sizes: Vec<TileSizes>, side: Option<usi
             order.extend(tile.patches.iter().map(index));
             restore.extend(tile.cells.iter().map(|place| (cells + place) as i64));
             places.extend_from_slice(&tile.patches);
-            whole.push(tile.patches.len());
+            lengths.push(tile.patches.len());
             windows.extend_from_slice(&tile.windows);
         }
     }
@@ -37,7 +37,8 @@ pub(crate) fn plan(shape: &EncoderShape, sizes: Vec<TileSizes>, side: Option<usi
     };
     EncoderPlan {
         sizes,
-        whole: Arc::new(AttentionPlan::sequences(&whole, false)),
+        whole: Arc::new(AttentionPlan::sequences(&lengths, false)),
+        rows: lengths,
         windows: side.map(|_| Arc::new(AttentionPlan::sequences(&windows, false))),
         angles: Some(angles(shape, &places, device)),
         order: Some(indices(order)),

@@ -8,11 +8,14 @@ use super::super::qwen::patches::PatchEmbedding;
 use super::super::qwen::plan::plan;
 use super::config::Config;
 use super::positions::Positions;
-use crate::encoder::{self, EncoderPlan, EncoderShape, TileSizes};
+use crate::encoder::{self, EncoderPlan, EncoderShape, TileSizes, layer_of};
 use crate::nn::checkpointing::Block;
 use crate::nn::layers::Linear;
 use crate::nn::parameter::{ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
+
+/// Module name of all layers.
+const LAYERS: &str = "model.visual.blocks";
 
 /// Image encoder with its mergers, which are the connector.
 ///
@@ -45,7 +48,7 @@ impl Encoder {
         let positions = Positions::read(source, config.positions, shape.hidden_size)?;
         let form = LayerForm::TanhGelu;
         let layers = (0..shape.num_hidden_layers)
-            .map(|layer| EncoderLayer::read(source, &format!("model.visual.blocks.{layer}"), shape, form))
+            .map(|layer| EncoderLayer::read(source, &format!("{LAYERS}.{layer}"), shape, form))
             .collect::<Result<_, _>>()?;
         let mut merger = |prefix: &str, norm_joined: bool| {
             let form = MergerForm { names: ["norm", "linear_fc1", "linear_fc2"], rms: form.rms(), norm_joined };
@@ -95,6 +98,14 @@ impl encoder::Encoder for Encoder {
         let of_layer = |place: usize| encoded.clone().narrow(1, place * hidden, hidden);
         let sets = self.mergers.iter().enumerate().map(|(place, merger)| merger.forward(of_layer(place), pass));
         Tensor::cat(sets.collect(), 1)
+    }
+
+    fn block_count(&self) -> usize {
+        self.layers.len()
+    }
+
+    fn block_of(&self, name: &str) -> Option<usize> {
+        layer_of(LAYERS, name)
     }
 
     fn visit(&mut self, visitor: &mut impl ParameterVisitor) {

@@ -7,11 +7,14 @@ use super::super::qwen::merger::{Merger, MergerForm};
 use super::super::qwen::patches::PatchEmbedding;
 use super::super::qwen::plan::plan;
 use super::config::Config;
-use crate::encoder::{self, EncoderPlan, EncoderShape, TileSizes};
+use crate::encoder::{self, EncoderPlan, EncoderShape, TileSizes, layer_of};
 use crate::nn::checkpointing::Block;
 use crate::nn::layers::Linear;
 use crate::nn::parameter::{ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
+
+/// Module name of all layers.
+const LAYERS: &str = "model.visual.blocks";
 
 /// Image encoder with its merger, which is the connector.
 #[derive(Clone, Debug)]
@@ -37,7 +40,7 @@ impl Encoder {
         let form = if config.windows.is_some() { LayerForm::Gated } else { LayerForm::QuickGelu };
         let merger = MergerForm { names: ["ln_q", "mlp.0", "mlp.2"], rms: form.rms(), norm_joined: false };
         let layers = (0..shape.num_hidden_layers)
-            .map(|layer| EncoderLayer::read(source, &format!("model.visual.blocks.{layer}"), shape, form))
+            .map(|layer| EncoderLayer::read(source, &format!("{LAYERS}.{layer}"), shape, form))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             shape: *shape,
@@ -76,6 +79,14 @@ impl encoder::Encoder for Encoder {
             Some(restore) => features.select(0, restore.clone()),
             None => features,
         }
+    }
+
+    fn block_count(&self) -> usize {
+        self.layers.len()
+    }
+
+    fn block_of(&self, name: &str) -> Option<usize> {
+        layer_of(LAYERS, name)
     }
 
     fn visit(&mut self, visitor: &mut impl ParameterVisitor) {

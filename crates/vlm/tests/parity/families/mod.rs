@@ -2,6 +2,7 @@
 
 mod activations;
 mod adapter_layouts;
+mod cached_states;
 mod contradictions;
 mod conversations;
 mod fixture;
