@@ -104,15 +104,19 @@ fn is_paired(summary: &Summary) -> bool {
 fn use_of_the_image(summary: &Summary) -> Option<String> {
     let metric = summary.metrics.get("image_score")?;
     let (gain, base) = metric.gain_vs_base.as_ref().zip(metric.base)?;
+    image_note(metric.estimate.value?, base.value?, gain)
+}
+
+/// Note on the paired image scores `now` of the model and `base`, and on the gain; None where the gain is not defined.
+fn image_note(now: f64, base: f64, gain: &Estimate) -> Option<String> {
     let more = match gain.value? {
         value if gain.is_clear() && value > 0.0 => "more than the base",
         _ if gain.is_clear() => "less than the base",
         _ => "neither surely more nor surely less than the base",
     };
-    let [now, then] = [metric.estimate.value, base.value].map(number);
-    let gain = with_interval(gain);
+    let ([now, base], gain) = ([now, base].map(|value| number(Some(value))), with_interval(gain));
     Some(format!(
-        "the model uses the image {more}: paired image score {now}, base {then}, {gain}; 0.5 is no use of the image"
+        "the model uses the image {more}: paired image score {now}, base {base}, {gain}; 0.5 is no use of the image"
     ))
 }
 
@@ -171,5 +175,36 @@ fn few(names: &[String]) -> String {
     match names.split_at_checked(NAMED) {
         Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join(", "), rest.len()),
         _ => names.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_note_on_the_image_claims_only_what_the_gain_carries() {
+        let gain = |value: f64, p: f64, clusters: usize| Estimate {
+            value: Some(value),
+            ci: Some(if p < 0.05 { [value - 0.01, value + 0.01] } else { [value - 0.5, value + 0.5] }),
+            n: 100,
+            p: Some(p),
+            p_adjusted: None,
+            clusters,
+        };
+        let said = |gain: &Estimate| image_note(0.7, 0.6, gain);
+        let unsure = "the model uses the image neither surely more nor surely less than the base: paired image score";
+        for (value, p, clusters, expected) in [
+            (0.1, 0.01, 8, "the model uses the image more than the base: paired image score"),
+            (-0.1, 0.01, 8, "the model uses the image less than the base: paired image score"),
+            (0.1, 0.3, 8, unsure),
+            (-0.1, 0.3, 8, unsure),
+            // Too few patients or questions for a claim.
+            (0.1, 0.01, 7, unsure),
+        ] {
+            let note = said(&gain(value, p, clusters)).expect("a gain");
+            assert!(note.starts_with(&format!("{expected} 0.700, base 0.600, ")), "{note}");
+        }
+        assert_eq!(said(&Estimate::default()), None);
     }
 }
