@@ -65,10 +65,7 @@ pub fn run(args: &Args) -> CommandResult {
         );
         return Err(Failure::input(problem));
     }
-    let images = match args.format.as_str() {
-        "merged" => TrainedImages::of_model(&args.path, args.base.as_deref()).map_err(Failure::input)?,
-        _ => None,
-    };
+    let images = TrainedImages::of_model(&args.path, args.base.as_deref()).map_err(Failure::input)?;
     let chosen = device::choose(Some("cpu"))?;
     let mut pipeline = source.load(&chosen.device, ImageOptions::default()).map_err(Failure::input)?;
     let before = answers(&pipeline)?;

@@ -5,7 +5,7 @@ pub mod images;
 pub mod known;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -37,7 +37,7 @@ struct TrainedCase {
     /// Place of the case, `file:row`.
     place: String,
     group: String,
-    /// Whether the data set needs credentials, so that nothing of its images may be recorded.
+    /// Whether the data set needs credentials, so that digests of its images are recorded and no fingerprints, which show them.
     is_credentialed: bool,
     /// Digest of each image, and its fingerprint; None where the image could not be read.
     images: Vec<(String, Option<Fingerprint>)>,
@@ -228,9 +228,27 @@ fn open(run: &Path) -> io::Result<Option<(Head, impl Iterator<Item = io::Result<
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
-    let mut lines = BufReader::new(file).lines();
+    let mut lines = bounded_lines(BufReader::new(file));
     let head = Head::read(lines.next())?;
     Ok(Some((head, lines.map(|line| -> io::Result<Line> { Ok(serde_json::from_str(&line?)?) }))))
+}
+
+/// Longest accepted line of a record in bytes, 64 MiB: a case with six thousand images.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// Returns the lines of `record` without line ends. A line above [`LONGEST_LINE`] is an error.
+fn bounded_lines(mut record: impl BufRead) -> impl Iterator<Item = io::Result<String>> {
+    std::iter::from_fn(move || {
+        let mut line = String::new();
+        match record.by_ref().take(LONGEST_LINE + 1).read_line(&mut line) {
+            Ok(0) => None,
+            Ok(read) if read as u64 > LONGEST_LINE => {
+                Some(Err(io::Error::other(format!("has a line above {LONGEST_LINE} bytes"))))
+            }
+            Ok(_) => Some(Ok(line)),
+            Err(error) => Some(Err(error)),
+        }
+    })
 }
 
 /// Returns the sentences of [`Trained::leaks`] that the run in the folder `run` recorded. None without a record, or where

@@ -51,13 +51,15 @@ impl VlmPipeline {
         Some(match &self.sight {
             Sight::Remembered { cache, adapted } if pass.adapters || !adapted => {
                 let quiet = Pass { gradients: false, dropout: None, ..*pass };
-                self.cached(cache, tiles, |tiles| {
+                self.cached(cache, true, tiles, |tiles| {
                     let counts = tiles.iter().map(|tile| self.processor.tile_features(tile.prepared.grid));
                     by_tile(self.model.image_features(&self.pixels(tiles), &quiet), &counts.collect::<Vec<_>>())
                 })
             }
             Sight::Remembered { .. } => self.model.image_features(&self.pixels(tiles), pass),
-            Sight::Anew { below, .. } => self.model.features_from(&self.encoder_input(below.as_ref(), tiles), pass),
+            Sight::Anew { below, .. } => {
+                self.model.features_from(&self.encoder_input(below.as_ref(), tiles, pass), pass)
+            }
         })
     }
 
@@ -65,24 +67,27 @@ impl VlmPipeline {
     pub(super) fn seen(&self, set: &TileSet, pass: &Pass) -> Seen {
         match &self.sight {
             Sight::Anew { below, trained } if !set.tiles.is_empty() => {
-                Seen::Tiles { input: self.encoder_input(below.as_ref(), &set.tiles), trained: *trained }
+                Seen::Tiles { input: self.encoder_input(below.as_ref(), &set.tiles, pass), trained: *trained }
             }
             _ => Seen::Features(self.features(set, pass)),
         }
     }
 
-    /// Returns the input of the image encoder: cached states of the tiles, or else their pixels.
-    fn encoder_input(&self, below: Option<&Below>, tiles: &[TileRef]) -> EncoderInput {
+    /// Returns the input of the image encoder: cached states of the tiles, or else their pixels. States are large, so only those
+    /// of training are cached, and an evaluation takes no room from them.
+    fn encoder_input(&self, below: Option<&Below>, tiles: &[TileRef], pass: &Pass) -> EncoderInput {
         let Some(Below { cache, block }) = below else { return EncoderInput::Pixels(self.pixels(tiles)) };
-        let states = self.cached(cache, tiles, |tiles| self.model.tile_states(&self.pixels(tiles), *block));
+        let states =
+            self.cached(cache, pass.gradients, tiles, |tiles| self.model.tile_states(&self.pixels(tiles), *block));
         EncoderInput::States { block: *block, states, sizes: of_one_size(tiles).map(sizes).collect() }
     }
 
-    /// Returns the rows of all of `tiles`, `[rows, width]`, tile after tile. `compute` gives the rows of each of some tiles; the
-    /// rows of a tile are computed once and cached.
+    /// Returns the rows of all of `tiles`, `[rows, width]`, tile after tile, from the cache or from `compute`, which gives the rows
+    /// of each of some tiles. Computed rows are cached if `insert` is set.
     fn cached(
         &self,
         cache: &Mutex<FeatureCache>,
+        insert: bool,
         tiles: &[TileRef],
         compute: impl Fn(&[TileRef]) -> Vec<Tensor<2>>,
     ) -> Tensor<2> {
@@ -93,7 +98,7 @@ impl VlmPipeline {
         for places in self.encoded_together(tiles, &missing) {
             let together: Vec<TileRef> = places.iter().map(|place| tiles[*place].clone()).collect();
             for (place, rows) in places.into_iter().zip(compute(&together)) {
-                if matches!(tiles[place].prepared.pixels, PreparedPixels::Cut(_)) {
+                if insert && matches!(tiles[place].prepared.pixels, PreparedPixels::Cut(_)) {
                     cache.insert(tiles[place].digest(), &rows);
                 }
                 found[place] = Some(rows);

@@ -30,18 +30,15 @@ pub fn check(
         (Some(recipe), Some(path)) => seen_in_run(args, (recipe, path), cases)?,
         _ => None,
     };
-    let of_base = match source.untouched() {
-        Some(base) => known_to_base(base, cases).map_err(Failure::input)?,
-        None => None,
+    let earlier = match (&source.recipe, source.untouched()) {
+        // Nothing else is known about a model or an adapter without a run.
+        (None, _) => known_to_model(source.adapter.as_deref().unwrap_or(&source.model), cases),
+        (Some(_), Some(base)) => known_to_base(base, cases),
+        (Some(_), None) => Ok(None),
     };
-    let of_model = match source {
-        ModelSource { adapter: None, recipe: None, model, .. } => {
-            known_to_model(model, cases).map_err(Failure::input)?
-        }
-        _ => None,
-    };
-    of_base.iter().chain(&of_model).for_each(|sentence| tell!("warning: {sentence}"));
-    Ok([of_run, of_base, of_model].into_iter().flatten().reduce(|first, next| format!("{first}. {next}")))
+    let earlier = earlier.map_err(Failure::input)?;
+    earlier.iter().for_each(|sentence| tell!("warning: {sentence}"));
+    Ok([of_run, earlier].into_iter().flatten().reduce(|first, next| format!("{first}. {next}")))
 }
 
 /// Looks for evaluated cases that show images of the run's training data, or belong to its patients. `recipe` is the

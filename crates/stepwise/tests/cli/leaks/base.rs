@@ -84,9 +84,10 @@ fn an_export_lists_the_images_of_its_base_too() {
     place.done(&format!("train second.toml {short}"));
     place.done("export second both --format merged");
     assert_eq!(place.read("both/trained_images.txt"), list(&place, &["a", "b"]));
-    // The adapter alone leaves the base as it is.
     place.done("export second adapter --format peft");
-    assert!(!place.path("adapter/trained_images.txt").exists());
+    assert_eq!(place.read("adapter/trained_images.txt"), list(&place, &["a", "b"]));
+    let said = place.done("eval adapter --data b --split train --suite suite.toml --no-cache --max-cases 1").stderr;
+    assert!(said.contains("warning: 1 of 1 evaluated cases show an image that the model was trained on"), "{said}");
     // A run without image files adds none.
     place.done(&format!("train recipe.toml --set model_name_or_path=base --set output_dir=drawn {short}"));
     place.done("export drawn again --format merged");

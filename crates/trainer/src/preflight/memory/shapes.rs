@@ -112,11 +112,16 @@ impl Shapes {
         };
         let tower = |layers: usize| match (layers, recipe.train.gradient_checkpointing) {
             (0, _) => 0,
-            // The outputs of the layers of deepstack features, spread evenly, go on beside the hidden state.
-            (_, true) => seen * (layers + 1) * (2 + vision.deepstack) / 2 + vision_layer,
+            // The outputs of the layers of deepstack features go on beside the hidden state: half of them on average over all
+            // layers, at most all of them over the last ones.
+            (_, true) => {
+                let outputs = if layers == vision.num_hidden_layers { vision.deepstack } else { 2 * vision.deepstack };
+                seen * (layers + 1) * (2 + outputs) / 2 + vision_layer
+            }
             (_, false) => vision_layer * layers,
         };
-        let trained = trainable.blocks.trained.map_or(0, |first| vision.num_hidden_layers.saturating_sub(first));
+        let seen_layers = trainable.blocks.count.min(vision.num_hidden_layers);
+        let trained = trainable.blocks.trained.map_or(0, |first| seen_layers.saturating_sub(first));
         Self {
             decoder: decoder as u64,
             attending: attending as u64,
