@@ -119,6 +119,19 @@ fn blocks_below_the_first_trained_one_are_computed_once() {
 }
 
 #[test]
+fn an_evaluation_takes_no_room_from_training() {
+    for fixture in fixtures() {
+        for pass in [Pass::BASE, Pass::ANSWER] {
+            let mut pipeline = Trained::LastLayer.pipeline(&fixture);
+            let examples = examples(&fixture, &pipeline);
+            let before = losses(&pipeline, &examples, &pass);
+            change(&mut pipeline.model, |name| layer(name) == Some(0));
+            assert!(losses(&pipeline, &examples, &pass) != before, "{} {pass:?}: cached", fixture.name);
+        }
+    }
+}
+
+#[test]
 fn nothing_is_cached_below_an_adapter_on_the_first_layer() {
     for fixture in fixtures() {
         let mut pipeline = fixture.pipeline();
