@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use stepwise_data::conversation::{Conversation, Part, Role};
 use stepwise_trainer::checkpoint::source::ModelSource;
-use stepwise_trainer::trained::images::{IMAGES_FILE, TrainedImages};
+use stepwise_trainer::trained::IMAGES_FILE;
+use stepwise_trainer::trained::images::TrainedImages;
 use stepwise_vlm::adapter::{load_adapter, merge, save_adapter};
 use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::images::processor::ImageOptions;

@@ -6,7 +6,7 @@ use stepwise_data::io::digest::sha256_file;
 
 use crate::learner::OPTIMIZER_FILE;
 use crate::progress::Progress;
-use crate::trained::images::IMAGES_FILE;
+use crate::trained::IMAGES_FILE;
 
 /// Ends of the names of the files in a folder of a model or an adapter that loading may read.
 const ENDS: [&str; 6] = ["json", "safetensors", "bin", "jinja", "txt", "model"];

@@ -9,11 +9,8 @@ use std::path::Path;
 use stepwise_data::io::digest::is_sha256;
 use stepwise_data::problem::{Problem, Problems};
 
-use super::{TRAINED_FILE, recorded_images};
+use super::{IMAGES_FILE, TRAINED_FILE, recorded_images};
 use crate::checkpoint::source::ModelSource;
-
-/// Name of the list in the folder of a model.
-pub const IMAGES_FILE: &str = "trained_images.txt";
 
 /// First line of the list.
 const HEAD: &str = "# sha256 of the images that this model was trained on";

@@ -21,6 +21,9 @@ use crate::cases::Cases;
 /// Name of the record in the folder of a run.
 pub const TRAINED_FILE: &str = "trained.jsonl";
 
+/// Name of the list of trained images in the folder of a model.
+pub const IMAGES_FILE: &str = "trained_images.txt";
+
 const SCHEMA: &str = "trained/1";
 
 /// Patients and images of the training cases of a run. Empty for synthetic cases.
