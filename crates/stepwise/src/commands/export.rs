@@ -46,8 +46,7 @@ type Answers = Vec<Vec<f64>>;
 const TOLERANCE: [(&str, f64); 2] = [("float32", 1e-3), ("bfloat16", 0.5)];
 
 /// Writes the adapter, or the model with the adapter merged into its weights, and a model card to the new folder
-/// `args.out`, on the CPU; with a merged model also the list of the images that it was trained on, where they are known.
-/// Then loads the result and compares its answers with those of the original.
+/// `args.out`, on the CPU, and the list of the images that the model was trained on, where they are known. Then loads the result and compares its answers with those of the original.
 ///
 /// # Errors
 ///

@@ -17,6 +17,26 @@ fn a_run_is_compared_with_its_base_as_its_last_epoch_was() {
     assert_eq!(last, trained);
 }
 
+/// Another image of the same question shows whether a model looks at it.
+#[test]
+fn the_table_is_followed_by_a_sentence_on_the_use_of_the_image() {
+    let place = Workplace::with_run();
+    place.write(
+        "swap.toml",
+        "name = \"swap\"\nversion = 2\nseed = 1\nscoring = \"loglikelihood\"\nmax_new_tokens = 8\n\
+        primary = [\"swap_near\"]\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n[[condition]]\nid = \"swap_near\"\n\
+        kind = \"swap_near\"\ncontrol = \"clean\"\n",
+    );
+    place.done("data synth more --cases 120 --seed 9 --image-size 64");
+    let said = place.done("eval run --data more --split test --suite swap.toml --no-cache").stdout;
+    let note =
+        said.lines().find(|line| line.starts_with("the model uses the image ")).unwrap_or_else(|| panic!("{said}"));
+    assert!(
+        note.contains("than the base: paired image score 0.") && note.ends_with("; 0.5 is no use of the image"),
+        "{note}"
+    );
+}
+
 #[test]
 fn json_is_the_summary() {
     let summary = TRAINED.0.done("eval run --max-cases 1 --json").json();

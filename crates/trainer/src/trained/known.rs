@@ -14,23 +14,28 @@ use crate::cases::Cases;
 /// # Errors
 /// When a list of such images cannot be read; see [`TrainedImages::of_model`].
 pub fn known_to_base(base: &Path, tested: &Cases) -> Result<Option<String>, Problems> {
-    known(base, tested, ["the base model", "base and fine-tuned model are judged on a known image"])
+    known((base, None), tested, ["the base model", "base and fine-tuned model are judged on a known image"])
 }
 
-/// Returns a sentence like [`known_to_base`] about a model at `model` that is evaluated without a run.
+/// Returns a sentence like [`known_to_base`] about a model or an adapter at `model` that is evaluated without a run. `base`
+/// overrides the base.
 ///
 /// # Errors
 /// When a list of such images cannot be read; see [`TrainedImages::of_model`].
-pub fn known_to_model(model: &Path, tested: &Cases) -> Result<Option<String>, Problems> {
-    known(model, tested, ["the model", "the results are too good"])
+pub fn known_to_model(model: &Path, base: Option<&Path>, tested: &Cases) -> Result<Option<String>, Problems> {
+    known((model, base), tested, ["the model", "the results are too good"])
 }
 
-fn known(path: &Path, tested: &Cases, [name, effect]: [&str; 2]) -> Result<Option<String>, Problems> {
+fn known(
+    (path, base): (&Path, Option<&Path>),
+    tested: &Cases,
+    [name, effect]: [&str; 2],
+) -> Result<Option<String>, Problems> {
     let placed = tested.pictures.placed(&tested.eval);
     if placed.is_empty() {
         return Ok(None);
     }
-    let Some(images) = TrainedImages::of_model(path, None)? else { return Ok(None) };
+    let Some(images) = TrainedImages::of_model(path, base)? else { return Ok(None) };
     let is_known = |placed: &&PlacedCase<'_>| placed.case.images.iter().any(|image| images.contains(&image.sha256));
     let known: Vec<&PlacedCase<'_>> = placed.iter().filter(is_known).collect();
     let sentence = |first: &&PlacedCase<'_>| {

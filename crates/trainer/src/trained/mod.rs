@@ -231,7 +231,7 @@ fn open(run: &Path) -> io::Result<Option<(Head, impl Iterator<Item = io::Result<
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
-    let mut lines = bounded_lines(BufReader::new(file));
+    let mut lines = bounded_lines(BufReader::new(file), LONGEST_LINE);
     let head = Head::read(lines.next())?;
     Ok(Some((head, lines.map(|line| -> io::Result<Line> { Ok(serde_json::from_str(&line?)?) }))))
 }
@@ -239,14 +239,14 @@ fn open(run: &Path) -> io::Result<Option<(Head, impl Iterator<Item = io::Result<
 /// Longest accepted line of a record in bytes, 64 MiB: a case with six thousand images.
 const LONGEST_LINE: u64 = 64 << 20;
 
-/// Returns the lines of `record` without line ends. A line above [`LONGEST_LINE`] is an error.
-fn bounded_lines(mut record: impl BufRead) -> impl Iterator<Item = io::Result<String>> {
+/// Returns the lines of `record` with line ends. A line above `longest` bytes is an error and is not read to its end.
+fn bounded_lines(mut record: impl BufRead, longest: u64) -> impl Iterator<Item = io::Result<String>> {
     std::iter::from_fn(move || {
         let mut line = String::new();
-        match record.by_ref().take(LONGEST_LINE + 1).read_line(&mut line) {
+        match record.by_ref().take(longest + 1).read_line(&mut line) {
             Ok(0) => None,
-            Ok(read) if read as u64 > LONGEST_LINE => {
-                Some(Err(io::Error::other(format!("has a line above {LONGEST_LINE} bytes"))))
+            Ok(read) if read as u64 > longest => {
+                Some(Err(io::Error::other(format!("has a line above {longest} bytes"))))
             }
             Ok(_) => Some(Ok(line)),
             Err(error) => Some(Err(error)),
@@ -300,5 +300,21 @@ impl SeenCases {
              results are too good (`--allow-leaks`)",
             self.count, self.total
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_an_error_and_is_not_read_to_its_end() {
+        let read = |record: &str| bounded_lines(record.as_bytes(), 4).collect::<io::Result<Vec<_>>>();
+        assert_eq!(read("ab\nabc\n").expect("short"), ["ab\n", "abc\n"]);
+        assert_eq!(read("").expect("empty"), [""; 0]);
+        assert_eq!(read("ab\nabcd\n").expect_err("long").to_string(), "has a line above 4 bytes");
+        // A source without an end.
+        let mut lines = bounded_lines(BufReader::new(io::repeat(b'a')), 1 << 16);
+        assert!(lines.next().is_some_and(|line| line.is_err()));
     }
 }

@@ -32,7 +32,7 @@ pub fn check(
     };
     let earlier = match (&source.recipe, source.untouched()) {
         // Nothing else is known about a model or an adapter without a run.
-        (None, _) => known_to_model(source.adapter.as_deref().unwrap_or(&source.model), cases),
+        (None, base) => known_to_model(source.adapter.as_deref().unwrap_or(&source.model), base, cases),
         (Some(_), Some(base)) => known_to_base(base, cases),
         (Some(_), None) => Ok(None),
     };

@@ -88,6 +88,11 @@ fn an_export_lists_the_images_of_its_base_too() {
     assert_eq!(place.read("adapter/trained_images.txt"), list(&place, &["a", "b"]));
     let said = place.done("eval adapter --data b --split train --suite suite.toml --no-cache --max-cases 1").stderr;
     assert!(said.contains(" evaluated cases show an image that the model was trained on, such as b/"), "{said}");
+    // Without a list, the base that the command line names is looked at.
+    place.write("adapter/trained_images.txt", "# nothing\n");
+    place.edit("adapter/adapter_config.json", "adapter/adapter_config.json", "\"base\"", "\"gone\"");
+    let line = "eval adapter --base base --data a --split train --suite suite.toml --no-cache --max-cases 1";
+    assert!(place.done(line).stderr.contains(" evaluated cases show an image that the model was trained on"));
     // A run without image files adds none.
     place.done(&format!("train recipe.toml --set model_name_or_path=base --set output_dir=drawn {short}"));
     place.done("export drawn again --format merged");

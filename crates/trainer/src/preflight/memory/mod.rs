@@ -252,7 +252,7 @@ impl Needs {
         let seeing = trainable.learns(ModelPart::Vision) || trainable.learns(ModelPart::Connector);
         let feature = config.text.hidden_size as u64 * (1 + vision.deepstack as u64);
         let features = |pixels: u64| patches(pixels) / (vision.merge_size as u64).pow(2) * feature;
-        // States have at most all sets of deepstack features beside the hidden state.
+        // States of encoders with deepstack features hold at most all of their sets beside the hidden state.
         let states = |pixels: u64| patches(pixels) * vision.hidden_size as u64 * (1 + vision.deepstack as u64);
         let caches_states = seeing && trainable.blocks.untouched() > 0;
         // Pixels are kept as values in 0..1, normalised, and with a gradient.
@@ -300,7 +300,8 @@ impl Needs {
                 what: if seeing { "cached states of the image encoder" } else { "cached image features" },
                 bytes: match (seeing, caches_states) {
                     (false, _) => cache.min(features(learned + tested) * VALUE),
-                    (true, true) => cache.min(states(learned + tested) * VALUE),
+                    // Evaluations keep no states.
+                    (true, true) => cache.min(states(learned) * VALUE),
                     (true, false) => 0,
                 },
                 advice: Some("lower `train.feature_cache_gb`"),
@@ -356,20 +357,22 @@ mod tests {
 
     #[test]
     fn states_below_the_first_trained_block_are_cached_and_the_blocks_above_keep_tensors() {
-        let config = Vlm::load_config(&tiny()).expect("a configuration");
+        let mut config = Vlm::load_config(&tiny()).expect("a configuration");
+        config.vision.num_hidden_layers = 4;
         let recipe = recipe_on(12, "[[curriculum.phase]]\nstages = [1]\n[benchmark]\nsuite = \"none\"\n");
         let pixels = 1 << 16;
         // Use and bytes of the cache, and bytes kept by the image encoder.
-        let needs = |part, first| {
+        let needs = |part, first, count| {
             let modules = IndexMap::from([("fc1".to_owned(), 1)]);
             let trainable = TrainableParameters {
                 groups: vec![Group { part, rank: Some(2), modules, parameters: 1, largest: 1 }],
                 frozen: BTreeMap::new(),
                 resting: 0,
-                blocks: EncoderBlocks { count: 3, trained: first, adapted: first },
+                blocks: EncoderBlocks { count, trained: first, adapted: first },
             };
             let largest = LargestBatch { rows: 1, predictions: 1, pixels, ..LargestBatch::default() };
-            let pictures = ImageStats { learned: pixels as u64, tested: 0, most: 0, decoded: DecodedBytes::default() };
+            let pictures =
+                ImageStats { learned: pixels as u64, tested: pixels as u64, most: 0, decoded: DecodedBytes::default() };
             let pieces = Pieces { logit_rows: 0, patches: 0, scored_rows: 0, temporary: 0 };
             let Needs { features, step, .. } = Needs::new(&recipe, &config, &trainable, (&largest, pictures), &pieces);
             (features.what, features.bytes, step[1].bytes)
@@ -377,14 +380,17 @@ mod tests {
         let patches = pixels / config.vision.patch_size.pow(2);
         let states = (patches * config.vision.hidden_size) as u64 * VALUE;
         let of_states = "cached states of the image encoder";
-        assert_eq!(needs(ModelPart::Connector, None), (of_states, states, states));
-        let (what, cached, last) = needs(ModelPart::Vision, Some(1));
+        let layers = config.vision.num_hidden_layers;
+        assert_eq!(needs(ModelPart::Connector, None, layers + 1), (of_states, states, states), "of training alone");
+        let (what, cached, last) = needs(ModelPart::Vision, Some(layers - 1), layers + 1);
         assert_eq!((what, cached), (of_states, states));
-        let (_, cached, all) = needs(ModelPart::Vision, Some(0));
+        let (_, _, early) = needs(ModelPart::Vision, Some(layers - 2), layers - 1);
+        assert_eq!(early, last, "layers behind the features keep nothing");
+        let (_, cached, all) = needs(ModelPart::Vision, Some(0), layers + 1);
         assert_eq!(cached, 0, "nothing lies below the first block");
         assert!(states < last && last < all, "{states} {last} {all}");
-        let features = (patches / config.vision.merge_size.pow(2) * config.text.hidden_size) as u64 * VALUE;
-        assert_eq!(needs(ModelPart::Decoder, None), ("cached image features", features, 0));
+        let features = (2 * patches / config.vision.merge_size.pow(2) * config.text.hidden_size) as u64 * VALUE;
+        assert_eq!(needs(ModelPart::Decoder, None, layers + 1), ("cached image features", features, 0));
     }
 
     #[test]

@@ -37,12 +37,14 @@ fn a_resumed_run_is_bit_identical() {
 }
 
 /// Other settings of a phase: competence order, early advance at a plateau, fading marks, blank images, and one
-/// schedule over the whole run.
+/// schedule over the whole run. Adapters on the last block of the image encoder, whose inputs are cached.
 #[test]
 fn a_resumed_run_of_another_curriculum_is_bit_identical() {
     let place = Workplace::new();
     let run_folder = place.path("run");
-    let text = place.recipe("run", "[lora]\nr = 2");
+    let lora = "[lora]\nr = 2\nfreeze_vision_tower = false\n\
+        target_modules = '.*text_model.*_proj|.*vision_model.encoder.layers.1.*_proj'";
+    let text = place.recipe("run", lora);
     let (before, after) =
         (text.find("[[curriculum.phase]]").expect("phases"), text.find("[benchmark]").expect("a suite"));
     let phases = "[curriculum]\nlr_schedule_per_phase = false\n\
