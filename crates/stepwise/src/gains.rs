@@ -13,8 +13,7 @@ use crate::table::cell::{number, p_value, with_interval};
 /// heads the column of the model. A metric of a single condition, stage or attack has a colon in its id; the table
 /// shows such a metric only if it is primary. The report shows all.
 pub fn text(title: &str, summary: &Summary) -> String {
-    let head = ["", "n", "left out", "base", title, "gain [95 % interval]", "p, adjusted", "unparsed"];
-    let mut rows = vec![head.map(str::to_owned)];
+    let mut rows = vec![head(title).map(str::to_owned)];
     let is_paired = is_paired(summary);
     for condition in &summary.conditions {
         let gain = condition.gain_vs_base.as_ref();
@@ -47,6 +46,10 @@ pub fn text(title: &str, summary: &Summary) -> String {
         ]);
     }
     std::iter::once(aligned(&rows)).chain(footnotes(summary)).collect::<Vec<_>>().join("\n")
+}
+
+fn head(title: &str) -> [&str; 8] {
+    ["", "n", "left out", "base", title, "gain [95 % interval]", "p, adjusted", "unparsed"]
 }
 
 /// Adjusted p-value of a gain; empty where there is none, and with a star where a claim may rest on the gain.
@@ -181,6 +184,22 @@ fn few(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_documented_output_of_the_quickstart_has_the_columns_of_the_table() {
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        for (page, text) in [
+            ("README.md", include_str!("../../../README.md")),
+            ("docs/benchmark.md", include_str!("../../../docs/benchmark.md")),
+        ] {
+            let (_, output) = text.split_once("<!-- quickstart output -->").expect("an example output");
+            let columns = words(&head("after epoch 3").join(" "));
+            assert!(
+                output.lines().any(|line| words(line) == columns),
+                "{page} shows no table with the columns {columns:?}"
+            );
+        }
+    }
 
     #[test]
     fn the_note_on_the_image_claims_only_what_the_gain_carries() {
