@@ -1,11 +1,7 @@
 //! A 64-bit difference hash (dHash) of an image. The hashes of copies of an image differ in a few bits;
 //! see [`crate::near_duplicates`].
 
-use std::collections::BTreeMap;
-
 use image::RgbImage;
-
-use crate::parallel;
 
 /// Computes the 64-bit difference hash (dHash) of an image.
 ///
@@ -92,76 +88,6 @@ pub fn hamming(one: u64, other: u64) -> u32 {
     (one ^ other).count_ones()
 }
 
-/// Finds all pairs of a hash of `ones` and a hash of `others` that differ in at most `bits` bits, below 64, and applies
-/// `judge`, on all CPU threads, to the index of each hash of `ones` and the indices into `others` of the hashes that are that
-/// near. Only pairs of indices for which `wanted` is true are compared. Returns all results in the order of `ones`.
-///
-/// Many pairs are near among images of one view, so they are never held all at once.
-///
-/// # Panics
-/// When `wanted` or `judge` panics.
-pub fn judge_near<R: Send>(
-    ones: &[u64],
-    others: &[u64],
-    bits: u32,
-    wanted: impl Fn(usize, usize) -> bool + Sync,
-    judge: impl Fn(usize, &[usize]) -> Vec<R> + Sync,
-) -> Vec<R> {
-    // Hashes that differ in at most n bits agree in at least one of n + 1 bands of bits, so only these are compared.
-    let bands: Vec<Band> = (0..=bits.min(63)).map(|band| Band::of(others, band, bits.min(63) + 1)).collect();
-    let numbered: Vec<(usize, u64)> = ones.iter().copied().enumerate().collect();
-    let parts: Vec<&[(usize, u64)]> = numbered.chunks(ONES_AT_ONCE).collect();
-    let found = parallel::map(&parts, |part| {
-        let mut results = Vec::new();
-        let mut near: Vec<usize> = Vec::new();
-        for (one, hash) in *part {
-            near.clear();
-            for (place, band) in bands.iter().enumerate() {
-                let is_near = |other: &usize| {
-                    let difference = hash ^ others[*other];
-                    // A pair that agrees in several bands is found in the first of them.
-                    let is_first = bands[..place].iter().all(|earlier| difference & earlier.mask != 0);
-                    difference.count_ones() <= bits && is_first && wanted(*one, *other)
-                };
-                near.extend(band.bucket(*hash).iter().copied().filter(is_near));
-            }
-            if !near.is_empty() {
-                results.extend(judge(*one, &near));
-            }
-        }
-        results
-    });
-    found.into_iter().flatten().collect()
-}
-
-/// Number of hashes that a thread compares at a time.
-const ONES_AT_ONCE: usize = 64;
-
-/// Indices of hashes by the value of a band of their bits.
-struct Band {
-    mask: u64,
-    buckets: BTreeMap<u64, Vec<usize>>,
-}
-
-impl Band {
-    /// Sorts the hashes by band `band` of `bands` nearly equal ones.
-    fn of(hashes: &[u64], band: u32, bands: u32) -> Self {
-        let edge = |band: u32| 64 * band / bands;
-        let width = edge(band + 1) - edge(band);
-        let mask = (u64::MAX >> (64 - width)) << edge(band);
-        let mut buckets: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-        for (index, hash) in hashes.iter().enumerate() {
-            buckets.entry(hash & mask).or_default().push(index);
-        }
-        Self { mask, buckets }
-    }
-
-    /// Hashes that agree with `hash` in the band.
-    fn bucket(&self, hash: u64) -> &[usize] {
-        self.buckets.get(&(hash & self.mask)).map_or(&[], Vec::as_slice)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use image::imageops::{FilterType, resize};
@@ -201,22 +127,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn banded_search_finds_what_comparing_all_finds(
-            seeds in prop::collection::vec((any::<u64>(), 0u32..64, 0u32..64, 0u32..64), 0..12), bits in 0u32..10,
-        ) {
-            let mut hashes = Vec::new();
-            for (hash, a, b, c) in seeds {
-                hashes.extend([hash, hash ^ 1 << a, hash ^ 1 << a ^ 1 << b ^ 1 << c, hash]);
-            }
-            let all = (0..hashes.len()).flat_map(|i| (i + 1..hashes.len()).map(move |j| (i, j)));
-            let expected: Vec<(usize, usize)> = all.filter(|(i, j)| hamming(hashes[*i], hashes[*j]) <= bits).collect();
-            let pairs = |one: usize, near: &[usize]| near.iter().map(|other| (one, *other)).collect();
-            let mut found = judge_near(&hashes, &hashes, bits, |one, other| one < other, pairs);
-            found.sort_unstable();
-            prop_assert_eq!(found, expected);
-        }
-
         #[test]
         fn a_hash_written_as_text_is_read_again(hash: u64) {
             prop_assert_eq!(parse_phash(&phash_hex(hash)), Some(hash));

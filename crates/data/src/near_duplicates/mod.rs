@@ -4,22 +4,28 @@
 //! The difference hash alone does not suffice: hashes of standard views of different patients can differ in only one
 //! bit. The hash therefore only selects the pairs to compare; the correlation of small thumbnails decides. Mirrored,
 //! rotated and inverted copies are found by the hashes and thumbnails of the transformed thumbnail, so no image is
-//! decoded for them a second time. Padded copies are found by the thumbnails of the images without uniform borders. Copies that are rotated by other angles, cropped, padded, shifted, framed or written
-//! on are found by keypoints ([`Details`]).
+//! decoded for them a second time. Padded copies are found by the thumbnails of the images without uniform borders. Copies
+//! that are rotated by other angles, cropped, padded, shifted, framed or written on are found by keypoints ([`Details`]).
 
+mod band;
 mod border;
 mod bytes;
 mod change;
 mod copies;
 mod fingerprint;
+mod hash_search;
+mod outline;
 mod take;
 mod thumbnail;
 mod transform;
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
-use crate::dhash::judge_near;
+use crate::parallel;
 use copies::copies;
+use hash_search::judge_near;
+use outline::Outline;
 
 pub use change::Change;
 pub use copies::{Details, Pose};
@@ -54,16 +60,20 @@ pub struct NearDuplicate {
 /// order; empty when there are none. Of several transforms of a pair the one with the largest correlation is returned.
 pub fn near_duplicates(images: &[&Fingerprint], wanted: impl Fn(usize, usize) -> bool + Sync) -> Vec<NearDuplicate> {
     let wanted = |one: usize, other: usize| one < other && wanted(one, other);
+    let whole: Vec<View<'_>> =
+        images.iter().enumerate().map(|(image, print)| View::of(image, &print.thumbnail, false)).collect();
+
     let hashes: Vec<u64> = images.iter().map(|image| image.hash).collect();
     let judge = |one: usize, others: &[usize]| {
-        let is_near = |other: &&usize| images[one].thumbnail.is_near(&images[**other].thumbnail);
-        others.iter().filter(is_near).map(|other| ((one, *other), None)).collect()
+        let (one, outline) = (&whole[one], whole[one].outline.as_ref());
+        let is_near =
+            |other: &&View<'_>| other.may_correlate(outline, CORRELATION) && one.thumbnail.is_near(other.thumbnail);
+        let near = others.iter().map(|other| &whole[*other]).filter(is_near);
+        near.map(|other| ((one.image, other.image), None)).collect()
     };
     let pairs = judge_near(&hashes, &hashes, CANDIDATE_BITS, wanted, judge);
     let mut found: BTreeMap<(usize, usize), Option<Change>> = pairs.into_iter().collect();
 
-    let whole: Vec<View<'_>> =
-        images.iter().enumerate().map(|(image, print)| View::of(image, &print.thumbnail, false)).collect();
     let is_new = |one: &View<'_>, other: &View<'_>| {
         wanted(one.image, other.image) && !found.contains_key(&(one.image, other.image))
     };
@@ -75,7 +85,9 @@ pub fn near_duplicates(images: &[&Fingerprint], wanted: impl Fn(usize, usize) ->
         .iter()
         .enumerate()
         .flat_map(|(image, print)| print.contents.iter().map(move |content| View::of(image, content, true)));
-    let views: Vec<View<'_>> = whole.into_iter().chain(contents).collect();
+    let mut views: Vec<View<'_>> = whole.into_iter().chain(contents).collect();
+    // The search compares a view with later ones.
+    views.sort_by_key(|view| view.image);
     if views.len() > images.len() {
         let is_new = |one: &View<'_>, other: &View<'_>| {
             (one.is_content || other.is_content)
@@ -100,17 +112,25 @@ struct View<'t> {
     /// Index of the image.
     image: usize,
     thumbnail: &'t Thumbnail,
+    /// None for a uniform thumbnail.
+    outline: Option<Outline>,
     hash: u64,
     is_content: bool,
 }
 
 impl<'t> View<'t> {
     fn of(image: usize, thumbnail: &'t Thumbnail, is_content: bool) -> Self {
-        Self { image, thumbnail, hash: thumbnail.hash(), is_content }
+        Self { image, thumbnail, outline: Outline::of(thumbnail), hash: thumbnail.hash(), is_content }
+    }
+
+    /// Returns whether the thumbnail can correlate by at least `least` with one of the outline `other`. True where one of
+    /// them is uniform.
+    fn may_correlate(&self, other: Option<&Outline>, least: f64) -> bool {
+        self.outline.as_ref().zip(other).is_none_or(|(one, other)| one.most_correlation(other) >= least)
     }
 }
 
-/// Finds the pairs of images of which a view of the first one, after one of the `transforms`, correlates with a view of
+/// Finds, among views in the order of their images, the pairs of images of which a view of the first one, after one of the `transforms`, correlates with a view of
 /// the second one by at least [`TRANSFORMED_CORRELATION`]. Of several transforms the one with the largest correlation is
 /// returned, of equal ones the first.
 fn transformed_pairs(
@@ -122,15 +142,17 @@ fn transformed_pairs(
     let hashes: Vec<u64> = views.iter().map(|view| view.hash).collect();
     let mut found: BTreeMap<(usize, usize), (Transform, f64)> = BTreeMap::new();
     for transform in transforms {
-        let transformed: Vec<u64> = views.iter().map(|view| view.thumbnail.transformed(transform).hash()).collect();
+        let transformed = parallel::map(views, |view| view.thumbnail.transformed(transform).hash());
         let judge = |one: usize, others: &[usize]| {
-            let copy = views[one].thumbnail.transformed(transform);
-            let correlated = |other: &usize| {
-                let correlation = copy.correlation(views[*other].thumbnail)?;
-                let pair = (views[one].image, views[*other].image);
-                (correlation > TRANSFORMED_CORRELATION).then_some((pair, correlation))
+            let one = &views[one];
+            let outline = one.outline.as_ref().map(|outline| outline.transformed(transform));
+            let copy = LazyCell::new(|| one.thumbnail.transformed(transform));
+            let correlated = |other: &View<'_>| {
+                let correlation = copy.correlation(other.thumbnail)?;
+                (correlation > TRANSFORMED_CORRELATION).then_some(((one.image, other.image), correlation))
             };
-            others.iter().filter_map(correlated).collect()
+            let may_correlate = |other: &&View<'_>| other.may_correlate(outline.as_ref(), TRANSFORMED_CORRELATION);
+            others.iter().map(|other| &views[*other]).filter(may_correlate).filter_map(correlated).collect()
         };
         for (pair, correlation) in judge_near(&transformed, &hashes, CANDIDATE_BITS, wanted, judge) {
             if found.get(&pair).is_none_or(|(_, best)| correlation > *best) {

@@ -12,7 +12,8 @@ use crate::dhash::{difference_bits, grid_sums, luma_sums};
 /// reach at least 0.95, copies at least 0.997.
 pub const CORRELATION: f64 = 0.95;
 
-const SIDE: u32 = 32;
+/// Side of a thumbnail in values.
+pub(super) const SIDE: u32 = 32;
 
 /// Luma of an image, averaged over a grid of 32 x 32 areas, in row-major order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,11 @@ impl Thumbnail {
         let cross = |a: &[u16], b: &[u16]| (count * product(a, b) - sum(a) * sum(b)) as f64;
         let (one, another) = (cross(&self.0, &self.0), cross(&other.0, &other.0));
         (one > 0.0 && another > 0.0).then(|| cross(&self.0, &other.0) / (one * another).sqrt())
+    }
+
+    /// Values in row-major order.
+    pub(super) fn values(&self) -> &[u16] {
+        &self.0
     }
 
     /// Appends the thumbnail to `bytes`.

@@ -53,5 +53,3 @@ mod surrogate;
 mod table;
 mod train;
 mod walks;
-#[cfg(feature = "wgpu")]
-mod wgpu;

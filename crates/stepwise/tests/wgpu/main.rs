@@ -1,11 +1,16 @@
 //! The program on a GPU through wgpu: on any adapter, such as Mesa's software Vulkan (`mesa-vulkan-drivers`). Every test
-//! is skipped, with a line on stderr, on a machine without an adapter.
+//! is skipped, with a line on stderr, on a machine without an adapter. A test program of its own, so that a build with `wgpu`
+//! does not compile the tests of the CPU again.
+
+#[allow(dead_code)]
+#[path = "../cli/common.rs"]
+mod common;
 
 use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::common::{Ran, Workplace};
+use common::{Ran, Workplace};
 
 /// Largest difference of a log-likelihood from the CPU, in nats; and of a loss, relative.
 const CLOSE: f64 = 1e-4;
