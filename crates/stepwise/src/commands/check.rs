@@ -19,7 +19,7 @@ use stepwise_trainer::learner::Learner;
 use stepwise_trainer::preflight::Preflight;
 use stepwise_trainer::preflight::images::{self, LookedAt};
 use stepwise_trainer::progress::Progress as _;
-use stepwise_trainer::trained::known::known_to_base;
+use stepwise_trainer::trained::known::known_before_training;
 
 use crate::commands::details;
 use crate::commands::split::leak_rule;
@@ -181,7 +181,8 @@ fn preflight(recipe: &Recipe, rule: LeakRule, progress: &mut ConsoleProgress) ->
     if !leaks.problems.is_empty() {
         Problems(leaks.problems).to_string().lines().for_each(|line| progress.warning(line));
     }
-    let known = known_to_base(&recipe.model_name_or_path, &cases).map_err(Failure::input)?;
+    let adapter = recipe.adapter_name_or_path.as_deref();
+    let known = known_before_training(&recipe.model_name_or_path, adapter, &cases).map_err(Failure::input)?;
     known.iter().for_each(|sentence| progress.warning(sentence));
     let mut learner = Learner::new(recipe, &chosen.device, progress).map_err(Failure::input)?;
     cases.set_box_grids(&learner.pipeline.processor).iter().for_each(|line| progress.warning(line));

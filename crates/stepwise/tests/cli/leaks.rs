@@ -91,9 +91,14 @@ fn put_of(place: &Workplace, (folder, split): (&str, &str), name: &str, bytes: &
 
 /// File of the first training case of `a`, and its pixels.
 fn trained(place: &Workplace) -> (Vec<u8>, RgbImage) {
-    let cases = cases(place, "a");
+    trained_of(place, "a")
+}
+
+/// File of the first training case of `folder`, and its pixels.
+fn trained_of(place: &Workplace, folder: &str) -> (Vec<u8>, RgbImage) {
+    let cases = cases(place, folder);
     let path = cases[of(&cases, "train")]["images"][0]["path"].as_str().expect("a path").to_owned();
-    let path = place.path("a").join(path);
+    let path = place.path(folder).join(path);
     (fs::read(&path).expect("there"), load_image(&path).expect("decodes"))
 }
 

@@ -26,10 +26,15 @@ static ADAPTER: LazyLock<bool> = LazyLock::new(|| {
 macro_rules! needs_adapter {
     () => {
         if !*ADAPTER {
-            eprintln!("skipped: this machine has no adapter for wgpu");
-            return;
+            return skipped("this machine has no adapter for wgpu");
         }
     };
+}
+
+/// Says why a test is skipped.
+#[allow(clippy::print_stderr)]
+fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
 }
 
 /// Environment in which no adapter is found, with Vulkan or OpenGL.
@@ -309,8 +314,7 @@ fn too_little_memory_ends_a_run_with_advice() {
         .iter()
         .filter_map(|one| one["adapter"]["largest_binding"].as_u64());
     if largest.max().is_none_or(|bytes| bytes > 128 << 20) {
-        eprintln!("skipped: the adapter has large buffers");
-        return;
+        return skipped("the adapter has large buffers");
     }
     let place = Workplace::new();
     let sizes = "vocab_size = 400\nhidden_size = 32\nintermediate_size = 200000\nnum_hidden_layers = 1\n\

@@ -137,6 +137,17 @@ impl ModelSource {
         self.base.as_ref().or(self.adapter.as_ref().map(|_| &self.model)).map(PathBuf::as_path)
     }
 
+    /// Returns the folder of the adapter from which the training of the run started. None where it started a new adapter,
+    /// and without a run.
+    ///
+    /// # Errors
+    /// When the recipe cannot be read.
+    pub fn starting_adapter(&self) -> Result<Option<PathBuf>, ModelSourceError> {
+        let Some(recipe) = &self.recipe else { return Ok(None) };
+        let table = read_recipe(recipe)?;
+        Ok(table.get("adapter_name_or_path").and_then(toml::Value::as_str).map(PathBuf::from))
+    }
+
     /// Returns the image settings that replace settings of the model folder: those of the run's recipe, or else those that
     /// an adapter folder states.
     ///

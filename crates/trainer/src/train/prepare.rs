@@ -21,7 +21,7 @@ use crate::preflight::images::{self, LookedAt};
 use crate::preflight::token_stats::LargestBatch;
 use crate::progress::Progress;
 use crate::trained::Trained;
-use crate::trained::known::known_to_base;
+use crate::trained::known::known_before_training;
 
 /// A run that is ready to train: inputs are read and checked, and a resumed run is restored.
 pub struct PreparedRun<'a> {
@@ -58,7 +58,8 @@ impl<'a> PreparedRun<'a> {
             Problems(leaks.problems).to_string().lines().for_each(|line| progress.warning(line));
             sentences.extend(trained.seen_in_run(&cases, &leaks.near).map(|seen| seen.sentence()));
         }
-        sentences.extend(known_to_base(&recipe.model_name_or_path, &cases)?);
+        let adapter = recipe.adapter_name_or_path.as_deref();
+        sentences.extend(known_before_training(&recipe.model_name_or_path, adapter, &cases)?);
         sentences.iter().for_each(|sentence| progress.warning(sentence));
         trained.leaks = (!sentences.is_empty()).then(|| sentences.join(". "));
         let mut learner = Learner::new(recipe, &options.device, progress)?;

@@ -49,8 +49,9 @@ impl TrainedImages {
     }
 
     /// Collects the images that the model at `path` was trained on: those in the list of its folder, those in the record of
-    /// its run, and those of its base, found in the same way. `path` is a run, a checkpoint, a PEFT folder or a model
-    /// folder; `base` overrides its base. None where nothing is known; what is at `path` need not be a model.
+    /// its run, and those of its base and of the adapter from which the run started, found in the same way. `path` is a run,
+    /// a checkpoint, a PEFT folder or a model folder; `base` overrides its base. None where nothing is known; what is at
+    /// `path` need not be a model.
     ///
     /// # Errors
     /// When a list or a record cannot be read.
@@ -61,17 +62,20 @@ impl TrainedImages {
                 all.get_or_insert_default().0.extend(images);
             }
         };
-        let mut path = path.to_owned();
+        let mut left = vec![path.to_owned()];
         let mut looked_at = HashSet::new();
-        // A manipulated run may be its own base.
-        while looked_at.insert(path.clone()) {
+        while let Some(path) = left.pop() {
+            // A manipulated run may be its own base.
+            if !looked_at.insert(path.clone()) {
+                continue;
+            }
             add(Self::read(&path)?);
-            let Ok(source) = ModelSource::find(&path, base.take()) else { break };
+            let Ok(source) = ModelSource::find(&path, base.take()) else { continue };
             if let Some(run) = source.recipe.as_deref().and_then(Path::parent) {
                 add(Self::of_run(run)?);
             }
-            let Some(next) = source.untouched() else { break };
-            path = next.to_owned();
+            left.extend(source.untouched().map(Path::to_owned));
+            left.extend(source.starting_adapter().ok().flatten());
         }
         Ok(all)
     }
@@ -85,6 +89,15 @@ impl TrainedImages {
             return Err(Problem::new(path, format!("has an image with a `sha256` that {NO_DIGEST}"), ADVICE).into());
         }
         Ok((!images.is_empty()).then_some(Self(images)))
+    }
+
+    /// Returns the images that are not among `others`.
+    #[must_use]
+    pub fn without(self, others: Option<&Self>) -> Self {
+        match others {
+            Some(others) => Self(&self.0 - &others.0),
+            None => self,
+        }
     }
 
     /// Returns the text of the list: a comment, then one digest a line, sorted.
@@ -156,10 +169,15 @@ mod tests {
     /// Writes a run in `folder`, with one checkpoint, an adapter of `base`, and returns the checkpoint. The run was trained
     /// on two cases with the images `digits`.
     fn run(folder: &Path, base: &Path, digits: &str) -> PathBuf {
+        run_of(folder, &format!("model_name_or_path = {base:?}\n"), digits)
+    }
+
+    /// Writes a run like [`run`] with a resolved recipe.
+    fn run_of(folder: &Path, recipe: &str, digits: &str) -> PathBuf {
         let checkpoint = folder.join("checkpoint-1");
         fs::create_dir_all(&checkpoint).expect("made");
         fs::write(checkpoint.join("adapter_config.json"), "{}").expect("written");
-        fs::write(folder.join("recipe.resolved.toml"), format!("model_name_or_path = {base:?}\n")).expect("written");
+        fs::write(folder.join("recipe.resolved.toml"), recipe).expect("written");
         let shown = digits.chars().map(|digit| format!("{{\"sha256\":\"{}\"}}", digest(digit)));
         let shown = shown.collect::<Vec<_>>().join(",");
         let case = |row: u32| format!("{{\"place\":\"a:{row}\",\"group_id\":\"p{row}\",\"images\":[{shown}]}}\n");
@@ -215,6 +233,13 @@ mod tests {
         assert_eq!(TrainedImages::of_model(&second, Some(&path("base"))), Ok(Some(images("239"))));
         assert_eq!(TrainedImages::of_model(&path("base"), None), Ok(Some(images("9"))));
         assert_eq!(TrainedImages::of_model(&path("nowhere"), None), Ok(None));
+        // A run that goes on from the adapter of an earlier run.
+        let recipe = format!("model_name_or_path = {:?}\nadapter_name_or_path = {second:?}\n", path("base"));
+        let third = run_of(&path("third"), &recipe, "45");
+        assert_eq!(TrainedImages::of_model(&third, None), Ok(Some(images("123459"))));
+        let earlier = Some(images("13"));
+        assert_eq!(images("123").without(earlier.as_ref()), images("2"));
+        assert_eq!(images("123").without(None), images("123"));
         // A run that is its own base.
         let own = path("own").join("checkpoint-1");
         run(&path("own"), &own, "4");

@@ -6,7 +6,7 @@ use stepwise_data::case::Split;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::checkpoint::source::ModelSource;
-use stepwise_trainer::trained::known::{known_to_base, known_to_model};
+use stepwise_trainer::trained::known::{known_before_training, known_to_model};
 use stepwise_trainer::trained::{SeenCases, Trained};
 
 use super::Args;
@@ -33,7 +33,10 @@ pub fn check(
     let earlier = match (&source.recipe, source.untouched()) {
         // Nothing else is known about a model or an adapter without a run.
         (None, base) => known_to_model(source.adapter.as_deref().unwrap_or(&source.model), base, cases),
-        (Some(_), Some(base)) => known_to_base(base, cases),
+        (Some(_), Some(base)) => {
+            let adapter = source.starting_adapter().map_err(Failure::input)?;
+            known_before_training(base, adapter.as_deref(), cases)
+        }
         (Some(_), None) => Ok(None),
     };
     let earlier = earlier.map_err(Failure::input)?;

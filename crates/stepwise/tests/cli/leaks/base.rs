@@ -41,7 +41,7 @@ fn an_export_lists_its_images_and_evaluations_on_them_are_named() {
     let sentence = |place: &str| {
         format!(
             " evaluated cases show an image that the base model was trained on, such as {place}, so base and fine-tuned model \
-             are judged on a known image"
+             answer questions about a known image"
         )
     };
     let named = sentence(&format!("b/cases.jsonl:{row}"));
@@ -110,4 +110,32 @@ fn an_export_lists_the_images_of_its_base_too() {
     }
     // Synthetic cases are compared with no list.
     place.done("check recipe.toml --set model_name_or_path=base");
+}
+
+#[test]
+fn evaluations_on_images_of_the_adapter_that_a_training_starts_from_are_named() {
+    let place = exported();
+    let short = "--set train.max_steps=2 --set benchmark.suite=none";
+    place.done(&format!("train second.toml {short}"));
+    place.done("export second adapter --format peft");
+    place.done("data synth c --cases 24 --seed 5 --image-size 64");
+    put(&place, "c", "copy.png", &trained_of(&place, "b").0, true);
+    let row = of(&cases(&place, "c"), "validation") + 1;
+    let named = format!(
+        " evaluated cases show an image that the adapter, from which the training starts, was trained on, such as \
+         c/cases.jsonl:{row}, so the results are too good"
+    );
+    place.edit("second.toml", "third.toml", "dataset = \"b\"", "dataset = \"c\"");
+    place.edit("third.toml", "third.toml", "output_dir = \"second\"", "output_dir = \"third\"");
+    assert!(!place.done("check third.toml").stderr.contains("was trained on"));
+    // A checkpoint of the earlier run is such an adapter, too.
+    for adapter in ["adapter", "second/last"] {
+        let said = place.done(&format!("check third.toml --set adapter_name_or_path={adapter}")).stderr;
+        assert!(said.contains(&named), "{said}");
+    }
+    let said = place.done("train third.toml --set adapter_name_or_path=adapter --set benchmark.max_cases=1").stderr;
+    assert!(said.contains(&named), "{said}");
+    assert!(place.done("eval third --no-cache --max-cases 1").stderr.contains(&named));
+    place.done("export third all --format peft");
+    assert_eq!(place.read("all/trained_images.txt"), list(&place, &["a", "b", "c"]));
 }
