@@ -77,7 +77,7 @@ mod tests {
             }
             let ones: Vec<u64> = others.iter().map(|hash| hash.rotate_left(turn)).collect();
             let all = (0..ones.len()).flat_map(|i| (i + 1..ones.len()).map(move |j| (i, j)));
-            let is_wanted = |one: usize, other: usize| (one + other) % 7 != 0;
+            let is_wanted = |one: usize, other: usize| !(one + other).is_multiple_of(7);
             let near = |(i, j): &(usize, usize)| hamming(ones[*i], others[*j]) <= bits && is_wanted(*i, *j);
             let expected: Vec<(usize, usize)> = all.filter(near).collect();
             let pairs = |one: usize, near: &[usize]| near.iter().map(|other| (one, *other)).collect();
