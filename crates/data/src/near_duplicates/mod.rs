@@ -2,10 +2,11 @@
 //! or inverted), two slices of one scan, or two overlapping fields of one slide.
 //!
 //! The difference hash alone does not suffice: hashes of standard views of different patients can differ in only one
-//! bit. The hash therefore only selects the pairs to compare; the correlation of small thumbnails decides. Mirrored,
-//! rotated and inverted copies are found by the hashes and thumbnails of the transformed thumbnail, so no image is
-//! decoded for them a second time. Padded copies are found by the thumbnails of the images without uniform borders. Copies
-//! that are rotated by other angles, cropped, padded, shifted, framed or written on are found by keypoints ([`Details`]).
+//! bit. The hash therefore only selects the pairs to compare; the correlation of small thumbnails decides. Of most pairs an
+//! outline of the thumbnails shows that it is too small. Mirrored, rotated and inverted copies are found by the hashes and
+//! thumbnails of the transformed thumbnail, so no image is decoded for them a second time. Padded copies are found by the
+//! thumbnails of the images without uniform borders. Copies that are rotated by other angles, cropped, padded, shifted, framed
+//! or written on are found by keypoints ([`Details`]).
 
 mod band;
 mod border;
@@ -81,14 +82,14 @@ pub fn near_duplicates(images: &[&Fingerprint], wanted: impl Fn(usize, usize) ->
         found.insert(pair, Some(Change::Transform(transform)));
     }
 
-    let contents = images
+    let contents: Vec<View<'_>> = images
         .iter()
         .enumerate()
-        .flat_map(|(image, print)| print.contents.iter().map(move |content| View::of(image, content, true)));
-    let mut views: Vec<View<'_>> = whole.into_iter().chain(contents).collect();
-    // The search compares a view with later ones.
-    views.sort_by_key(|view| view.image);
-    if views.len() > images.len() {
+        .flat_map(|(image, print)| print.contents.iter().map(move |content| View::of(image, content, true)))
+        .collect();
+    if !contents.is_empty() {
+        let mut views: Vec<View<'_>> = whole.into_iter().chain(contents).collect();
+        views.sort_by_key(|view| view.image);
         let is_new = |one: &View<'_>, other: &View<'_>| {
             (one.is_content || other.is_content)
                 && wanted(one.image, other.image)
@@ -130,9 +131,9 @@ impl<'t> View<'t> {
     }
 }
 
-/// Finds, among views in the order of their images, the pairs of images of which a view of the first one, after one of the `transforms`, correlates with a view of
-/// the second one by at least [`TRANSFORMED_CORRELATION`]. Of several transforms the one with the largest correlation is
-/// returned, of equal ones the first.
+/// Finds the pairs of images of which a view of the first one, after one of the `transforms`, correlates with a view of the
+/// second one by at least [`TRANSFORMED_CORRELATION`]. `views` are in the order of their images. Of several transforms the one
+/// with the largest correlation is returned, of equal ones the first.
 fn transformed_pairs(
     views: &[View<'_>],
     transforms: impl Iterator<Item = Transform>,
