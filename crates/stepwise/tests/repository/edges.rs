@@ -83,6 +83,20 @@ fn crates_use_each_other_as_drawn() {
     }
 }
 
+/// The profile of everyday builds is that of crates of others, so a crate of ours that it does not name is not checked.
+#[test]
+fn everyday_builds_check_every_crate() {
+    let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml")).expect("a file");
+    let manifest: toml::Table = manifest.parse().expect("TOML");
+    let packages = &manifest["profile"]["dev"]["package"];
+    for (name, _) in EDGES {
+        for check in ["debug-assertions", "overflow-checks"] {
+            let is_on = packages.get(name).and_then(|settings| settings[check].as_bool());
+            assert_eq!(is_on, Some(true), "`{check} = true` of {name} in [profile.dev.package] of Cargo.toml");
+        }
+    }
+}
+
 /// Folders of the only crate that may use the network.
 const NETWORK: [&str; 1] = ["crates/served/"];
 
