@@ -59,7 +59,17 @@ pub fn resolve(root: &Path, relative: &str) -> Result<PathBuf, InsideError> {
     if !found.starts_with(real(root)?) {
         return Err(InsideError::Link(path));
     }
-    if found.is_file() { Ok(path) } else { Err(InsideError::NotAFile(path)) }
+    is_file(&found, path)
+}
+
+/// Returns `path`, whose links lead to `found`, if this is a file. A file that vanished meanwhile is missing; it is not called
+/// something else than a file.
+fn is_file(found: &Path, path: PathBuf) -> Result<PathBuf, InsideError> {
+    match found.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(path),
+        Ok(_) => Err(InsideError::NotAFile(path)),
+        Err(source) => Err(InsideError::Io { path, source }),
+    }
 }
 
 #[cfg(test)]
@@ -84,6 +94,8 @@ mod tests {
         assert!(matches!(resolve(&root, &absolute), Err(InsideError::Path(_))));
         assert!(matches!(resolve(&root, "images/b.png"), Err(InsideError::Io { .. })));
         assert!(matches!(resolve(&root, "images"), Err(InsideError::NotAFile(_))));
+        // A file that vanishes between two looks.
+        assert!(matches!(is_file(&root.join("images/b.png"), "images/b.png".into()), Err(InsideError::Io { .. })));
     }
 
     #[cfg(unix)]
