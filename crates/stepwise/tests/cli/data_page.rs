@@ -141,6 +141,40 @@ fn prompts_and_lengths_are_shown_under_the_model_of_a_recipe() {
 }
 
 #[test]
+fn a_case_that_breaks_a_rule_has_no_prompt_and_the_others_have() {
+    let place = Workplace::new();
+    place.done("data synth cases --cases 4 --seed 1 --image-size 64");
+    let whole = place.read("cases/cases.jsonl");
+    let (first, others) = whole.split_once('\n').expect("several cases");
+    let case: serde_json::Value = serde_json::from_str(first).expect("JSON");
+    let choice = case["chain"].as_array().expect("items").iter().position(|item| item["answer"]["type"] == "choice");
+    let answer = format!("/chain/{}/answer", choice.expect("a choice"));
+    for (number, (field, value)) in [
+        (format!("{answer}/gold"), serde_json::json!([])),
+        (format!("{answer}/gold"), serde_json::json!([99])),
+        (format!("{answer}/options"), serde_json::json!([])),
+        ("/regions".to_owned(), serde_json::json!([])),
+        ("/images/0/id".to_owned(), "elsewhere".into()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut broken = case.clone();
+        *broken.pointer_mut(&field).expect("a field") = value;
+        place.write("cases/cases.jsonl", format!("{broken}\n{others}"));
+        place.done(&format!("data show cases --html page-{number}.html --recipe recipe.toml"));
+        let page = place.read(&format!("page-{number}.html"));
+        let none = page.matches("the case has a problem: mend it to see its prompts").count();
+        assert_eq!(none, case["chain"].as_array().expect("items").len(), "{field}");
+        assert_eq!(
+            page.matches("<summary>prompt</summary>").count(),
+            whole.matches("\"question\":").count(),
+            "{field}"
+        );
+    }
+}
+
+#[test]
 fn credentialed_cases_are_shown_only_on_request() {
     let place = cases();
     let marked = |line: &str| {

@@ -40,7 +40,7 @@ pub fn write(args: &Args, file: &Path) -> CommandResult {
     };
     let near = near_images(&placed, in_one_side, &fingerprints);
     let prompts = match &args.recipe {
-        Some(recipe) => Some(prompts(recipe, &dataset, &selection.shown)?),
+        Some(recipe) => Some(prompts(recipe, &dataset, &findings.problems, &selection.shown)?),
         None => None,
     };
     let report = render(&CasesInput {

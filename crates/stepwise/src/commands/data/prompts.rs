@@ -1,10 +1,12 @@
 //! Prompts of a data set under the model of a recipe.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use stepwise_data::case::{Case, Item};
 use stepwise_data::dataset::Dataset;
 use stepwise_data::parallel;
+use stepwise_data::problem::Problem;
 use stepwise_data::prompt::{PromptOptions, prompt};
 use stepwise_recipe::Recipe;
 use stepwise_report::cases::Prompts;
@@ -15,13 +17,13 @@ use stepwise_vlm::processor::{Encoded, Processor};
 use crate::commands::preview::tokens::marked;
 use crate::exit::Failure;
 
-/// Encodes all questions with their right answers, and formats those of the cases `shown`. Only the processor of the
-/// model is read.
+/// Encodes all questions with their right answers, and formats those of the cases `shown`. A case that breaks a rule, by
+/// `problems`, has no prompt: the text says so. Only the processor of the model is read.
 ///
 /// # Errors
 ///
 /// [`Failure::Input`] when the recipe or the processor cannot be read.
-pub fn prompts(path: &Path, dataset: &Dataset, shown: &[usize]) -> Result<Prompts, Failure> {
+pub fn prompts(path: &Path, dataset: &Dataset, problems: &[Problem], shown: &[usize]) -> Result<Prompts, Failure> {
     let recipe = Recipe::load(path, &[]).map_err(Failure::input)?;
     let mut processor = Processor::from_folder(&recipe.model_name_or_path).map_err(Failure::input)?;
     let images = ImageSettings::of(&recipe).map_err(Failure::input)?.options;
@@ -38,8 +40,14 @@ pub fn prompts(path: &Path, dataset: &Dataset, shown: &[usize]) -> Result<Prompt
         let conversation = prompt.conversation.answered(&prompt.answer);
         processor.encode(&conversation, &grids, false).map_err(|error| error.to_string())
     };
-    let encoded = parallel::map(&dataset.cases, |case| {
-        let mut case = case.clone();
+    let broken: HashSet<usize> =
+        problems.iter().filter(|problem| !problem.is_leak).filter_map(|problem| problem.row).collect();
+    let numbered: Vec<(usize, &Case)> = (1..).zip(&dataset.cases).collect();
+    let encoded = parallel::map(&numbered, |(row, case)| {
+        if broken.contains(row) {
+            return vec![Err("the case has a problem: mend it to see its prompts".to_owned()); case.chain.len()];
+        }
+        let mut case = (*case).clone();
         case.set_box_grid(|width, height| processor.box_grid(width, height));
         case.chain.iter().map(|item| encode(&case, item)).collect::<Vec<Result<Encoded, String>>>()
     });
