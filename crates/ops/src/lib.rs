@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod allocator;
 mod packed_weight;
 
 mod attention;
@@ -13,6 +12,7 @@ mod layer_norm;
 mod linear;
 mod matmul;
 mod nf4;
+mod process;
 mod products;
 mod recorded;
 mod rms_norm;
@@ -24,7 +24,6 @@ mod tile;
 mod unary;
 mod values;
 
-pub use allocator::keep_freed_memory;
 pub use attention::heads::Heads;
 pub use attention::plan::{AttentionPlan, Segment};
 pub use attention::{attention, attention_score_bytes};
@@ -37,6 +36,7 @@ pub use layer_norm::layer_norm;
 pub use linear::{Lora, Weight, linear, lora_linear, low_rank};
 pub use nf4::{NF4_PIECE, Nf4Tensor};
 pub use packed_weight::{PackedWeight, Precision};
+pub use process::{exit_process, keep_freed_memory};
 pub use rms_norm::rms_norm;
 pub use rotary::{RotaryTables, rotary};
 pub use values::{host_reads, values_of};

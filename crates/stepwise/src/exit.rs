@@ -1,10 +1,10 @@
 //! Results and exit codes of commands, and the report of an error on stderr.
 
 use std::fmt::Display;
-use std::process::ExitCode;
 
 use stepwise_study::jobs::HELD_EXIT_CODE;
 use stepwise_trainer::interrupt;
+use stepwise_vlm::exit_process;
 
 /// Reason why a command failed.
 pub enum Failure {
@@ -33,25 +33,26 @@ impl Failure {
     }
 }
 
-/// Writes a failure to stderr, except an interrupt, and returns the exit code of the program: 0 for success, and else
-/// the code of the [`Failure`].
-pub fn code(outcome: CommandResult) -> ExitCode {
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+/// Writes a failure to stderr, except an interrupt, and ends the program with its exit code: 0 for success, and else the
+/// code of the [`Failure`].
+pub fn end(outcome: CommandResult) -> ! {
+    let code = match outcome {
+        Ok(()) => 0,
         Err(Failure::Run(text)) => {
             print_error(&text);
-            ExitCode::from(1)
+            1
         }
         Err(Failure::Input(text)) => {
             print_error(&text);
-            ExitCode::from(2)
+            2
         }
         Err(Failure::Held(text)) => {
             print_error(&text);
-            ExitCode::from(HELD_EXIT_CODE)
+            HELD_EXIT_CODE.into()
         }
-        Err(Failure::Interrupted) => ExitCode::from(interrupt::EXIT_CODE as u8),
-    }
+        Err(Failure::Interrupted) => interrupt::EXIT_CODE,
+    };
+    exit_process(code)
 }
 
 /// Writes an error to stderr. Recipe problems already start with `error:`, so the prefix is not repeated.

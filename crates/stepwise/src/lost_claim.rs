@@ -15,6 +15,6 @@ pub fn leave(name: &str) -> impl FnOnce(Option<Holder>) + Clone + Send + 'static
         tell!(
             "error: {name}: {why} -> no action is needed if the other process runs; this process writes nothing more"
         );
-        std::process::exit(HELD_EXIT_CODE.into());
+        stepwise_vlm::exit_process(HELD_EXIT_CODE.into());
     }
 }

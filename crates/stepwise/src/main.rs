@@ -19,8 +19,6 @@ mod standings_table;
 mod surrogate;
 mod table;
 
-use std::process::ExitCode;
-
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stepwise_trainer::device::{caught, remedy};
 
@@ -84,7 +82,7 @@ enum Command {
     Man(commands::man::Args),
 }
 
-fn main() -> ExitCode {
+fn main() {
     device::prepare();
     stepwise_vlm::keep_freed_memory();
     let matches = path_arguments::resolving(Cli::command()).get_matches();
@@ -95,7 +93,7 @@ fn main() -> ExitCode {
         let advice = remedy(&failure);
         Err(Failure::run(format!("{failure} -> {advice}")))
     });
-    exit::code(result)
+    exit::end(result)
 }
 
 fn run(command: Command) -> CommandResult {

@@ -5,8 +5,9 @@
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
-use std::process;
 use std::sync::atomic::{AtomicU8, Ordering};
+
+use stepwise_vlm::exit_process;
 
 /// Writes one line of results to stdout; takes the arguments of `format!`.
 macro_rules! say {
@@ -24,12 +25,12 @@ macro_rules! tell {
 pub fn result(line: Arguments<'_>) {
     match writeln!(io::stdout().lock(), "{line}") {
         Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => process::exit(0),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => exit_process(0),
         Err(error) => {
             remark(format_args!(
                 "error: the result cannot be written: {error} -> free disk space, or name another file"
             ));
-            process::exit(1)
+            exit_process(1)
         }
     }
 }

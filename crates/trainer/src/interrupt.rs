@@ -29,7 +29,7 @@ impl Interrupt {
         let shared = interrupt.clone();
         ctrlc::set_handler(move || {
             if shared.0.swap(true, Ordering::SeqCst) {
-                std::process::exit(EXIT_CODE);
+                stepwise_vlm::exit_process(EXIT_CODE);
             }
             first();
         })?;

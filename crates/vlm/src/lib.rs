@@ -32,6 +32,6 @@ pub mod self_test;
 pub mod weights;
 
 pub use stepwise_ops::{
-    LOGIT_ROWS, LOGIT_TENSORS, LOGITS_ON_DEVICE, NF4_PIECE, Precision, attention_score_bytes, keep_freed_memory,
-    logit_rows_on_device, values_of,
+    LOGIT_ROWS, LOGIT_TENSORS, LOGITS_ON_DEVICE, NF4_PIECE, Precision, attention_score_bytes, exit_process,
+    keep_freed_memory, logit_rows_on_device, values_of,
 };

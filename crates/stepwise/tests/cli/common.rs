@@ -199,7 +199,10 @@ impl Workplace {
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        let code = output.status.code();
+        // A process without a code was ended by a signal, which every message of a failed test shall name.
+        let ending = code.map_or_else(|| format!("{}\n", output.status), |_| String::new());
+        Self { code, stdout: text(output.stdout), stderr: text(output.stderr) + &ending }
     }
 }
 

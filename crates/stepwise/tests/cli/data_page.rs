@@ -153,7 +153,7 @@ fn a_case_that_breaks_a_rule_has_no_prompt_and_the_others_have() {
         (format!("{answer}/gold"), serde_json::json!([])),
         (format!("{answer}/gold"), serde_json::json!([99])),
         (format!("{answer}/options"), serde_json::json!([])),
-        ("/regions".to_owned(), serde_json::json!([])),
+        (answer.clone(), serde_json::json!({"type": "box", "gold": ["absent"], "iou_ok": 0.5})),
         ("/images/0/id".to_owned(), "elsewhere".into()),
     ]
     .into_iter()

@@ -5,6 +5,7 @@
 #[allow(dead_code)]
 #[path = "../cli/common.rs"]
 mod common;
+mod launches;
 
 use std::sync::LazyLock;
 

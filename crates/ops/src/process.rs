@@ -1,5 +1,5 @@
-//! Allocator settings for training.
-#![allow(unsafe_code)] // Two settings of the C library.
+//! Memory and end of the process.
+#![allow(unsafe_code)] // Two settings and one function of the C library.
 
 /// Makes the C library keep freed memory for later allocations instead of returning it to the system. Call it once at
 /// program start, before the large allocations. A training step frees and allocates the same buffers again and again,
@@ -16,4 +16,17 @@ pub fn keep_freed_memory() {
             libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
         }
     }
+}
+
+/// Ends the process at once with an exit code. Exit handlers of C libraries do not run: the driver of a GPU frees memory in its
+/// handler while its threads still compute, and the crash would replace the exit code. Stdout is not flushed; it keeps only
+/// what follows the last line break.
+pub fn exit_process(code: i32) -> ! {
+    // SAFETY: `_exit` has no preconditions and does not return.
+    #[cfg(unix)]
+    unsafe {
+        libc::_exit(code)
+    }
+    #[cfg(not(unix))]
+    std::process::exit(code)
 }
