@@ -64,7 +64,7 @@ fn described(number: usize) -> Result<Adapter, DriverError> {
     Ok(Adapter {
         name: context.name()?,
         kind: "discrete".to_owned(),
-        backend: "cuda".to_owned(),
+        backend: super::interface("cuda"),
         driver: fs::read_to_string("/proc/driver/nvidia/version").ok().and_then(|text| driver_version(&text)),
         compute_capability: Some(format!("{major}.{minor}")),
         memory: Some(memory as u64),

@@ -5,6 +5,7 @@ mod cuda;
 #[cfg(any(feature = "cuda", test))]
 mod libdevice;
 mod list;
+mod self_test;
 #[cfg(feature = "wgpu")]
 mod wgpu;
 
@@ -14,6 +15,7 @@ use stepwise_trainer::device::Adapter;
 use crate::exit::Failure;
 
 pub use list::{Listed, listed};
+pub use self_test::SelfTest;
 
 /// Prepares this process for the search for devices. To be called before any thread is started.
 pub fn prepare() {
@@ -64,12 +66,29 @@ enum Wanted {
 pub fn choose(name: Option<&str>) -> Result<ChosenDevice, Failure> {
     let chosen = match name {
         None => best(),
-        Some(name) => {
-            start(name, parse(name)?).map_err(|problem| Failure::input(format!("--device {name}: {problem}")))?
-        }
+        Some(name) => start(name, parse(name)?)
+            .and_then(tested_if_fused)
+            .map_err(|problem| Failure::input(format!("--device {name}: {problem}")))?,
     };
     detail!("device: {}", chosen.name);
     Ok(chosen)
+}
+
+/// Compares a training step on a GPU with the CPU if the program fuses kernels. Fusion writes new kernels for the operations of
+/// each program, and wrong values are reported of it (for example <https://github.com/tracel-ai/burn/issues/5352>).
+fn tested_if_fused(chosen: ChosenDevice) -> Result<ChosenDevice, String> {
+    let is_fused = cfg!(feature = "fusion") && chosen.adapter.is_some();
+    match is_fused.then(|| SelfTest::run(&chosen.name, &chosen.device).problem()).flatten() {
+        Some(problem) => Err(format!("{problem} where kernels are fused -> build without the feature `fusion`")),
+        None => Ok(chosen),
+    }
+}
+
+/// Name of a programming interface, with the fusion of kernels if this program has it, because both decide how values are
+/// rounded.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn interface(name: &str) -> String {
+    if cfg!(feature = "fusion") { format!("{name} with fusion") } else { name.to_owned() }
 }
 
 /// Checks that there is a device with this name, without starting it; None is always right.
@@ -145,7 +164,7 @@ fn best() -> ChosenDevice {
         if parse(name).is_err() {
             continue;
         }
-        match only_software(wanted).map_or_else(|| start(name, wanted), Err) {
+        match only_software(wanted).map_or_else(|| start(name, wanted), Err).and_then(tested_if_fused) {
             Ok(chosen) => {
                 if let Some(adapter) = &chosen.adapter {
                     tell!("device  {name}: {} ({})", adapter.name, adapter.backend);

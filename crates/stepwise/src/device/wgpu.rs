@@ -98,7 +98,7 @@ fn unnamed(device: &Device) -> Result<(Device, Adapter), String> {
     let adapter = Adapter {
         name: identity.map_or_else(String::new, |identity| identity.name),
         kind: "other".to_owned(),
-        backend: "wgpu".to_owned(),
+        backend: super::interface("wgpu"),
         driver: None,
         compute_capability: None,
         memory: None,
@@ -122,7 +122,7 @@ fn described(setup: &WgpuSetup) -> Adapter {
     Adapter {
         name: info.name,
         kind: kind.to_owned(),
-        backend: setup.backend.to_str().to_owned(),
+        backend: super::interface(setup.backend.to_str()),
         driver: (!driver.is_empty()).then_some(driver),
         compute_capability: None,
         // wgpu does not say how much memory there is.

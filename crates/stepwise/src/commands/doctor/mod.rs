@@ -1,15 +1,13 @@
 //! `stepwise doctor`: shows backends, devices and the processor, and compares a training step on the devices with the CPU.
 
 mod model;
-mod self_test;
 
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::device::{self, Listed};
+use crate::device::{self, Listed, SelfTest};
 use crate::exit::{CommandResult, Failure};
-use self_test::SelfTest;
 
 /// Arguments of `doctor`.
 #[derive(clap::Args)]
