@@ -75,7 +75,7 @@ pub fn choose(name: Option<&str>) -> Result<ChosenDevice, Failure> {
 }
 
 /// Compares a training step on a GPU with the CPU if the program fuses kernels. Fusion writes new kernels for the operations of
-/// each program, and wrong values are reported of it (for example <https://github.com/tracel-ai/burn/issues/5352>).
+/// each program, and wrong values are reported of it (for example <https://github.com/tracel-ai/burn/issues/5257>).
 fn tested_if_fused(chosen: ChosenDevice) -> Result<ChosenDevice, String> {
     let is_fused = cfg!(feature = "fusion") && chosen.adapter.is_some();
     match is_fused.then(|| SelfTest::run(&chosen.name, &chosen.device).problem()).flatten() {
