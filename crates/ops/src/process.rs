@@ -28,5 +28,6 @@ pub fn exit_process(code: i32) -> ! {
         libc::_exit(code)
     }
     #[cfg(not(unix))]
+    #[allow(clippy::disallowed_methods)] // The system ends all other threads before exit handlers run.
     std::process::exit(code)
 }
