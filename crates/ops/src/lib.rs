@@ -39,4 +39,4 @@ pub use packed_weight::{PackedWeight, Precision};
 pub use process::{exit_process, keep_freed_memory};
 pub use rms_norm::rms_norm;
 pub use rotary::{RotaryTables, rotary};
-pub use values::{host_reads, values_of};
+pub use values::{host_reads, host_writes, row_of, tensor_of, values_of};

@@ -4,11 +4,12 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 use burn_flex::FlexTensor;
 
 use crate::cpu;
 use crate::recorded::{Kept, recorded};
+use crate::values::{row_of, tensor_of};
 
 /// Cosines and sines of the rotary angles of tokens, made once for all layers of a pass.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ impl RotaryTables {
     pub fn new(angles: &[f32], half: usize, device: &Device) -> Self {
         assert!(half > 0 && angles.len().is_multiple_of(half), "{half} angles for each token");
         let tokens = angles.len() / half;
-        let table = |values: Vec<f32>, width| Tensor::from_data(TensorData::new(values, [tokens, width]), device);
+        let table = |values: Vec<f32>, width| tensor_of(values, [tokens, width], device);
         let cos = table(angles.iter().map(|angle| angle.cos()).collect(), half);
         let sines: Vec<f32> = angles.iter().map(|angle| angle.sin()).collect();
         if device.clone().without_autodiff() == Device::flex() {
@@ -52,9 +53,8 @@ impl RotaryTables {
     /// Returns tables with the angles of the given tokens, in this order; a token may occur several times.
     #[must_use]
     pub fn select(&self, tokens: &[usize]) -> Self {
-        let indices = tokens.iter().map(|token| *token as i64).collect();
-        let indices = TensorData::new(indices, [tokens.len()]);
-        let tokens = Tensor::<1, Int>::from_data(indices, &self.cos.device());
+        let tokens: Vec<i64> = tokens.iter().map(|token| *token as i64).collect();
+        let tokens = row_of::<Int>(tokens, &self.cos.device());
         Self { cos: self.cos.clone().select(0, tokens.clone()), sin: self.sin.clone().select(0, tokens) }
     }
 }

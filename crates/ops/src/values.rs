@@ -1,11 +1,13 @@
-//! Values of a tensor in host memory.
+//! Values of tensors between the memory of the host and a device.
 
 use std::cell::Cell;
 
-use burn::tensor::Tensor;
+use burn::tensor::kind::Basic;
+use burn::tensor::{Device, Element, Tensor, TensorData};
 
 thread_local! {
     static READS: Cell<u64> = const { Cell::new(0) };
+    static WRITES: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Returns the values of `tensor` as f32, row by row. A GPU finishes all its work before it delivers them, so that a
@@ -24,6 +26,34 @@ pub fn values_of<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 #[must_use]
 pub fn host_reads() -> u64 {
     READS.get()
+}
+
+/// Makes a tensor of this shape on `device` from its values, row by row. A GPU copies them from the memory of the host, so that
+/// a training step needs as few calls as possible; [`host_writes`] counts them.
+///
+/// # Panics
+/// When there are more or fewer values than the shape has.
+#[must_use]
+pub fn tensor_of<const D: usize, K: Basic>(
+    values: Vec<impl Element>,
+    shape: [usize; D],
+    device: &Device,
+) -> Tensor<D, K> {
+    WRITES.set(WRITES.get() + 1);
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Makes a tensor with one row of values on `device`; counted like [`tensor_of`].
+#[must_use]
+pub fn row_of<K: Basic>(values: Vec<impl Element>, device: &Device) -> Tensor<1, K> {
+    let length = values.len();
+    tensor_of(values, [length], device)
+}
+
+/// Returns how often the current thread has called [`tensor_of`] and [`row_of`].
+#[must_use]
+pub fn host_writes() -> u64 {
+    WRITES.get()
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 //! its own and attends to no other question. The gradient of the sum of all objectives therefore holds, tile by tile,
 //! the gradient of each objective.
 
-use burn::tensor::{Gradients, Tensor, TensorData};
-use stepwise_ops::values_of;
+use burn::tensor::{Float, Gradients, Tensor};
+use stepwise_ops::{tensor_of, values_of};
 
 use crate::batch::{EncodableExample, TileSet, answered};
 use crate::images::grid::ImageGrid;
@@ -213,8 +213,8 @@ impl VlmPipeline {
                 let unit: Vec<f32> = unit.collect();
                 let [height, width] = size(&asked[0]);
                 let tiles = asked.iter().map(|asked| asked.grid.tiles()).sum();
-                let data = TensorData::new(unit, [tiles, 3, height, width]);
-                Tensor::<4>::from_data(data, self.model.device()).autodiff().require_grad()
+                let unit = tensor_of::<4, Float>(unit, [tiles, 3, height, width], self.model.device());
+                unit.autodiff().require_grad()
             })
             .collect()
     }

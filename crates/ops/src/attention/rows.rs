@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::values::row_of;
 
 /// Rows of a tensor to take.
 #[derive(Debug)]
@@ -69,6 +71,5 @@ impl Collected {
 /// Makes a tensor of whole numbers on `device`.
 pub fn ints(values: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
     let values: Vec<i64> = values.map(|value| value as i64).collect();
-    let length = values.len();
-    Tensor::from_data(TensorData::new(values, [length]), device)
+    row_of(values, device)
 }

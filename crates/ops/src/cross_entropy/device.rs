@@ -1,10 +1,10 @@
 //! Output head and cross-entropy on devices other than the CPU, in chunks of rows, with one read of the results.
 
-use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{Float, IndexingUpdateOp, Int, Tensor};
 
 use crate::products::product;
 use crate::recorded::{Kept, recorded};
-use crate::values::values_of;
+use crate::values::{row_of, tensor_of, values_of};
 
 /// Computes [`super::cross_entropy`] with its gradients, with at most `logits` logits at once.
 pub(super) fn cross_entropy(
@@ -32,8 +32,8 @@ fn forward(
 ) -> (Tensor<1>, Tensor<2>, [Option<Tensor<2>>; 2]) {
     let ([rows, features], [vocabulary, _], device) = (hidden.dims(), head.dims(), hidden.device());
     let targets: Vec<i32> = targets.iter().map(|target| *target as i32).collect();
-    let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [rows, 1]), &device);
-    let weights = Tensor::<2>::from_data(TensorData::new(weights.to_vec(), [rows, 1]), &device);
+    let targets = tensor_of::<2, Int>(targets, [rows, 1], &device);
+    let weights = tensor_of::<2, Float>(weights.to_vec(), [rows, 1], &device);
     let (mut terms, mut d_hidden, mut d_head) = (Vec::new(), Vec::new(), None);
     for (start, count) in chunks(rows, vocabulary, logits) {
         let (target, weight) = (targets.clone().narrow(0, start, count), weights.clone().narrow(0, start, count));
@@ -101,10 +101,7 @@ impl Rows {
 pub(super) fn token_logprobs(hidden: Tensor<2>, head: Tensor<2>, asked: &[(usize, u32)], logits: usize) -> Vec<f32> {
     let (hidden, head, [vocabulary, _]) = (hidden.inner(), head.clone().inner(), head.dims());
     let device = hidden.device();
-    let ints = |values: Vec<i32>| {
-        let length = values.len();
-        Tensor::<1, Int>::from_data(TensorData::new(values, [length]), &device)
-    };
+    let ints = |values: Vec<i32>| row_of::<Int>(values, &device);
     // Requests in order of rows: those of a chunk of rows are neighbours.
     let mut order: Vec<usize> = (0..asked.len()).collect();
     order.sort_by_key(|place| asked[*place].0);

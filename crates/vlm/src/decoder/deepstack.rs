@@ -1,7 +1,8 @@
 //! Deepstack (Meng et al. 2024, arXiv 2406.04334): sets of image features that are added to the hidden states of image
 //! rows between decoder layers.
 
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
+use stepwise_ops::row_of;
 
 /// Sets of image features with the rows that they are added to. Set `k`, counted from 0, is added after layer `k`.
 pub(crate) struct Deepstack {
@@ -33,11 +34,7 @@ impl ImageRows {
     fn new(features: impl Iterator<Item = Option<usize>>, device: &Device) -> Option<Self> {
         let found = features.enumerate().filter_map(|(row, feature)| Some((row as i64, feature? as i64)));
         let (rows, features): (Vec<i64>, Vec<i64>) = found.unzip();
-        let indices = |values: Vec<i64>| {
-            let length = values.len();
-            Tensor::from_data(TensorData::new(values, [length]), device)
-        };
-        (!rows.is_empty()).then(|| Self { rows: indices(rows), features: indices(features) })
+        (!rows.is_empty()).then(|| Self { rows: row_of(rows, device), features: row_of(features, device) })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Pixel values: bytes, values in 0..1, and normalised values.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Float, Tensor};
 use serde::Serialize;
 use serde_json::Value;
+use stepwise_ops::tensor_of;
 
 use super::settings::{self, SettingError};
 
@@ -51,7 +52,7 @@ impl PixelValues {
         let device = unit.device().without_autodiff();
         let row = |values: [f64; 3]| {
             let values = values.map(|value| value as f32).to_vec();
-            Tensor::<4>::from_data(TensorData::new(values, [1, 3, 1, 1]), &device)
+            tensor_of::<4, Float>(values, [1, 3, 1, 1], &device)
         };
         (unit - row(self.image_mean)) / row(self.image_std)
     }

@@ -11,9 +11,9 @@ mod save;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 use stepwise_data::io::bounded;
-use stepwise_ops::Precision;
+use stepwise_ops::{Precision, row_of};
 
 use crate::decoder::{Decoder, DecoderInput, DecoderPlan, Deepstack};
 use crate::encoder::Encoder;
@@ -199,8 +199,7 @@ impl Vlm {
     }
 
     fn indices(&self, values: Vec<i64>) -> Tensor<1, Int> {
-        let length = values.len();
-        Tensor::from_data(TensorData::new(values, [length]), &self.device)
+        row_of(values, &self.device)
     }
 
     /// Hidden states of the given rows before the final norm, `[rows.len(), text width]`.

@@ -2,9 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use sha2::{Digest, Sha256};
 use stepwise_data::io::digest::hex;
+use stepwise_ops::tensor_of;
 
 use super::{TILE_ROWS, VlmPipeline};
 use crate::batch::{TileRef, TileSet};
@@ -145,8 +146,8 @@ impl VlmPipeline {
                         PreparedPixels::Unit(unit) => values.extend_from_slice(&unit[range]),
                     }
                 }
-                let unit = TensorData::new(values, [count, 3, height, width]);
-                self.processor.values().normalise(Tensor::from_data(unit, self.model.device()))
+                let unit = tensor_of(values, [count, 3, height, width], self.model.device());
+                self.processor.values().normalise(unit)
             })
             .collect()
     }

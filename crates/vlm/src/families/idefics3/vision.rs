@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Int, Tensor, TensorData};
-use stepwise_ops::AttentionPlan;
+use burn::tensor::{Int, Tensor};
+use stepwise_ops::{AttentionPlan, row_of};
 
 use super::config::Config;
 use crate::encoder::{EncoderShape, layer_of};
@@ -88,8 +88,7 @@ impl VisionTower {
         let [tiles, _, height, width] = pixels.dims();
         let x = embedded_patches(&pixels, self.patch_weight.read(pass), Some(self.patch_bias.read(pass)));
         let places = place_ids([height, width].map(|side| side / self.shape.patch_size), self.side).repeat(tiles);
-        let length = places.len();
-        let places = Tensor::<1, Int>::from_data(TensorData::new(places, [length]), &x.device().without_autodiff());
+        let places = row_of::<Int>(places, &x.device().without_autodiff());
         x + self.positions.weight.read(pass).select(0, places)
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use stepwise_ops::AttentionPlan;
+use burn::tensor::{Device, Int};
+use stepwise_ops::{AttentionPlan, row_of};
 
 use super::order::PatchOrder;
 use crate::encoder::{EncoderPlan, EncoderShape, TileSizes};
@@ -31,10 +31,7 @@ pub(crate) fn plan(shape: &EncoderShape, sizes: Vec<TileSizes>, side: Option<usi
             windows.extend_from_slice(&tile.windows);
         }
     }
-    let indices = |values: Vec<i64>| {
-        let length = values.len();
-        Tensor::<1, Int>::from_data(TensorData::new(values, [length]), device)
-    };
+    let indices = |values: Vec<i64>| row_of::<Int>(values, device);
     EncoderPlan {
         sizes,
         whole: Arc::new(AttentionPlan::sequences(&lengths, false)),

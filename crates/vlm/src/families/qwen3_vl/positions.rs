@@ -1,6 +1,7 @@
 //! Learned positions of patches: a square table that covers an image of any size.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Float, Int, Tensor};
+use stepwise_ops::{row_of, tensor_of};
 
 use crate::encoder::TileSizes;
 use crate::nn::layers::Table;
@@ -48,8 +49,8 @@ impl Positions {
                 }
             }
             let (count, device) = (entries.len(), table.device());
-            let entries = Tensor::<1, Int>::from_data(TensorData::new(entries, [count]), &device);
-            let weights = Tensor::<2>::from_data(TensorData::new(weights, [count, 1]), &device);
+            let entries = row_of::<Int>(entries, &device);
+            let weights = tensor_of::<2, Float>(weights, [count, 1], &device);
             table.clone().select(0, entries) * weights
         };
         corner(0) + corner(1) + corner(2) + corner(3)
