@@ -31,3 +31,34 @@ pub fn exit_process(code: i32) -> ! {
     #[allow(clippy::disallowed_methods)] // The system ends all other threads before exit handlers run.
     std::process::exit(code)
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    const CHILD: &str = "STEPWISE_TEST_EXIT_CHILD";
+
+    extern "C" fn handler() {
+        // SAFETY: `_exit` has no preconditions and does not return.
+        unsafe { libc::_exit(9) }
+    }
+
+    /// Not a test of its own: [`exit_handlers_do_not_run`] runs it in a child process.
+    #[test]
+    fn child() {
+        if std::env::var_os(CHILD).is_some() {
+            // SAFETY: the handler may be called at any time.
+            assert_eq!(unsafe { libc::atexit(handler) }, 0);
+            exit_process(3);
+        }
+    }
+
+    #[test]
+    fn exit_handlers_do_not_run() {
+        let mut command = Command::new(std::env::current_exe().expect("this test"));
+        let output = command.args(["--exact", "process::tests::child"]).env(CHILD, "1").output().expect("it starts");
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+    }
+}
