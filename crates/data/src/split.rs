@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::case::Split;
+use crate::case::{Case, Split};
 
 /// Sides of the split in the order of [`Shares`]: train, validation, test.
 pub const SIDES: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
@@ -83,6 +83,25 @@ pub fn join(count: usize, links: impl IntoIterator<Item = (usize, usize)>) -> Ve
         sets.join(one, other);
     }
     (0..count).map(|place| sets.find(place)).collect()
+}
+
+/// Moves cases, in place, to the side of the case that they must stay with: test before validation before training, so that no
+/// image is used for both training and evaluation. `places` holds, for each case, the index of the first case that must be on
+/// the same side, as [`join`] returns it. Returns the indices of the moved cases in ascending order.
+///
+/// # Panics
+/// When `places` is shorter than `cases`.
+pub fn keep_together(cases: &mut [Case], places: &[usize]) -> Vec<usize> {
+    let mut sides: BTreeMap<usize, Split> = BTreeMap::new();
+    for (case, place) in cases.iter().zip(places) {
+        let side = sides.entry(*place).or_insert(case.split);
+        *side = case.split.max(*side);
+    }
+    let moved: Vec<usize> = (0..cases.len()).filter(|case| cases[*case].split != sides[&places[*case]]).collect();
+    for case in &moved {
+        cases[*case].split = sides[&places[*case]];
+    }
+    moved
 }
 
 /// Disjoint sets (union-find). Each set is represented by its smallest member.

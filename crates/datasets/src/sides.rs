@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use stepwise_data::case::{Case, Split};
+use stepwise_data::case::Case;
 use stepwise_data::near_duplicates::{Fingerprint, near_duplicates};
-use stepwise_data::split::{Group, Shares, assign, join};
+use stepwise_data::split::{Group, Shares, assign, join, keep_together};
 
 use super::output::Output;
 
@@ -51,20 +51,10 @@ pub(super) fn split(seed: u64, output: &Output, cases: &mut [Case], strata: &[St
 /// `output` has the images. Returns one line for each case that was moved.
 pub(super) fn keep(output: &Output, cases: &mut [Case]) -> Vec<String> {
     let places = joined(output, cases);
-    let mut sides: BTreeMap<usize, Split> = BTreeMap::new();
-    for (case, place) in cases.iter().zip(&places) {
-        let side = sides.entry(*place).or_insert(case.split);
-        *side = case.split.max(*side);
-    }
-    let mut notes = Vec::new();
-    for (case, place) in cases.iter_mut().zip(&places) {
-        if case.split != sides[place] {
-            case.split = sides[place];
-            let side = case.split.word();
-            notes.push(format!("{}: moved to {side}, because a near-duplicate is there", case.case_id));
-        }
-    }
-    notes
+    let moved = keep_together(cases, &places).into_iter().map(|place| &cases[place]);
+    moved
+        .map(|case| format!("{}: moved to {}, because a near-duplicate is there", case.case_id, case.split.word()))
+        .collect()
 }
 
 /// Returns for each case the index of the first case that must be on the same side, because it belongs to the same

@@ -84,7 +84,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "tiny-base",
-        about: "full training from random weights; the shipped base was made with it",
+        about: "full training from random weights on synthetic cases: the first step of the shipped base",
         text: include_str!("../../../recipes/tiny-base.toml"),
     },
 ];

@@ -193,7 +193,7 @@ mod tests {
             ("docs/benchmark.md", include_str!("../../../docs/benchmark.md")),
         ] {
             let (_, output) = text.split_once("<!-- quickstart output -->").expect("an example output");
-            let columns = words(&head("after epoch 3").join(" "));
+            let columns = words(&head("after epoch 4").join(" "));
             assert!(
                 output.lines().any(|line| words(line) == columns),
                 "{page} shows no table with the columns {columns:?}"

@@ -9,11 +9,13 @@ use crate::selection::{ROUNDING, Rule, sign, value};
 pub struct Standings {
     /// Metric by which epochs are compared.
     pub metric: String,
-    /// Value of the guard metric; None if it is not defined.
+    /// Metric that must stay within a limit of its best value.
     pub guard: String,
     /// Evaluated epochs in order.
     pub epochs: Vec<Standing>,
     max_drop: f64,
+    /// 1 if a higher value of the metric is better, -1 if a lower one is.
+    direction: f64,
 }
 
 /// One evaluated epoch.
@@ -58,7 +60,8 @@ impl Standings {
     pub fn new<'a>(rule: &Rule, epochs: impl IntoIterator<Item = (u32, &'a Summary)>, delivered: Option<u32>) -> Self {
         let Rule { metric, guard, max_drop, .. } = rule;
         let epochs: Vec<(u32, &Summary)> = epochs.into_iter().collect();
-        let up = epochs.last().map_or(1.0, |(_, summary)| sign(summary, guard));
+        let direction = |id: &str| epochs.last().map_or(1.0, |(_, summary)| sign(summary, id));
+        let (up, direction) = (direction(guard), direction(metric));
         let guards = epochs.iter().flat_map(|(_, summary)| [value(summary, guard), base(summary, guard)]).flatten();
         let highest = guards.reduce(|a, b| if (a - b) * up >= 0.0 { a } else { b });
         let standing = |(epoch, summary): (u32, &Summary)| {
@@ -73,12 +76,12 @@ impl Standings {
                 gain,
                 guard: guarded,
                 keeps_guard: rule.keeps_guard(highest, guarded, up),
-                beats_base: difference.is_some_and(|difference| difference * sign(summary, metric) > ROUNDING),
+                beats_base: difference.is_some_and(|difference| difference * direction > ROUNDING),
                 delivered: delivered == Some(epoch),
             }
         };
         let epochs = epochs.into_iter().map(standing).collect();
-        Self { metric: metric.clone(), guard: guard.clone(), epochs, max_drop: *max_drop }
+        Self { metric: metric.clone(), guard: guard.clone(), epochs, max_drop: *max_drop, direction }
     }
 
     /// Returns the delivered epoch; None if it was not evaluated.
@@ -87,8 +90,8 @@ impl Standings {
         self.epochs.iter().find(|standing| standing.delivered)
     }
 
-    /// Returns a plain sentence where the delivered epoch is not better than the base, or where an epoch that is better
-    /// is outside the guard; None if there is nothing to warn of.
+    /// Returns a plain sentence where the delivered epoch is not better than the base, or where an epoch that is better than
+    /// the delivered one is outside the guard; None if there is nothing to warn of.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let (metric, guard, max_drop) = (&self.metric, &self.guard, self.max_drop);
@@ -118,7 +121,10 @@ impl Standings {
                 list(&better)
             ));
         }
-        let rejected: Vec<&Standing> = rejected.into_iter().filter(|standing| !standing.delivered).collect();
+        let least = delivered.and_then(|delivered| delivered.value);
+        let is_above = |value: f64| least.is_none_or(|least| (value - least) * self.direction > ROUNDING);
+        let rejected: Vec<&Standing> =
+            rejected.into_iter().filter(|standing| !standing.delivered && standing.value.is_none_or(is_above)).collect();
         (!rejected.is_empty()).then(|| format!("not delivered, {outside}: {}", list(&rejected)))
     }
 }
@@ -181,6 +187,8 @@ mod tests {
         let found = standings(&[(0.59, 0.35), (0.5, 0.42)], Some(1)).warning().expect("a note");
         assert!(found.starts_with("not delivered, outside the guard"), "{found}");
         assert_eq!(standings(&[(0.59, 0.35), (0.6, 0.42)], Some(2)).warning(), None);
+        // A rejected epoch that is not better than the delivered one takes nothing away.
+        assert_eq!(standings(&[(0.5, 0.35), (0.59, 0.42)], Some(2)).warning(), None);
         assert_eq!(standings(&[], None).warning(), None);
     }
 

@@ -6,7 +6,8 @@ use super::facts::{Aid, Facts, Intensity, Quality, Size};
 use super::record::Plan;
 use super::rule::CANNOT_TELL;
 use super::*;
-use crate::case::{Answer, Item, Region, Shape};
+use crate::case::{Answer, Item, Region, Shape, Split};
+use crate::check::{CheckOptions, Files, check_file};
 
 fn options(seed: u64) -> SynthOptions {
     SynthOptions { seed, ..SynthOptions::default() }
@@ -359,4 +360,19 @@ fn invalid_options_are_named() {
         assert!(error.starts_with(field) && error.contains("->"), "{error}");
     }
     assert!(!folder.path().join("cases.jsonl").exists());
+}
+
+#[test]
+fn a_written_set_has_no_near_duplicates_on_two_sides() {
+    // Cases 9 and 17 of this seed have near-duplicate images, and are drawn for test and validation.
+    let options = SynthOptions { cases: 20, image_size: 64, ..options(11) };
+    let sides = [9, 17].map(|index| case(index, &options).case.split);
+    assert_eq!(sides, [Split::Test, Split::Validation]);
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(write(folder.path(), &options, &mut |_| ()).expect("written").moved, 1);
+
+    let options = CheckOptions { files: Files::Contents, ..CheckOptions::default() };
+    let (dataset, findings) = check_file(&folder.path().join("cases.jsonl"), &options);
+    assert_eq!(findings.problems, []);
+    assert_eq!(dataset.expect("a data set").cases[17].split, Split::Test);
 }

@@ -10,7 +10,9 @@ use super::{Baselines, MIN_IMAGE_SIZE, SynthOptions, baselines, case};
 use crate::case::Case;
 use crate::dataset::CASE_FILE;
 use crate::jsonl::CaseWriter;
+use crate::near_duplicates::{Fingerprint, near_duplicates};
 use crate::problem::Problems;
+use crate::split::{join, keep_together};
 
 /// Summary of a completed [`write()`].
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +21,8 @@ pub struct SynthReport {
     pub cases: usize,
     /// Number of questions of all cases.
     pub items: usize,
+    /// Number of cases that were moved to the side of a near-duplicate.
+    pub moved: usize,
     /// Scores that can be reached without looking at the images.
     pub baselines: Baselines,
 }
@@ -55,7 +59,10 @@ pub enum SynthError {
 
 /// Writes `options.cases` cases under the folder `out`, which is created: images as PNG into `images/`, masks into
 /// `masks/`, and the records into `cases.jsonl`. Images and masks that exist are replaced. After each case calls
-/// `progress` with the number of cases written so far.
+/// `progress` with the number of cases drawn so far.
+///
+/// A case whose image is near to an image of another side is moved to that side, test before validation before training: few
+/// images are, most of them unreadable ones. Sides can therefore differ from the side that [`case`] draws.
 ///
 /// `cases.jsonl` is written to a temporary file and gets its name only after every image that it names is on disk. An
 /// interrupted run leaves images without a case file, never a case file with missing images.
@@ -73,21 +80,27 @@ pub fn write(out: &Path, options: &SynthOptions, progress: &mut dyn FnMut(usize)
         let path = out.join(folder);
         fs::create_dir_all(&path).map_err(|source| SynthError::Io { path, source })?;
     }
-    let mut file = CaseWriter::create(&target)?;
     let mut cases: Vec<Case> = Vec::with_capacity(options.cases);
+    let mut fingerprints = Vec::with_capacity(options.cases);
     for index in 0..options.cases {
         let drawn = case(index as u64, options);
         save(&out.join(&drawn.case.images[0].path), &drawn.png)?;
         for (path, mask) in &drawn.masks {
             save(&out.join(path), &png(mask.as_raw(), mask.width(), ExtendedColorType::L8))?;
         }
-        file.write(&drawn.case)?;
+        fingerprints.push(Fingerprint::of(&drawn.image));
         cases.push(drawn.case);
         progress(index + 1);
     }
+    let pairs = near_duplicates(&fingerprints.iter().collect::<Vec<_>>(), |_, _| true);
+    let places = join(cases.len(), pairs.into_iter().map(|pair| (pair.one, pair.other)));
+    let moved = keep_together(&mut cases, &places).len();
+
+    let mut file = CaseWriter::create(&target)?;
+    cases.iter().try_for_each(|case| file.write(case))?;
     file.finish()?;
     let items = cases.iter().map(|case| case.chain.len()).sum();
-    Ok(SynthReport { cases: cases.len(), items, baselines: baselines(&cases) })
+    Ok(SynthReport { cases: cases.len(), items, moved, baselines: baselines(&cases) })
 }
 
 fn validate(options: &SynthOptions) -> Result<(), SynthError> {

@@ -67,6 +67,9 @@ fn draw(args: &SynthArgs) -> CommandResult {
     let report = synth::write(&args.out, &options, &mut |done| progress.advance("generating", done as u64, total));
     let report = report.map_err(Failure::input)?;
     say!("{} cases, {} questions in {}", report.cases, report.items, args.out.display());
+    if report.moved > 0 {
+        say!("{} cases moved to the side of a case with a near-duplicate image", report.moved);
+    }
     say!("\nAccuracy without the images, by guessing or by always giving the most common answer to a question:");
     say!("{:<10}{:>10}{:>10}{:>10}", "", "questions", "guessing", "majority");
     let line = |name: &str, rate: &Rate| {
