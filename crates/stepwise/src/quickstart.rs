@@ -32,10 +32,7 @@ const FILES: &[(&str, &[u8])] = &[
         "checkpoints/tiny-base/tokenizer_config.json",
         include_bytes!("../../../checkpoints/tiny-base/tokenizer_config.json"),
     ),
-    (
-        "checkpoints/tiny-base/trained_images.txt",
-        include_bytes!("../../../checkpoints/tiny-base/trained_images.txt"),
-    ),
+    ("checkpoints/tiny-base/trained_images.txt", include_bytes!("../../../checkpoints/tiny-base/trained_images.txt")),
 ];
 
 /// Returns the first file of the quickstart that already exists below `folder`; None where all can be written.

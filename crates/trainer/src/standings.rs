@@ -123,8 +123,10 @@ impl Standings {
         }
         let least = delivered.and_then(|delivered| delivered.value);
         let is_above = |value: f64| least.is_none_or(|least| (value - least) * self.direction > ROUNDING);
-        let rejected: Vec<&Standing> =
-            rejected.into_iter().filter(|standing| !standing.delivered && standing.value.is_none_or(is_above)).collect();
+        let rejected: Vec<&Standing> = rejected
+            .into_iter()
+            .filter(|standing| !standing.delivered && standing.value.is_none_or(is_above))
+            .collect();
         (!rejected.is_empty()).then(|| format!("not delivered, {outside}: {}", list(&rejected)))
     }
 }
