@@ -61,8 +61,8 @@ pub enum SynthError {
 /// `masks/`, and the records into `cases.jsonl`. Images and masks that exist are replaced. After each case calls
 /// `progress` with the number of cases drawn so far.
 ///
-/// A case whose image is near to an image of another side is moved to that side, test before validation before training: few
-/// images are, most of them unreadable ones. Sides can therefore differ from the side that [`case`] draws.
+/// Cases whose images are near-duplicates are written to one side, test before validation before training. The side of such a
+/// case can differ from the side that [`case`] draws.
 ///
 /// `cases.jsonl` is written to a temporary file and gets its name only after every image that it names is on disk. An
 /// interrupted run leaves images without a case file, never a case file with missing images.
