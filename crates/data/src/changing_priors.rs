@@ -31,16 +31,22 @@ pub struct PriorAccuracy {
 /// Number of items by question and right answer.
 type Counts = BTreeMap<(usize, usize), usize>;
 
-/// A group with the right answers of its items.
+/// Cases that must be on one side, with the right answers of their items.
 struct Answers {
+    /// Smallest group id of the cases.
     id: String,
+    /// Whether the cases stay on the training side.
+    is_kept: bool,
     cases: usize,
     counts: Counts,
 }
 
-/// Assigns the groups of `cases` to the sides of a split with changing priors, and returns the sides by group id. `shares`
-/// must be valid (see [`crate::split::are_shares`]). Groups stay whole. The validation side is drawn from what is left after
-/// the test side, so its answers are distributed as in training.
+/// Returns the side of each case in a split with changing priors. `places` holds, for each case, the index of the first case that
+/// must be on the same side, as [`linked`](crate::split::linked) returns it; such cases, called a group here, stay together.
+/// A group with a case that `is_kept` names stays on the training side. Where such groups have more than its share, the other
+/// two sides divide what is left.
+/// `shares` must be valid (see [`crate::split::are_shares`]). The validation side is drawn from what is left after the test
+/// side, so its answers are distributed as in training.
 ///
 /// The search moves the groups whose answers are most typical of the test side into it, until nothing changes: with
 /// `d(q, a) = P_test(a | q) - P_rest(a | q)`, the score of a group is the mean of `d` over its items, and the groups with the
@@ -48,21 +54,43 @@ struct Answers {
 /// several starting points, the split with the lowest [`PriorAccuracy::test`] is taken.
 ///
 /// Items with a closed set of options count: choices and yes/no questions, by modality and wording.
+///
+/// # Panics
+/// When `places` is shorter than `cases`.
 #[must_use]
-pub fn changing_priors(seed: u64, cases: &[Case], shares: Shares) -> BTreeMap<String, Split> {
-    let groups = answers(cases);
-    let wanted = shares[2] * cases.len() as f64;
+pub fn changing_priors(
+    seed: u64,
+    cases: &[Case],
+    places: &[usize],
+    is_kept: impl Fn(&Case) -> bool,
+    shares: Shares,
+) -> Vec<Split> {
+    let ids = ids(cases, places);
+    let groups = answers(cases, &ids, is_kept);
+    let all = cases.len() as f64;
+    let kept = groups.iter().filter(|group| group.is_kept).map(|group| group.cases).sum::<usize>() as f64;
+    let wanted = (shares[2] * all).min((all - kept) * shares[2] / (shares[1] + shares[2]));
     let tests = (0..STARTS).map(|start| search(&groups, wanted, |id| order(seed, start, id)));
     let best = tests.min_by(|one, other| prior_on(&groups, one).total_cmp(&prior_on(&groups, other)));
     let best = best.unwrap_or_default();
-    let rest = groups.iter().zip(&best).filter(|(_, is_test)| !**is_test);
-    let rest = rest.map(|(group, _)| Group { id: group.id.clone(), stratum: String::new(), cases: group.cases });
-    let left = shares[0] + shares[1];
-    let of_rest = if left > 0.0 { [shares[0] / left, shares[1] / left, 0.0] } else { [1.0, 0.0, 0.0] };
-    let mut sides = assign(seed, &rest.collect::<Vec<_>>(), of_rest);
-    let test = groups.iter().zip(&best).filter(|(_, is_test)| **is_test);
-    sides.extend(test.map(|(group, _)| (group.id.clone(), Split::Test)));
-    sides
+    let free = groups.iter().zip(&best).filter(|(group, is_test)| !group.is_kept && !**is_test);
+    let free = free.map(|(group, _)| Group { id: group.id.clone(), stratum: String::new(), cases: group.cases });
+    let train = (shares[0] - kept / all).max(0.0);
+    let left = train + shares[1];
+    let of_free = if left > 0.0 { [train / left, shares[1] / left, 0.0] } else { [1.0, 0.0, 0.0] };
+    let mut sides = assign(seed, &free.collect::<Vec<_>>(), of_free);
+    sides.extend(groups.iter().filter(|group| group.is_kept).map(|group| (group.id.clone(), Split::Train)));
+    ids.iter().map(|id| sides.get(*id).copied().unwrap_or(Split::Test)).collect()
+}
+
+/// Smallest group id of the cases on the side of each case, so that ids do not depend on the order of the cases.
+fn ids<'c>(cases: &'c [Case], places: &[usize]) -> Vec<&'c str> {
+    let mut smallest: BTreeMap<usize, &str> = BTreeMap::new();
+    for (case, place) in cases.iter().zip(places) {
+        let id = smallest.entry(*place).or_insert(&case.group_id);
+        *id = (*id).min(&case.group_id);
+    }
+    (0..cases.len()).map(|case| smallest[&places[case]]).collect()
 }
 
 /// Computes how well the most common training answers do on both sides of the split that `cases` record.
@@ -99,8 +127,9 @@ fn asked(case: &Case, item: &Item) -> Option<((String, String), String)> {
     Some(((case.modality.clone(), item.question.clone()), answer))
 }
 
-/// Groups in order of their ids, with questions and answers as numbers.
-fn answers(cases: &[Case]) -> Vec<Answers> {
+/// Groups in order of their ids, with questions and answers as numbers. `ids` holds the id of the group of each case. A group is
+/// kept if one of its cases is.
+fn answers(cases: &[Case], ids: &[&str], is_kept: impl Fn(&Case) -> bool) -> Vec<Answers> {
     let all = || cases.iter().flat_map(|case| case.chain.iter().filter_map(|item| asked(case, item)));
     // Numbers follow the names, so that they do not depend on the order of the cases.
     let questions: BTreeSet<_> = all().map(|(question, _)| question).collect();
@@ -108,10 +137,11 @@ fn answers(cases: &[Case]) -> Vec<Answers> {
     let names: BTreeSet<String> = all().map(|(_, answer)| answer).collect();
     let names: BTreeMap<String, usize> = names.into_iter().zip(0..).collect();
     let mut groups: BTreeMap<&str, Answers> = BTreeMap::new();
-    for case in cases {
-        let new = || Answers { id: case.group_id.clone(), cases: 0, counts: Counts::new() };
-        let group = groups.entry(&case.group_id).or_insert_with(new);
+    for (case, id) in cases.iter().zip(ids) {
+        let new = || Answers { id: (*id).to_owned(), is_kept: false, cases: 0, counts: Counts::new() };
+        let group = groups.entry(id).or_insert_with(new);
         group.cases += 1;
+        group.is_kept |= is_kept(case);
         for (question, answer) in case.chain.iter().filter_map(|item| asked(case, item)) {
             *group.counts.entry((questions[&question], names[&answer])).or_default() += 1;
         }
@@ -119,9 +149,9 @@ fn answers(cases: &[Case]) -> Vec<Answers> {
     groups.into_values().collect()
 }
 
-/// Whether each group is on the test side, from the starting point that orders groups by `order`.
+/// Whether each group is on the test side, from the starting point that orders groups by `order`. Kept groups are not.
 fn search(groups: &[Answers], wanted: f64, order: impl Fn(&str) -> [u8; 32]) -> Vec<bool> {
-    let mut by_hash: Vec<usize> = (0..groups.len()).collect();
+    let mut by_hash: Vec<usize> = (0..groups.len()).filter(|place| !groups[*place].is_kept).collect();
     by_hash.sort_by_key(|place| order(&groups[*place].id));
     let mut is_test = first(groups, &by_hash, wanted);
     for _ in 0..ROUNDS {
@@ -199,7 +229,7 @@ fn order(seed: u64, start: u64, id: &str) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split::are_shares;
+    use crate::split::{SIDES, are_shares, linked};
     use crate::synth::{SynthOptions, record};
 
     const SHARES: Shares = [0.6, 0.1, 0.3];
@@ -208,23 +238,29 @@ mod tests {
         (0..count).map(|index| record(index, &SynthOptions::default())).collect()
     }
 
-    fn with_sides(mut cases: Vec<Case>, sides: &BTreeMap<String, Split>) -> Vec<Case> {
-        cases.iter_mut().for_each(|case| case.split = sides[&case.group_id]);
+    fn with_sides(mut cases: Vec<Case>, sides: &[Split]) -> Vec<Case> {
+        cases.iter_mut().zip(sides).for_each(|(case, side)| case.split = *side);
         cases
     }
 
-    fn ordinary(cases: &[Case]) -> BTreeMap<String, Split> {
+    fn ordinary(cases: &[Case]) -> Vec<Split> {
         let group = |case: &Case| Group { id: case.group_id.clone(), stratum: String::new(), cases: 1 };
-        assign(1, &cases.iter().map(group).collect::<Vec<_>>(), SHARES)
+        let sides = assign(1, &cases.iter().map(group).collect::<Vec<_>>(), SHARES);
+        cases.iter().map(|case| sides[&case.group_id]).collect()
+    }
+
+    /// The split of cases that only their groups link.
+    fn changed(seed: u64, cases: &[Case], shares: Shares) -> Vec<Split> {
+        changing_priors(seed, cases, &linked(cases, |_, _| None), |_| false, shares)
     }
 
     #[test]
     fn a_model_of_priors_falls_on_the_test_side() {
         let cases = cases(300);
         let ordinary = prior_accuracy(&with_sides(cases.clone(), &ordinary(&cases)));
-        let changed = prior_accuracy(&with_sides(cases.clone(), &changing_priors(1, &cases, SHARES)));
-        assert!(changed.test < ordinary.test - 0.05, "{changed:?} against {ordinary:?}");
-        assert!(changed.train - changed.test > ordinary.train - ordinary.test, "{changed:?} against {ordinary:?}");
+        let after = prior_accuracy(&with_sides(cases.clone(), &changed(1, &cases, SHARES)));
+        assert!(after.test < ordinary.test - 0.05, "{after:?} against {ordinary:?}");
+        assert!(after.train - after.test > ordinary.train - ordinary.test, "{after:?} against {ordinary:?}");
     }
 
     #[test]
@@ -237,7 +273,7 @@ mod tests {
             case.chain.truncate(1);
             case.modality = "x-ray".to_owned();
         }
-        let cases = with_sides(cases.clone(), &changing_priors(3, &cases, [0.5, 0.0, 0.5]));
+        let cases = with_sides(cases.clone(), &changed(3, &cases, [0.5, 0.0, 0.5]));
         let accuracy = prior_accuracy(&cases);
         assert!(accuracy.train > 0.9 && accuracy.test < 0.1, "{accuracy:?}");
     }
@@ -249,24 +285,49 @@ mod tests {
         for (index, case) in cases.iter_mut().enumerate() {
             case.group_id = format!("patient-{}", index / 3);
         }
-        let sides = changing_priors(5, &cases, SHARES);
-        assert_eq!(sides.len(), 40);
+        let sides = changed(5, &cases, SHARES);
+        assert!(sides.chunks(3).all(|group| group.iter().all(|side| *side == group[0])), "groups stay whole");
         let mut turned = cases.clone();
         turned.reverse();
-        assert_eq!(changing_priors(5, &turned, SHARES), sides, "the order of the cases does not matter");
-        let test = cases.iter().filter(|case| sides[&case.group_id] == Split::Test).count() as f64;
+        let mut of_turned = changed(5, &turned, SHARES);
+        of_turned.reverse();
+        assert_eq!(of_turned, sides, "the order of the cases does not matter");
+        let test = sides.iter().filter(|side| **side == Split::Test).count() as f64;
         assert!((test / 120.0 - 0.3).abs() <= 0.025, "{test}");
-        let used: BTreeSet<Split> = sides.values().copied().collect();
+        let used: BTreeSet<Split> = sides.into_iter().collect();
         assert_eq!(used.len(), 3);
     }
 
     #[test]
+    fn linked_cases_are_on_one_side() {
+        let cases = cases(120);
+        let places: Vec<usize> = (0..cases.len()).map(|case| case - case % 4).collect();
+        let sides = changing_priors(5, &cases, &places, |_| false, SHARES);
+        assert!(sides.chunks(4).all(|linked| linked.iter().all(|side| *side == linked[0])));
+        assert_ne!(sides, changed(5, &cases, SHARES), "without links, other cases are on the test side");
+    }
+
+    #[test]
+    fn kept_groups_stay_in_training_and_the_other_sides_divide_what_is_left() {
+        let cases = cases(120);
+        let places = linked(&cases, |_, _| None);
+        for (kept, counts) in [(0, [72, 12, 36]), (60, [72, 12, 36]), (96, [96, 6, 18])] {
+            let sides = changing_priors(5, &cases, &places, |case| number(case) < kept, SHARES);
+            assert!(sides[..kept].iter().all(|side| *side == Split::Train), "{kept}");
+            assert_eq!(SIDES.map(|side| sides.iter().filter(|given| **given == side).count()), counts, "{kept}");
+        }
+    }
+
+    /// Number of a synthetic case.
+    fn number(case: &Case) -> usize {
+        case.group_id.rsplit(':').next().and_then(|number| number.parse().ok()).expect("a number")
+    }
+
+    #[test]
     fn no_cases_and_shares_of_zero_are_no_error() {
-        assert!(changing_priors(0, &[], SHARES).is_empty());
+        assert!(changed(0, &[], SHARES).is_empty());
         let cases = cases(9);
-        let all = changing_priors(0, &cases, [1.0, 0.0, 0.0]);
-        assert!(all.values().all(|side| *side == Split::Train));
-        let all = changing_priors(0, &cases, [0.0, 0.0, 1.0]);
-        assert!(all.values().all(|side| *side == Split::Test));
+        assert!(changed(0, &cases, [1.0, 0.0, 0.0]).iter().all(|side| *side == Split::Train));
+        assert!(changed(0, &cases, [0.0, 0.0, 1.0]).iter().all(|side| *side == Split::Test));
     }
 }

@@ -114,6 +114,12 @@ impl Dataset {
     }
 }
 
+/// Returns the case file at `path`: the `cases.jsonl` of a folder, or else `path` itself.
+#[must_use]
+pub fn case_file(path: &Path) -> PathBuf {
+    if path.is_dir() { contained::below(path, CASE_FILE) } else { path.to_owned() }
+}
+
 /// A case file read line by line: the cases, and the problems of the lines that are not cases.
 pub(crate) struct Lines {
     /// Cases that could be read.
@@ -131,7 +137,7 @@ impl Lines {
     /// # Errors
     /// When the file cannot be opened or starts like a file of another format.
     pub(crate) fn read(path: &Path) -> Result<Self, Problems> {
-        let file = if path.is_dir() { contained::below(path, CASE_FILE) } else { path.to_owned() };
+        let file = case_file(path);
         let (mut cases, mut rows, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for (place, line) in CaseReader::open(&file)?.enumerate() {
             match line {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::case::{Case, Split};
+use crate::near_duplicates::{Fingerprint, near_duplicates};
 
 /// Sides of the split in the order of [`Shares`]: train, validation, test.
 pub const SIDES: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
@@ -71,6 +72,34 @@ fn order_key(seed: u64, id: &str) -> [u8; 32] {
     Sha256::new().chain_update(seed.to_le_bytes()).chain_update("split").chain_update(id).finalize().into()
 }
 
+/// Returns for each case the index of the first case that must be on the same side of a split. Cases must be on one side if
+/// they have one group or one image (by its recorded digest, where it is not empty), if they have images that are
+/// near-duplicates, and if other cases link them in these ways.
+///
+/// `fingerprint` returns the fingerprint of an image, given the index of the case and the index of the image in the case; an
+/// image without one has no near-duplicates.
+#[must_use]
+pub fn linked<'f>(cases: &[Case], fingerprint: impl Fn(usize, usize) -> Option<&'f Fingerprint>) -> Vec<usize> {
+    let mut of_group: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut of_image: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut equal = Vec::new();
+    let mut images = Vec::new();
+    for (place, case) in cases.iter().enumerate() {
+        equal.push((*of_group.entry(&case.group_id).or_insert(place), place));
+        for (index, image) in case.images.iter().enumerate() {
+            if !image.sha256.is_empty() {
+                equal.push((*of_image.entry(&image.sha256).or_insert(place), place));
+            }
+            images.extend(fingerprint(place, index).map(|fingerprint| (place, fingerprint)));
+        }
+    }
+    let known = join(cases.len(), equal.iter().copied());
+    let fingerprints: Vec<&Fingerprint> = images.iter().map(|(_, fingerprint)| *fingerprint).collect();
+    let near = near_duplicates(&fingerprints, |one, other| known[images[one].0] != known[images[other].0]);
+    let near = near.into_iter().map(|pair| (images[pair.one].0, images[pair.other].0));
+    join(cases.len(), equal.into_iter().chain(near))
+}
+
 /// Computes the connected components of `count` nodes, numbered from 0, that are joined by the pairs in `links`.
 /// Returns for each node the smallest node of its component.
 ///
@@ -87,7 +116,7 @@ pub fn join(count: usize, links: impl IntoIterator<Item = (usize, usize)>) -> Ve
 
 /// Moves cases, in place, to the side of the case that they must stay with: test before validation before training, so that no
 /// image is used for both training and evaluation. `places` holds, for each case, the index of the first case that must be on
-/// the same side, as [`join`] returns it. Returns the indices of the moved cases in ascending order.
+/// the same side, as [`linked`] returns it. Returns the indices of the moved cases in ascending order.
 ///
 /// # Panics
 /// When `places` is shorter than `cases`.
@@ -131,6 +160,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::synth::{SynthOptions, case};
 
     fn groups(sizes: &[usize]) -> Vec<Group> {
         let group = |(index, cases): (usize, &usize)| Group {
@@ -176,6 +206,21 @@ mod tests {
                 prop_assert_eq!(joined[i], (0..9).find(|j| reach[i][*j]).unwrap_or(i));
             }
         }
+    }
+
+    #[test]
+    fn groups_images_and_near_duplicates_link_cases() {
+        let drawn: Vec<_> = (0..6).map(|index| case(index, &SynthOptions::default())).collect();
+        let mut cases: Vec<Case> = drawn.iter().map(|drawn| drawn.case.clone()).collect();
+        let mut prints: Vec<Fingerprint> = drawn.iter().map(|drawn| Fingerprint::of(&drawn.image)).collect();
+        let all = |cases: &[Case], prints: &[Fingerprint]| linked(cases, |case, _| Some(&prints[case]));
+        assert_eq!(all(&cases, &prints), [0, 1, 2, 3, 4, 5]);
+        cases[4].group_id = cases[1].group_id.clone();
+        cases[5].images[0].sha256 = cases[4].images[0].sha256.clone();
+        assert_eq!(all(&cases, &prints), [0, 1, 2, 3, 1, 1], "case 4 links the others");
+        prints[3] = Fingerprint::of(&image::imageops::flip_horizontal(&drawn[0].image));
+        assert_eq!(all(&cases, &prints), [0, 1, 2, 0, 1, 1]);
+        assert_eq!(linked(&cases, |_, _| None), [0, 1, 2, 3, 1, 1], "images that cannot be read");
     }
 
     #[test]

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use stepwise_data::case::Case;
-use stepwise_data::near_duplicates::{Fingerprint, near_duplicates};
-use stepwise_data::split::{Group, Shares, assign, join, keep_together};
+use stepwise_data::split::{Group, Shares, assign, keep_together, linked};
 
 use super::output::Output;
 
@@ -21,7 +20,7 @@ const LEAST_GROUPS: usize = 5;
 /// `strata` holds the stratum of each case; `output` has the images. Returns one line for each group that
 /// was joined to another one.
 pub(super) fn split(seed: u64, output: &Output, cases: &mut [Case], strata: &[String]) -> Vec<String> {
-    let places = joined(output, cases);
+    let places = places(output, cases);
     let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
     let ids: Vec<String> = places.iter().map(|place| cases[*place].group_id.clone()).collect();
     for (id, stratum) in ids.iter().zip(strata) {
@@ -50,25 +49,14 @@ pub(super) fn split(seed: u64, output: &Output, cases: &mut [Case], strata: &[St
 /// case to the side of that case (test before validation), so that no image is used for both training and evaluation.
 /// `output` has the images. Returns one line for each case that was moved.
 pub(super) fn keep(output: &Output, cases: &mut [Case]) -> Vec<String> {
-    let places = joined(output, cases);
+    let places = places(output, cases);
     let moved = keep_together(cases, &places).into_iter().map(|place| &cases[place]);
     moved
         .map(|case| format!("{}: moved to {}, because a near-duplicate is there", case.case_id, case.split.word()))
         .collect()
 }
 
-/// Returns for each case the index of the first case that must be on the same side, because it belongs to the same
-/// group or is linked by near-duplicates.
-fn joined(output: &Output, cases: &[Case]) -> Vec<usize> {
-    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
-    let groups: Vec<usize> =
-        cases.iter().enumerate().map(|(place, case)| *first.entry(&case.group_id).or_insert(place)).collect();
-    let mut images = Vec::new();
-    for (case, group) in cases.iter().zip(&groups) {
-        images.extend(case.images.iter().filter_map(|image| Some((*group, output.fingerprint(image)?))));
-    }
-    let fingerprints: Vec<&Fingerprint> = images.iter().map(|image| image.1).collect();
-    let pairs = near_duplicates(&fingerprints, |one, other| images[one].0 != images[other].0);
-    let joined = join(cases.len(), pairs.into_iter().map(|pair| (images[pair.one].0, images[pair.other].0)));
-    groups.into_iter().map(|group| joined[group]).collect()
+/// Returns for each case the index of the first case that must be on the same side. `output` has the images.
+fn places(output: &Output, cases: &[Case]) -> Vec<usize> {
+    linked(cases, |case, image| output.fingerprint(&cases[case].images[image]))
 }

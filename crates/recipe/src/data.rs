@@ -26,11 +26,11 @@ pub struct Data {
     pub abstain_option: Option<String>,
 }
 
-/// Source of cases: folders, or the generator of synthetic cases.
+/// Source of cases: case files or folders, or the generator of synthetic cases.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CaseSource {
-    /// Folders that each hold `cases.jsonl` and its images; at least one.
+    /// Case files, or folders that each hold `cases.jsonl` and its images; at least one.
     #[serde(serialize_with = "one_or_several")]
     Dataset(Vec<PathBuf>),
     /// Synthetic cases, generated when the run starts.
@@ -137,10 +137,14 @@ fn abstain_option(section: &mut Section<'_>) -> Option<String> {
 
 /// Reads `dataset`: one folder or a list of folders. None when it is not written or names no valid folder.
 fn folders(section: &mut Section<'_>) -> Option<Vec<PathBuf>> {
-    const ACCEPTS: &str = "a folder, or a list of folders";
+    const ACCEPTS: &str = "a folder or case file, or a list of them";
     let accepts = ValueKind::Either(vec![ValueKind::Text, ValueKind::list(ValueKind::Text)]).called(ACCEPTS);
-    let node =
-        section.take("dataset", accepts, None, "Folder, or list of folders, with `cases.jsonl` and its images.")?;
+    let node = section.take(
+        "dataset",
+        accepts,
+        None,
+        "Folder with `cases.jsonl` and its images, or a case file beside its images, or a list of them.",
+    )?;
     let elements = match &node.value {
         Value::List(elements) => elements.as_slice(),
         _ => std::slice::from_ref(&node),

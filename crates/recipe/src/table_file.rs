@@ -109,7 +109,8 @@ fn read(path: &Path, root: Table, findings: &Findings) -> TableFile {
     let output_dir = top
         .path("output_dir", Some("`checkpoints/` and the file's name"), "Folder that holds the results of the models.")
         .unwrap_or_else(|| Path::new("checkpoints").join(stem));
-    let data = top.path("data", Some("the cases of a run, else synthetic cases"), "Folder with `cases.jsonl`.");
+    let data =
+        top.path("data", Some("the cases of a run, else synthetic cases"), "Case file, or folder with `cases.jsonl`.");
     let split = top.choice_or_none("split", &SPLITS, "the default of `stepwise eval`", "Split to evaluate.");
     let suite_at = top.at("suite");
     let suite = top.text("suite", Some("the suite of a run, else \"fast\""), SUITE);

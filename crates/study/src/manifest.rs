@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use stepwise_config::path::quoted;
+use stepwise_data::dataset::case_file;
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::bounded;
 use stepwise_data::io::digest::{hex, sha256_file};
@@ -331,7 +332,7 @@ fn inputs(study: &Study) -> Result<BTreeMap<String, String>, StudyError> {
     };
     for task in &study.tasks {
         if let CaseSource::Dataset(folders) = &task.recipe.data.source {
-            folders.iter().map(|folder| folder.join("cases.jsonl")).try_for_each(&mut add)?;
+            folders.iter().map(|folder| case_file(folder)).try_for_each(&mut add)?;
         }
         for folder in std::iter::once(&task.recipe.model_name_or_path).chain(&task.recipe.adapter_name_or_path) {
             let entries = fs::read_dir(folder).map_err(StudyError::unread(folder))?;

@@ -4,6 +4,7 @@ mod attack;
 mod attack_parity;
 mod baselines;
 mod ceiling;
+mod changing_priors;
 mod compare;
 mod compat;
 mod endpoints;

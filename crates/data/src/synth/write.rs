@@ -10,9 +10,9 @@ use super::{Baselines, MIN_IMAGE_SIZE, SynthOptions, baselines, case};
 use crate::case::Case;
 use crate::dataset::CASE_FILE;
 use crate::jsonl::CaseWriter;
-use crate::near_duplicates::{Fingerprint, near_duplicates};
+use crate::near_duplicates::Fingerprint;
 use crate::problem::Problems;
-use crate::split::{join, keep_together};
+use crate::split::{keep_together, linked};
 
 /// Summary of a completed [`write()`].
 #[derive(Clone, Debug, PartialEq)]
@@ -92,8 +92,7 @@ pub fn write(out: &Path, options: &SynthOptions, progress: &mut dyn FnMut(usize)
         cases.push(drawn.case);
         progress(index + 1);
     }
-    let pairs = near_duplicates(&fingerprints.iter().collect::<Vec<_>>(), |_, _| true);
-    let places = join(cases.len(), pairs.into_iter().map(|pair| (pair.one, pair.other)));
+    let places = linked(&cases, |case, _| Some(&fingerprints[case]));
     let moved = keep_together(&mut cases, &places).len();
 
     let mut file = CaseWriter::create(&target)?;

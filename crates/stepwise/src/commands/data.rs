@@ -4,7 +4,7 @@ mod page;
 mod prompts;
 mod selection;
 mod show;
-mod split;
+pub mod split;
 
 use std::path::PathBuf;
 

@@ -7,6 +7,7 @@ use stepwise_datasets::{
     Slices, SplitChoice, WindowChoice, detect, format, import_cases, import_format_observed, importer,
 };
 
+use crate::commands::data::split;
 use crate::exit::{CommandResult, Failure};
 use crate::heartbeat::Heartbeat;
 
@@ -36,6 +37,9 @@ pub struct ImportArgs {
     /// column with the side (train, validation or test). By default the published split where there is one.
     #[arg(long, value_name = "published|new|COLUMN")]
     split: Option<String>,
+    /// Write `cases-changing-priors.jsonl` as well, as `data split --changing-priors` does.
+    #[arg(long)]
+    changing_priors: bool,
     /// Print the category map of the format and stop.
     #[arg(long)]
     print_map: bool,
@@ -163,6 +167,10 @@ pub fn run(args: &ImportArgs) -> CommandResult {
     };
     report.lines().iter().for_each(|line| say!("{line}"));
     say!("written to {}", out.display());
+    if args.changing_priors {
+        say!("");
+        split::imported(out, args.seed)?;
+    }
     Ok(())
 }
 

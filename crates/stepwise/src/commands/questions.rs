@@ -23,7 +23,7 @@ use crate::table::Table;
 /// Arguments of `questions`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Folder with `cases.jsonl` and the images.
+    /// Case file, or folder with `cases.jsonl`, and the images beside it.
     data: PathBuf,
     /// Folder of the pack; new, or with `--replies` the pack whose second turns are written.
     out: PathBuf,

@@ -1,5 +1,7 @@
 //! `stepwise data`.
 
+use stepwise_data::image::sha256_hex;
+
 use crate::common::Workplace;
 
 #[test]
@@ -49,6 +51,79 @@ fn a_split_with_changing_priors_keeps_groups_whole_and_names_itself() {
     );
 }
 
+/// Records of a case file.
+fn case_records(place: &Workplace, file: &str) -> Vec<serde_json::Value> {
+    place.read(file).lines().map(|line| serde_json::from_str(line).expect("a case")).collect()
+}
+
+/// Text of a case file with these records.
+fn lines(cases: &[serde_json::Value]) -> String {
+    cases.iter().map(|case| format!("{case}\n")).collect()
+}
+
+#[test]
+fn a_split_with_changing_priors_keeps_near_duplicates_together() {
+    let place = Workplace::empty();
+    place.done("data synth cases --cases 60 --seed 1 --image-size 64");
+    // Every second case shows the image of the first one with another pixel.
+    let first = image::open(place.path("cases/images/synth-1-000000.png")).expect("an image").into_rgb8();
+    let mut cases = case_records(&place, "cases/cases.jsonl");
+    for index in (2..60).step_by(2) {
+        let path = place.path(&format!("cases/images/synth-1-{index:06}.png"));
+        let mut copy = first.clone();
+        copy.put_pixel(0, 0, image::Rgb([index as u8; 3]));
+        copy.save(&path).expect("written");
+        cases[index]["images"][0]["sha256"] = sha256_hex(&std::fs::read(&path).expect("there")).into();
+    }
+    place.write("cases/cases.jsonl", &lines(&cases));
+    place.write("cases/images/synth-1-000001.png", "no image");
+    let done = place.done("data split cases --changing-priors --shares 0.5,0,0.5");
+    let warning =
+        "warning: images that cannot be read and are compared with no other: 1 -> `stepwise check` names them";
+    assert!(done.stderr.contains(warning), "{}", done.stderr);
+    let after = case_records(&place, "cases/cases-changing-priors.jsonl");
+    let is_test: Vec<bool> = after.iter().map(|case| case["split"] == "test").collect();
+    assert!(is_test.iter().step_by(2).all(|side| *side == is_test[0]), "{is_test:?}");
+    assert!(is_test.contains(&true) && is_test.contains(&false), "{is_test:?}");
+}
+
+#[test]
+fn images_that_a_model_knows_stay_in_training() {
+    let place = Workplace::empty();
+    place.done("data synth cases --cases 60 --seed 1 --image-size 64");
+    let known: String = case_records(&place, "cases/cases.jsonl")[..20]
+        .iter()
+        .map(|case| format!("{}\n", case["images"][0]["sha256"].as_str().expect("a digest")))
+        .collect();
+    place.write("model/trained_images.txt", &known);
+    let done = place.done("data split cases --changing-priors --model model");
+    assert!(
+        done.stdout.starts_with("cases with an image that model was trained on, kept in training: 20\n"),
+        "{}",
+        done.stdout
+    );
+    let after = case_records(&place, "cases/cases-changing-priors.jsonl");
+    assert!(after[..20].iter().all(|case| case["split"] == "train"));
+    assert_eq!(after.iter().filter(|case| case["split"] == "test").count(), 18);
+    insta::assert_snapshot!(place.refused("data split cases --changing-priors --out cases/x.jsonl --model cases"));
+}
+
+#[test]
+fn a_patient_on_two_sides_is_on_one_side_of_a_split_with_changing_priors() {
+    let place = Workplace::empty();
+    place.done("data synth cases --cases 60 --seed 1 --image-size 64");
+    let mut cases = case_records(&place, "cases/cases.jsonl");
+    for (case, side) in cases.iter_mut().zip(["test", "train"]) {
+        case["group_id"] = "patient".into();
+        case["split"] = side.into();
+    }
+    place.write("cases/cases.jsonl", &lines(&cases));
+    let checked = place.run("check cases");
+    assert!(checked.code == Some(2) && checked.shown().contains("group \"patient\" is in"), "{}", checked.shown());
+    place.done("data split cases --changing-priors");
+    place.done("check cases/cases-changing-priors.jsonl");
+}
+
 /// Writes series of brain slices with the file names of the published data set and images of synthetic cases. The
 /// images are PNG files named `.jpg`, because readers go by the content.
 fn slices(place: &Workplace) {
@@ -81,6 +156,10 @@ fn an_import_says_what_it_made_and_what_it_left_out() {
         found.stderr
     );
     stepwise_testing::files::assert_same_files(&place.path("out"), &place.path("found"));
+    let both = place.done("data import brain-mri src both --changing-priors");
+    assert!(both.stdout.contains("written: both/cases-changing-priors.jsonl"), "{}", both.stdout);
+    place.done("check both");
+    place.done("check both/cases-changing-priors.jsonl");
     place.write("src/glioma/1.txt", "0 0.5 0.5 0.1 0.1\n2 0.5 0.5 0.1\n");
     place.write("src/glioma/11.txt", "");
     insta::assert_snapshot!(place.refused("data import brain-mri src other"));

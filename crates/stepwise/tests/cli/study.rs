@@ -48,6 +48,19 @@ fn a_dry_run_counts_what_every_run_is_taught_and_touches_nothing() {
 }
 
 #[test]
+fn a_study_reads_a_case_file_as_well_as_a_folder() {
+    let place = furnished();
+    place.done("data synth cases --cases 60 --seed 1 --image-size 64");
+    place.done("data split cases --changing-priors");
+    for data in ["cases", "cases/cases-changing-priors.jsonl"] {
+        let set = format!("set.data.dataset = \"{data}\"\nreference =");
+        place.edit("order.toml", "other.toml", "reference =", &set);
+        let stdout = place.done("study run other.toml --dry-run").stdout;
+        assert!(stdout.contains("joint"), "{stdout}");
+    }
+}
+
+#[test]
 fn runs_are_made_once_and_the_arms_compared() {
     let (place, said) = &*STUDIED;
     for task in 1..=4 {

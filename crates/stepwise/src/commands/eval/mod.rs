@@ -49,7 +49,7 @@ pub struct Args {
     /// Folder of the base model; by default the one that the adapter or run names.
     #[arg(long, value_name = "DIR")]
     base: Option<PathBuf>,
-    /// Folder with `cases.jsonl`; by default the cases of the run, or synthetic cases if there is no run.
+    /// Case file, or folder with `cases.jsonl`; by default the cases of the run, or synthetic cases if there is no run.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Split to evaluate.
