@@ -75,7 +75,7 @@ fn a_split_with_changing_priors_keeps_near_duplicates_together() {
         copy.save(&path).expect("written");
         cases[index]["images"][0]["sha256"] = sha256_hex(&std::fs::read(&path).expect("there")).into();
     }
-    place.write("cases/cases.jsonl", &lines(&cases));
+    place.write("cases/cases.jsonl", lines(&cases));
     place.write("cases/images/synth-1-000001.png", "no image");
     let done = place.done("data split cases --changing-priors --shares 0.5,0,0.5");
     let warning =
@@ -117,7 +117,7 @@ fn a_patient_on_two_sides_is_on_one_side_of_a_split_with_changing_priors() {
         case["group_id"] = "patient".into();
         case["split"] = side.into();
     }
-    place.write("cases/cases.jsonl", &lines(&cases));
+    place.write("cases/cases.jsonl", lines(&cases));
     let checked = place.run("check cases");
     assert!(checked.code == Some(2) && checked.shown().contains("group \"patient\" is in"), "{}", checked.shown());
     place.done("data split cases --changing-priors");
