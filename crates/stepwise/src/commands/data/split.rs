@@ -129,7 +129,7 @@ fn divide(data: &Path, out: Option<&Path>, model: Option<&Path>, seed: u64, shar
 fn known_images(model: &Path) -> Result<TrainedImages, Failure> {
     TrainedImages::of_model(model, None).map_err(Failure::input)?.ok_or_else(|| {
         let what =
-            "records no images that it was trained on -> leave --model out, or give a run or a model exported from one";
+            "records no images that it was trained on -> check the path, give a run or an exported model, or leave --model out";
         Failure::input(format!("{}: {what}", model.display()))
     })
 }
